@@ -1,0 +1,2 @@
+//! Bytes between peers.
+#![forbid(unsafe_code)]

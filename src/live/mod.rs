@@ -1,0 +1,2 @@
+//! Drives a process of the protocol in real time, over any transport.
+#![forbid(unsafe_code)]

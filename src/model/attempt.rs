@@ -1,0 +1,74 @@
+//! One try at a task, as the node hands it to what runs it, and as it comes back.
+
+use std::sync::Arc;
+
+use super::{AttemptKey, Body, CoreId, Exit, PeerId, Settings, Span, Task, TaskId, Usage, Value};
+
+/// Everything that is needed to run one attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Launch {
+    /// Which attempt.
+    pub key: AttemptKey,
+    /// The node that runs it.
+    pub node: PeerId,
+    /// The name of the task.
+    pub name: String,
+    /// What to run; placeholders are not filled in yet.
+    pub body: Body,
+    /// The parameters of its sweep, if it comes from one.
+    pub parameters: Vec<(String, Value)>,
+    /// How to run it.
+    pub settings: Arc<Settings>,
+    /// What its predecessors gave back, in the order in which the task names them.
+    pub inputs: Vec<(TaskId, Value)>,
+    /// The cores granted to it; never empty.
+    pub cores: Vec<CoreId>,
+    /// The graphics processors granted to it, by their numbers on the host.
+    pub gpus: Vec<u32>,
+    /// How long it may take, if there is a limit.
+    pub time_left: Option<Span>,
+}
+
+/// How an attempt ended, as the one who ran it saw it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ending {
+    /// How the program or the kernel ended.
+    pub exit: Exit,
+    /// Why, in words, where it did not end well.
+    pub reason: Option<String>,
+    /// What a kernel gave back; nothing from a command.
+    pub value: Value,
+    /// What it used.
+    pub usage: Usage,
+    /// The end of what it wrote where no file was named.
+    pub tail: String,
+    /// The tasks that a kernel added; void unless it ended well.
+    pub added: Vec<Addition>,
+}
+
+impl Ending {
+    /// An ending with this exit and reason, and nothing else to tell.
+    #[must_use]
+    pub fn new(exit: Exit, reason: Option<String>) -> Ending {
+        Ending {
+            exit,
+            reason,
+            value: Value::Unit,
+            usage: Usage::default(),
+            tail: String::new(),
+            added: Vec::new(),
+        }
+    }
+}
+
+/// A task that a running kernel adds to its job. It becomes part of the job when the attempt
+/// that added it is recorded as done; if that attempt is lost or fails, it never was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Addition {
+    /// The task. Its `after` names tasks that are in the job already, the adding one among
+    /// them if its value is wanted.
+    pub task: Task,
+    /// Further predecessors among the additions of the same attempt, by their order; only
+    /// earlier ones. Their values come after those of `task.after`.
+    pub siblings: Vec<u32>,
+}

@@ -1,0 +1,402 @@
+//! A job as it is submitted: tasks, what they run, what they wait for.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::placeholder;
+use super::{Request, ResourceNames, Span, TaskId, Value};
+
+/// A job: tasks in the order of the file, and what they share.
+#[derive(Clone, Debug, Default)]
+pub struct Job {
+    /// What the user calls it.
+    pub name: String,
+    /// The tasks; a [`TaskId`] is a place in this list.
+    pub tasks: Vec<Task>,
+    /// Templates that tasks refer to, one per sweep.
+    pub templates: Vec<Arc<Template>>,
+    /// The names of the resources that its requests use.
+    pub resources: ResourceNames,
+}
+
+/// A vertex of a job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task {
+    /// How it is called in files, records and messages.
+    pub name: TaskName,
+    /// What it runs.
+    pub body: TaskBody,
+    /// The tasks that must be done before it starts.
+    pub after: Vec<Dependency>,
+    /// How long it is thought to take.
+    pub cost: Cost,
+    /// What it needs of a node.
+    pub request: Arc<Request>,
+    /// How it is run.
+    pub settings: Arc<Settings>,
+    /// Higher starts first; 0 unless the user says otherwise. Before the list heuristic.
+    pub priority: i32,
+}
+
+/// The name of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskName {
+    /// Written out.
+    Literal(Box<str>),
+    /// From the pattern of the template that its body refers to.
+    Template,
+}
+
+/// What a task runs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TaskBody {
+    /// Written out.
+    Literal(Box<Body>),
+    /// One point of a sweep: `index` counts its combinations from 0.
+    Template {
+        /// Which of the job's templates.
+        template: u32,
+        /// Which combination of its parameters.
+        index: u64,
+    },
+}
+
+/// A command or a kernel. Strings may hold placeholders (see [`placeholder`]), which are
+/// filled in where the task runs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// A program and its arguments, started without a shell.
+    Command(Vec<String>),
+    /// A registered function.
+    Kernel {
+        /// The name under which it is registered.
+        name: String,
+        /// Its arguments; text in them may hold placeholders.
+        args: Value,
+    },
+}
+
+/// A task to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dependency {
+    /// The predecessor.
+    pub task: TaskId,
+    /// How much it hands over, in bytes, as far as planning is concerned.
+    pub bytes: u64,
+}
+
+impl From<TaskId> for Dependency {
+    fn from(task: TaskId) -> Dependency {
+        Dependency { task, bytes: 0 }
+    }
+}
+
+/// How long a task is thought to take on an otherwise idle node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Cost {
+    /// The user did not say.
+    #[default]
+    Unknown,
+    /// On a processor of speed 1.
+    Uniform(Span),
+    /// One per processor class of the platform.
+    PerClass(Box<[Span]>),
+}
+
+impl Cost {
+    /// The cost on a processor of `class` and `speed`; what is unknown costs nothing.
+    #[must_use]
+    pub fn on(&self, class: usize, speed: f64) -> Span {
+        match self {
+            Cost::Unknown => Span::ZERO,
+            Cost::Uniform(span) => span.scale(1.0 / speed),
+            Cost::PerClass(spans) => spans.get(class).copied().unwrap_or_default(),
+        }
+    }
+
+    /// The mean over the classes; what is unknown costs nothing.
+    #[must_use]
+    pub fn mean(&self) -> Span {
+        match self {
+            Cost::Unknown => Span::ZERO,
+            Cost::Uniform(span) => *span,
+            Cost::PerClass(spans) => {
+                let total: u128 = spans.iter().map(|s| u128::from(s.0)).sum();
+                Span((total / spans.len().max(1) as u128) as u64)
+            }
+        }
+    }
+}
+
+/// How a task is run. Shared by all tasks for which it is the same.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Variables set for a command, in order, over those of the node.
+    pub env: Vec<(String, String)>,
+    /// The folder that a command runs in; the run's own if not said.
+    pub cwd: Option<String>,
+    /// A file for standard input; nothing to read if not said.
+    pub stdin: Option<String>,
+    /// A file for standard output; the tail in the record if not said.
+    pub stdout: Option<String>,
+    /// A file for standard error; the tail in the record if not said.
+    pub stderr: Option<String>,
+    /// An attempt that takes longer is ended.
+    pub time_limit: Option<Span>,
+    /// Between SIGTERM and SIGKILL when an attempt is ended.
+    pub grace: Span,
+    /// How often a failed attempt is repeated. A lost attempt does not count.
+    pub retries: u16,
+    /// What kind of task this is, for prediction and reports; empty if not said.
+    pub kind: String,
+    /// What the user wants carried into the record.
+    pub meta: Vec<(String, Value)>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            env: Vec::new(),
+            cwd: None,
+            stdin: None,
+            stdout: None,
+            stderr: None,
+            time_limit: None,
+            grace: Settings::GRACE,
+            retries: 0,
+            kind: String::new(),
+            meta: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// The default time between SIGTERM and SIGKILL.
+    pub const GRACE: Span = Span::from_secs(5);
+}
+
+/// A task with holes, and the values that fill them: one task for each combination.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Template {
+    /// The pattern of the tasks' names.
+    pub name: String,
+    /// What each of them runs.
+    pub body: Body,
+    /// The parameters.
+    pub sweep: Sweep,
+}
+
+/// Named lists of values, combined.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sweep {
+    /// The parameters in the order of the file, each with its values.
+    pub parameters: Vec<(String, Vec<Value>)>,
+    /// How the lists are combined.
+    pub combine: Combine,
+}
+
+/// How the lists of a sweep are combined.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Combine {
+    /// Each value of the first with each of the second and so on; the last varies fastest.
+    #[default]
+    Product,
+    /// The first of each, the second of each and so on; the lists are equally long.
+    Zip,
+}
+
+impl Sweep {
+    /// How many combinations there are; `None` if they cannot be counted in 64 bits.
+    #[must_use]
+    pub fn len(&self) -> Option<u64> {
+        let mut lengths = self.parameters.iter().map(|(_, values)| values.len() as u64);
+        match self.combine {
+            Combine::Product => lengths.try_fold(1u64, u64::checked_mul),
+            Combine::Zip => Some(lengths.min().unwrap_or(0)),
+        }
+    }
+
+    /// Whether there is no combination at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == Some(0)
+    }
+
+    /// The combination `index`: each parameter with its value.
+    ///
+    /// # Panics
+    /// If `index` is not below [`len`](Self::len).
+    #[must_use]
+    pub fn point(&self, index: u64) -> Vec<(String, Value)> {
+        let mut rest = index;
+        let mut point: Vec<(String, Value)> = Vec::with_capacity(self.parameters.len());
+        for (name, values) in self.parameters.iter().rev() {
+            let n = values.len() as u64;
+            let at = match self.combine {
+                Combine::Zip => index,
+                Combine::Product => {
+                    let at = rest % n;
+                    rest /= n;
+                    at
+                }
+            };
+            point.push((name.clone(), values[at as usize].clone()));
+        }
+        point.reverse();
+        point
+    }
+}
+
+impl Job {
+    /// An empty job.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Job {
+        Job { name: name.into(), ..Job::default() }
+    }
+
+    /// Adds a task and gives its id.
+    ///
+    /// # Panics
+    /// At 2^32 tasks.
+    pub fn add(&mut self, task: Task) -> TaskId {
+        let id = u32::try_from(self.tasks.len()).expect("a job holds fewer than 2^32 tasks");
+        self.tasks.push(task);
+        TaskId(id)
+    }
+
+    /// The name of a task, filled in if it comes from a template.
+    ///
+    /// # Panics
+    /// If the task is not of this job, as everywhere here.
+    #[must_use]
+    pub fn task_name(&self, id: TaskId) -> Cow<'_, str> {
+        self.tasks[id.index()].resolved_name(&self.templates)
+    }
+}
+
+impl Task {
+    /// A task that calls `kernel` with `args`, on one core, after nothing.
+    #[must_use]
+    pub fn kernel(name: impl Into<String>, kernel: &str, args: impl Into<Value>) -> Task {
+        Task::new(name, Body::Kernel { name: kernel.to_owned(), args: args.into() })
+    }
+
+    /// A task that starts a program with arguments, on one core, after nothing.
+    #[must_use]
+    pub fn command<S: Into<String>>(
+        name: impl Into<String>,
+        argv: impl IntoIterator<Item = S>,
+    ) -> Task {
+        Task::new(name, Body::Command(argv.into_iter().map(Into::into).collect()))
+    }
+
+    /// A task that runs `body`, on one core, after nothing.
+    #[must_use]
+    pub fn new(name: impl Into<String>, body: Body) -> Task {
+        Task {
+            name: TaskName::Literal(name.into().into_boxed_str()),
+            body: TaskBody::Literal(Box::new(body)),
+            after: Vec::new(),
+            cost: Cost::Unknown,
+            request: Arc::default(),
+            settings: Arc::default(),
+            priority: 0,
+        }
+    }
+
+    /// The same, to start only when `tasks` are done.
+    #[must_use]
+    pub fn after(mut self, tasks: impl IntoIterator<Item = TaskId>) -> Task {
+        self.after.extend(tasks.into_iter().map(Dependency::from));
+        self
+    }
+
+    /// The same, thought to take `cost`.
+    #[must_use]
+    pub fn cost(mut self, cost: Span) -> Task {
+        self.cost = Cost::Uniform(cost);
+        self
+    }
+
+    /// The same, on `cores` cores.
+    #[must_use]
+    pub fn cores(mut self, cores: u64) -> Task {
+        self.request = Arc::new(Request::of(super::Resources::cores(cores)));
+        self
+    }
+
+    /// The name, filled in if it comes from one of `templates`.
+    #[must_use]
+    pub fn resolved_name<'a>(&'a self, templates: &[Arc<Template>]) -> Cow<'a, str> {
+        match (&self.name, &self.body) {
+            (TaskName::Literal(name), _) => Cow::Borrowed(name),
+            (TaskName::Template, TaskBody::Template { template, index }) => {
+                let template = &templates[*template as usize];
+                let point = template.sweep.point(*index);
+                Cow::Owned(placeholder::fill(&template.name, &point))
+            }
+            (TaskName::Template, TaskBody::Literal(_)) => Cow::Borrowed(""),
+        }
+    }
+
+    /// What it runs, and the parameters that fill the holes in that.
+    #[must_use]
+    pub fn resolved_body(&self, templates: &[Arc<Template>]) -> (Body, Vec<(String, Value)>) {
+        match &self.body {
+            TaskBody::Literal(body) => ((**body).clone(), Vec::new()),
+            TaskBody::Template { template, index } => {
+                let template = &templates[*template as usize];
+                (template.body.clone(), template.sweep.point(*index))
+            }
+        }
+    }
+}
+
+impl TaskName {
+    /// The name where it is written out.
+    #[must_use]
+    pub fn literal(&self) -> Option<&str> {
+        match self {
+            TaskName::Literal(name) => Some(name),
+            TaskName::Template => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sweep(combine: Combine) -> Sweep {
+        let values = |n: i64| (0..n).map(Value::Int).collect::<Vec<_>>();
+        Sweep { parameters: vec![("a".into(), values(3)), ("b".into(), values(3))], combine }
+    }
+
+    #[test]
+    fn the_last_parameter_of_a_product_varies_fastest() {
+        let sweep = sweep(Combine::Product);
+        assert_eq!(sweep.len(), Some(9));
+        let point = |i| sweep.point(i).iter().map(|(_, v)| v.as_i64().unwrap()).collect::<Vec<_>>();
+        assert_eq!([point(0), point(1), point(3), point(8)], [[0, 0], [0, 1], [1, 0], [2, 2]]);
+    }
+
+    #[test]
+    fn a_zip_walks_its_lists_together() {
+        let sweep = sweep(Combine::Zip);
+        assert_eq!(sweep.len(), Some(3));
+        assert!(sweep.point(2).iter().all(|(_, v)| *v == Value::Int(2)));
+    }
+
+    #[test]
+    fn a_template_names_its_tasks() {
+        let mut job = Job::new("sweep");
+        let body = Body::Command(vec!["echo".into(), "%{a}".into()]);
+        let template = Template { name: "run-%{a}-%{b}".into(), body, sweep: sweep(Combine::Zip) };
+        job.templates.push(Arc::new(template));
+        let mut task = Task::command("", ["x"]);
+        task.name = TaskName::Template;
+        task.body = TaskBody::Template { template: 0, index: 1 };
+        let id = job.add(task);
+        assert_eq!(job.task_name(id), "run-1-1");
+    }
+}

@@ -1,0 +1,34 @@
+//! The nouns: ids, time, values, resources, jobs, graphs, topologies, platforms, plans and
+//! records.
+//!
+//! Nothing here reads a clock or a file, and nothing depends on the order of a hash.
+#![forbid(unsafe_code)]
+
+mod attempt;
+mod graph;
+mod ids;
+mod job;
+pub mod placeholder;
+mod platform;
+mod record;
+mod resources;
+mod schedule;
+mod time;
+mod topology;
+mod value;
+
+pub use attempt::{Addition, Ending, Launch};
+pub use graph::{Cycle, Graph};
+pub use ids::{
+    Attempt, AttemptKey, CoreId, Epoch, Incarnation, JobId, PeerId, SubclusterId, TaskId,
+};
+pub use job::{
+    Body, Combine, Cost, Dependency, Job, Settings, Sweep, Task, TaskBody, TaskName, Template,
+};
+pub use platform::{Link, Platform, PlatformNode, PlatformSubcluster};
+pub use record::{Counts, Exit, ExitCode, Place, Record, State, Usage, Verdict};
+pub use resources::{Amount, Request, ResourceId, ResourceNames, Resources, Variant};
+pub use schedule::{Assignment, Schedule};
+pub use time::{Span, Time};
+pub use topology::{Core, Domain, Topology};
+pub use value::Value;

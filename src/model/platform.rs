@@ -1,0 +1,106 @@
+//! A machine for planning and simulation: what there is, how fast, how far apart.
+
+use super::{ResourceNames, Resources, Span};
+
+/// Subclusters and the links between them.
+#[derive(Clone, Debug, Default)]
+pub struct Platform {
+    /// What the user calls it.
+    pub name: String,
+    /// The subclusters, in order.
+    pub subclusters: Vec<PlatformSubcluster>,
+    /// The link between any two subclusters.
+    pub link: Link,
+    /// The names of its processor classes; a class is a place in this list.
+    pub classes: Vec<String>,
+    /// The names of the resources that its nodes have.
+    pub resources: ResourceNames,
+}
+
+/// Nodes under one sub-master.
+#[derive(Clone, Debug, Default)]
+pub struct PlatformSubcluster {
+    /// What the user calls it.
+    pub name: String,
+    /// Its nodes, in order.
+    pub nodes: Vec<PlatformNode>,
+    /// The link between any two of its nodes.
+    pub link: Link,
+}
+
+/// A node of a platform.
+#[derive(Clone, Debug)]
+pub struct PlatformNode {
+    /// What the user calls it.
+    pub name: String,
+    /// Its processor class, a place in [`Platform::classes`].
+    pub class: usize,
+    /// How fast it is: a task of cost 1 s takes `1 / speed` seconds.
+    pub speed: f64,
+    /// NUMA domains; the cores are spread over them evenly.
+    pub domains: u32,
+    /// What it has, its cores among them.
+    pub capacity: Resources,
+}
+
+/// What it takes to send something.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Link {
+    /// Before the first byte arrives.
+    pub latency: Span,
+    /// Bytes per second after that; infinite where transfers cost nothing.
+    pub bandwidth: f64,
+}
+
+impl Default for Link {
+    /// A link that costs nothing.
+    fn default() -> Self {
+        Link { latency: Span::ZERO, bandwidth: f64::INFINITY }
+    }
+}
+
+impl Link {
+    /// How long `bytes` take.
+    #[must_use]
+    pub fn transfer(&self, bytes: u64) -> Span {
+        self.latency + Span::from_secs_f64(bytes as f64 / self.bandwidth)
+    }
+}
+
+impl Platform {
+    /// `subclusters` times `nodes` equal nodes of `cores` cores and speed 1, with links that
+    /// cost nothing.
+    #[must_use]
+    pub fn uniform(subclusters: u32, nodes: u32, cores: u64) -> Platform {
+        let node = |s: u32, n: u32| PlatformNode {
+            name: format!("node{}", s * nodes + n),
+            class: 0,
+            speed: 1.0,
+            domains: 1,
+            capacity: Resources::cores(cores),
+        };
+        let subcluster = |s: u32| PlatformSubcluster {
+            name: format!("sub{s}"),
+            nodes: (0..nodes).map(|n| node(s, n)).collect(),
+            link: Link::default(),
+        };
+        Platform {
+            name: format!("{subclusters} x {nodes} nodes x {cores} cores"),
+            subclusters: (0..subclusters).map(subcluster).collect(),
+            classes: vec!["core".to_owned()],
+            ..Platform::default()
+        }
+    }
+
+    /// All nodes with the place of their subcluster, in order.
+    pub fn nodes(&self) -> impl Iterator<Item = (usize, &PlatformNode)> {
+        let subclusters = self.subclusters.iter().enumerate();
+        subclusters.flat_map(|(i, s)| s.nodes.iter().map(move |n| (i, n)))
+    }
+
+    /// The link between two nodes that are not the same one, by their subclusters.
+    #[must_use]
+    pub fn link_between(&self, a: usize, b: usize) -> Link {
+        if a == b { self.subclusters[a].link } else { self.link }
+    }
+}

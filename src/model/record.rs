@@ -1,0 +1,182 @@
+//! What is kept of a run: one record an attempt, one verdict.
+
+use std::fmt;
+
+use super::{Attempt, CoreId, JobId, PeerId, Span, SubclusterId, TaskId, Time, Value};
+
+/// What became of one attempt, or of a task that was never tried (attempt 0).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// The job.
+    pub job: JobId,
+    /// The task in it.
+    pub task: TaskId,
+    /// The task's name in the file.
+    pub name: String,
+    /// The try, from 1; 0 for a task that never started.
+    pub attempt: Attempt,
+    /// How it ended.
+    pub state: State,
+    /// Why, where it was not done.
+    pub reason: Option<String>,
+    /// How the program or kernel ended, where one ran.
+    pub exit: Option<Exit>,
+    /// Where it ran; nothing for a task that never started.
+    pub place: Option<Place>,
+    /// When its predecessors were done.
+    pub ready: Option<Time>,
+    /// When it started, mapped to the master's clock.
+    pub start: Option<Time>,
+    /// When it ended, mapped to the master's clock.
+    pub end: Option<Time>,
+    /// How far `start` and `end` may be off.
+    pub clock: Span,
+    /// What it used, where that was measured.
+    pub usage: Usage,
+    /// The end of what it wrote where no file was named.
+    pub tail: String,
+    /// The task's kind, empty if none was said.
+    pub kind: String,
+    /// What the user wanted carried.
+    pub meta: Vec<(String, Value)>,
+    /// What a kernel gave back.
+    pub value: Value,
+}
+
+/// Where an attempt ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The subcluster.
+    pub subcluster: SubclusterId,
+    /// The node.
+    pub node: PeerId,
+    /// The name of its host.
+    pub host: String,
+    /// The cores that were granted, where that is known.
+    pub cores: Vec<CoreId>,
+}
+
+/// How an attempt or a task ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// Well.
+    Done,
+    /// Badly, by itself.
+    Failed,
+    /// With the node that ran it, or by a recall; tried again, and no retry used up.
+    Lost,
+    /// By the user, or since a task that it waits for was not done.
+    Cancelled,
+}
+
+impl State {
+    /// The word used in files.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            State::Done => "done",
+            State::Failed => "failed",
+            State::Lost => "lost",
+            State::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// How a program or a kernel ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Exit {
+    /// By itself with this code; a kernel that gave a value back ends with 0, one that gave an
+    /// error or panicked with 1.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+    /// By us, when its time was up.
+    TimeLimit,
+    /// It could not be started at all.
+    CouldNotStart,
+}
+
+impl Exit {
+    /// Whether it ended well.
+    #[must_use]
+    pub const fn is_success(self) -> bool {
+        matches!(self, Exit::Code(0))
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Exit::Code(code) => write!(f, "exit code {code}"),
+            Exit::Signal(signal) => write!(f, "signal {signal}"),
+            Exit::TimeLimit => f.write_str("time limit"),
+            Exit::CouldNotStart => f.write_str("could not start"),
+        }
+    }
+}
+
+/// What an attempt used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// The most memory that its processes held at once, in bytes; 0 for kernels.
+    pub max_rss: u64,
+    /// Processor time, user and system.
+    pub cpu: Span,
+}
+
+/// How a run ended, in the order of gravity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ExitCode {
+    /// Every task is done.
+    Done = 0,
+    /// At least one task failed or was cancelled.
+    TaskFailed = 1,
+    /// The job, or an argument, cannot be understood or met.
+    BadInput = 2,
+    /// What the run stands on gave way: no node left, no disk, no peer.
+    Infrastructure = 3,
+    /// Ended from outside; `--resume` goes on from here.
+    Interrupted = 4,
+}
+
+/// The result of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The exit code of the run.
+    pub code: ExitCode,
+    /// Why, in a line.
+    pub reason: String,
+    /// How many tasks ended in each state.
+    pub counts: Counts,
+    /// From the start of the run (its last resume) to its end.
+    pub elapsed: Span,
+}
+
+/// How many tasks of a run are in each state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// All there are.
+    pub tasks: u64,
+    /// Ended well.
+    pub done: u64,
+    /// Ended badly.
+    pub failed: u64,
+    /// Not to be run any more.
+    pub cancelled: u64,
+    /// Attempts lost and made again.
+    pub lost: u64,
+}
+
+impl Counts {
+    /// Tasks that have not ended.
+    #[must_use]
+    pub const fn open(&self) -> u64 {
+        self.tasks - self.done - self.failed - self.cancelled
+    }
+}

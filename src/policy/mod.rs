@@ -1,0 +1,2 @@
+//! Pure choices: list heuristics, chunk rules, victim order.
+#![forbid(unsafe_code)]

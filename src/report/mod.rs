@@ -1,0 +1,2 @@
+//! Progress, tables and JSON, from records alone.
+#![forbid(unsafe_code)]

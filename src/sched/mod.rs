@@ -1,0 +1,2 @@
+//! The protocol as pure state machines.
+#![forbid(unsafe_code)]

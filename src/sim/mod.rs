@@ -1,0 +1,2 @@
+//! Drives the same processes under a virtual clock.
+#![forbid(unsafe_code)]

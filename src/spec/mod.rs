@@ -1,0 +1,2 @@
+//! Job and platform files, turned into the nouns of [`model`](crate::model).
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The run folder: journal and published files.
+#![forbid(unsafe_code)]
