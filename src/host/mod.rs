@@ -1,1 +1,5 @@
 //! What the operating system says of this host.
+
+mod clock;
+
+pub use clock::Clock;
