@@ -67,20 +67,28 @@ impl Default for ResourceNames {
 }
 
 impl ResourceNames {
-    /// The id of `name`, given out now if it is new; nothing once 65 536 are named.
+    /// A run knows this many kinds at most.
+    pub const MAX: usize = 256;
+
+    /// The id of `name`, given out now if it is new; nothing once [`MAX`](Self::MAX) are named.
     pub fn intern(&mut self, name: &str) -> Option<ResourceId> {
         if let Some(id) = self.find(name) {
             return Some(id);
         }
-        let id = u16::try_from(self.0.len()).ok()?;
-        self.0.push(name.to_owned());
-        Some(ResourceId(id))
+        let id = ResourceId(self.0.len() as u16);
+        (self.0.len() < Self::MAX).then(|| self.0.push(name.to_owned()))?;
+        Some(id)
     }
 
     /// The id of `name`, if it has one.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<ResourceId> {
         self.0.iter().position(|n| n == name).map(|i| ResourceId(i as u16))
+    }
+
+    /// All names, by id.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
     }
 
     /// The name of `id`.
@@ -154,14 +162,14 @@ impl Resources {
 }
 
 /// What a task asks for: the first variant that a node can meet is granted.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Request {
     /// In the order of preference, never empty.
     pub variants: Vec<Variant>,
 }
 
 /// One way to satisfy a request.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Variant {
     /// On how many nodes at once; more than one is refused when a job is checked, for now.
     pub nodes: u32,

@@ -1,0 +1,210 @@
+//! What goes into a process and what comes out of it.
+
+use super::message::{Frame, RunId};
+use super::wire::{wire_enum, wire_struct};
+use crate::model::{
+    Addition, AttemptKey, Core, Domain, Ending, Epoch, Incarnation, Launch, PeerId, Record,
+    ResourceNames, Resources, Span, SubclusterId, Task, TaskId, Template, Time, Topology, Verdict,
+};
+
+/// Where a process sits in a run, and what it has. Two machines with the same seat that are
+/// stepped with the same events do the same.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seat {
+    /// The run.
+    pub run: RunId,
+    /// The process.
+    pub peer: PeerId,
+    /// How often it has started afresh, from 1.
+    pub incarnation: Incarnation,
+    /// The master's epoch, from 1; others learn it.
+    pub epoch: Epoch,
+    /// The subcluster that it is of.
+    pub subcluster: SubclusterId,
+    /// The process with the sub-master of that subcluster; it itself, if it is the one.
+    pub sub_master: PeerId,
+    /// The process with the master; it itself, if it is the one.
+    pub master: PeerId,
+    /// The name of its host.
+    pub host: String,
+    /// Its cores.
+    pub topology: Topology,
+    /// What it has for tasks.
+    pub capacity: Resources,
+    /// How long a peer may be silent before it is taken for dead.
+    pub lease: Span,
+    /// How long the master waits for a node when there is none to run what is left.
+    pub wait_for_nodes: Span,
+}
+
+/// Tasks as they are submitted. Their priorities and costs were computed before.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    /// The name of the job.
+    pub name: String,
+    /// The tasks; ids in `after` count from the first task of the job.
+    pub tasks: Vec<Task>,
+    /// The rank of each task by the list heuristic; higher starts first.
+    pub ranks: Vec<u64>,
+    /// Further templates; the tasks refer to them counting from the first of the job.
+    pub templates: Vec<Template>,
+    /// The names of the resources that their requests use.
+    pub resources: ResourceNames,
+}
+
+/// What happens to a process.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// It begins. After any [`Event::Replay`].
+    Start,
+    /// The transport reaches a peer.
+    Up(PeerId),
+    /// The transport reaches a peer no more; what was on its way may be lost.
+    Down(PeerId),
+    /// A frame arrived.
+    Frame {
+        /// From this peer.
+        from: PeerId,
+        /// This.
+        frame: Frame,
+    },
+    /// An attempt that was launched here has ended.
+    Ended {
+        /// Which.
+        key: AttemptKey,
+        /// When it started, by the clock that steps this process.
+        start: Time,
+        /// When it ended.
+        end: Time,
+        /// How.
+        ending: Ending,
+    },
+    /// The first so many entries that were appended are on disk.
+    Durable(u64),
+    /// An entry of the journal of a run that is resumed, in order.
+    Replay(Box<Entry>),
+    /// Tasks for the master.
+    Submit(Box<Batch>),
+    /// No more tasks come, but those that tasks add.
+    Seal,
+    /// These tasks are not wanted any more.
+    Cancel(Vec<TaskId>),
+    /// End the run in an orderly way: start nothing, finish what runs, so that it can be resumed.
+    Interrupt,
+    /// This node gives back what it has not started, finishes the rest and leaves.
+    Drain,
+    /// Nothing more is at hand: send what waits to be sent.
+    Flush,
+    /// A deadline has passed.
+    Tick,
+}
+
+/// What a process wants done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Send a frame.
+    Send {
+        /// To this peer.
+        to: PeerId,
+        /// This.
+        frame: Frame,
+    },
+    /// Append to the journal, and say when it is durable.
+    Append(Entry),
+    /// Run an attempt.
+    Launch(Box<Launch>),
+    /// End an attempt: SIGTERM, and SIGKILL after the grace.
+    Stop {
+        /// Which.
+        key: AttemptKey,
+        /// How long it may still go on.
+        grace: Span,
+    },
+    /// End everything that runs here, at once.
+    StopAll,
+    /// A record is final and durable.
+    Publish(Box<Record>),
+    /// Something that the user should read.
+    Note(String),
+    /// The run is over.
+    Finish(Verdict),
+    /// This process is not needed any more.
+    Leave,
+}
+
+/// What the journal holds. From its entries alone a master goes on where the last one ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Entry {
+    /// A master began, in this epoch.
+    Opened {
+        /// The run.
+        run: RunId,
+        /// The epoch.
+        epoch: Epoch,
+    },
+    /// Tasks were submitted.
+    Submitted(Batch),
+    /// No more come.
+    Sealed,
+    /// Attempts were given out. Not waited for: it only tells a resumed master what may have run.
+    Granted(Vec<AttemptKey>),
+    /// An attempt, or a task that was never tried, ended. What the job knows of the task (name,
+    /// kind, meta) is left out of the record.
+    Ended {
+        /// Its record.
+        record: Box<Record>,
+        /// The tasks that it added.
+        added: Vec<Addition>,
+    },
+    /// The run ended.
+    Closed(Verdict),
+}
+
+wire_struct! {
+    Core { id, package, cache, units }
+    Domain { id, memory, cores }
+    Topology { domains, distances }
+    Seat {
+        run, peer, incarnation, epoch, subcluster, sub_master, master, host, topology, capacity,
+        lease, wait_for_nodes
+    }
+    Batch { name, tasks, ranks, templates, resources }
+}
+
+wire_enum! {
+    Event {
+        0 => Start,
+        1 => Up(peer),
+        2 => Down(peer),
+        3 => Frame { from, frame },
+        4 => Ended { key, start, end, ending },
+        5 => Durable(upto),
+        6 => Replay(entry),
+        7 => Submit(batch),
+        8 => Seal,
+        9 => Cancel(tasks),
+        10 => Interrupt,
+        11 => Drain,
+        12 => Flush,
+        13 => Tick,
+    }
+    Action {
+        0 => Send { to, frame },
+        1 => Append(entry),
+        2 => Launch(launch),
+        3 => Stop { key, grace },
+        4 => StopAll,
+        5 => Publish(record),
+        6 => Note(text),
+        7 => Finish(verdict),
+        8 => Leave,
+    }
+    Entry {
+        0 => Opened { run, epoch },
+        1 => Submitted(batch),
+        2 => Sealed,
+        3 => Granted(keys),
+        4 => Ended { record, added },
+        5 => Closed(verdict),
+    }
+}

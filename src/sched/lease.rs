@@ -1,0 +1,278 @@
+//! Who is alive: a child renews, a parent waits for it no longer than the lease.
+//!
+//! The child counts its lease from the moment it *asked*, the parent from the moment it heard,
+//! which is later; and the child stops a [margin](margin) early. So a child that cannot be heard
+//! has stopped before its work is given to another, without the two clocks agreeing on anything
+//! but the length of a second.
+
+use std::collections::BTreeMap;
+
+use super::message::Renewal;
+use crate::model::{PeerId, Span, Time};
+
+/// A child asks this many times in a lease.
+const ASKS: u64 = 4;
+
+/// What a child gives up of its lease for the sake of clocks that run apart (1 part in 16 is far
+/// more than any two quartzes differ).
+#[must_use]
+pub(super) fn margin(lease: Span) -> Span {
+    Span(lease.0 / 16)
+}
+
+/// The parent's side: until when each child is taken to be alive.
+#[derive(Debug, Default)]
+pub(super) struct Leases {
+    until: BTreeMap<PeerId, Time>,
+}
+
+impl Leases {
+    /// A child was heard of; it is alive until `until`.
+    pub(super) fn renew(&mut self, child: PeerId, until: Time) {
+        self.until.insert(child, until);
+    }
+
+    /// A child is of no interest any more.
+    pub(super) fn forget(&mut self, child: PeerId) {
+        self.until.remove(&child);
+    }
+
+    /// Those whose lease ended; they are forgotten.
+    pub(super) fn expired(&mut self, now: Time) -> Vec<PeerId> {
+        let gone: Vec<PeerId> =
+            self.until.iter().filter(|(_, until)| **until <= now).map(|(peer, _)| *peer).collect();
+        gone.iter().for_each(|peer| self.forget(*peer));
+        gone
+    }
+
+    /// When the next lease ends.
+    #[must_use]
+    pub(super) fn next(&self) -> Option<Time> {
+        self.until.values().min().copied()
+    }
+}
+
+/// The child's side: to whom it belongs and until when.
+#[derive(Debug)]
+pub(super) struct Attachment {
+    /// Parents to try, in turn.
+    candidates: Vec<PeerId>,
+    at: usize,
+    lease: Span,
+    state: State,
+    clock: MasterClock,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    /// Not yet begun.
+    New,
+    /// Said hello, and waits for a welcome until then.
+    Greeting { until: Time },
+    /// Belongs to its parent.
+    Attached { until: Time, ask: Time },
+    /// The parent is in the same process and lives as long as this does.
+    Local,
+}
+
+/// What is due on the child's side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Nothing.
+    Nothing,
+    /// Ask the parent for more time.
+    Renew,
+    /// The lease is over, or nobody answered: stop everything and try the next parent.
+    Lapsed,
+}
+
+impl Attachment {
+    /// To the first of `candidates` that answers; `lease` is how long an answer may take.
+    ///
+    /// # Panics
+    /// If there is no candidate.
+    #[must_use]
+    pub(super) fn new(candidates: Vec<PeerId>, lease: Span) -> Attachment {
+        assert!(!candidates.is_empty(), "a child has at least one parent to try");
+        Attachment { candidates, at: 0, lease, state: State::New, clock: MasterClock::default() }
+    }
+
+    /// To a parent in the same process.
+    #[must_use]
+    pub(super) fn local(parent: PeerId) -> Attachment {
+        let mut attachment = Attachment::new(vec![parent], Span::ZERO);
+        attachment.state = State::Local;
+        attachment
+    }
+
+    /// The parent that is tried or attached to.
+    #[must_use]
+    pub(super) fn parent(&self) -> PeerId {
+        self.candidates[self.at]
+    }
+
+    /// The idea of the master's clock that the renewals gave.
+    #[must_use]
+    pub(super) fn clock(&self) -> &MasterClock {
+        &self.clock
+    }
+
+    /// A hello goes out now.
+    pub(super) fn greet(&mut self, now: Time) {
+        if self.state != State::Local {
+            self.state = State::Greeting { until: now + self.lease };
+        }
+    }
+
+    /// The next hello goes to the next candidate.
+    pub(super) fn turn(&mut self) {
+        self.at = (self.at + 1) % self.candidates.len();
+    }
+
+    /// The parent answered.
+    pub(super) fn renewed(&mut self, renewal: Renewal, now: Time) {
+        if self.state == State::Local {
+            return;
+        }
+        self.clock.learn(&renewal, now);
+        let until = renewal.asked + (renewal.lease - margin(renewal.lease));
+        let ask = renewal.asked + Span(self.lease.0.min(renewal.lease.0) / ASKS);
+        self.state = State::Attached { until, ask };
+    }
+
+    /// Whether the parent has accepted this child.
+    #[must_use]
+    pub(super) fn is_attached(&self) -> bool {
+        matches!(self.state, State::Attached { .. } | State::Local)
+    }
+
+    /// How much of the lease is left to pass on to children of one's own.
+    #[must_use]
+    pub(super) fn left(&self, now: Time, lease: Span) -> Span {
+        match self.state {
+            State::Local => lease,
+            State::Attached { until, .. } => until.since(now).min(lease),
+            State::New | State::Greeting { .. } => Span::ZERO,
+        }
+    }
+
+    /// What is due now. A renewal is due once until the next answer, or until it is overdue.
+    pub(super) fn due(&mut self, now: Time) -> Due {
+        match &mut self.state {
+            State::Greeting { until } | State::Attached { until, .. } if *until <= now => {
+                Due::Lapsed
+            }
+            State::Attached { ask, .. } if *ask <= now => {
+                *ask = now + Span(self.lease.0 / ASKS);
+                Due::Renew
+            }
+            _ => Due::Nothing,
+        }
+    }
+
+    /// When something will be due.
+    #[must_use]
+    pub(super) fn deadline(&self) -> Option<Time> {
+        match self.state {
+            State::New | State::Local => None,
+            State::Greeting { until } => Some(until),
+            State::Attached { until, ask } => Some(until.min(ask)),
+        }
+    }
+}
+
+/// The master's clock, as far as renewals tell: the fastest round trip is believed, and
+/// believed less as it ages.
+#[derive(Debug, Default)]
+pub(super) struct MasterClock {
+    best: Option<Reading>,
+}
+
+#[derive(Debug)]
+struct Reading {
+    at: Time,
+    /// The master's clock less ours, in nanoseconds.
+    offset: i128,
+    error: Span,
+}
+
+impl MasterClock {
+    /// Two clocks run apart by 50 parts in a million at most.
+    const DRIFT: u64 = 20_000;
+
+    fn learn(&mut self, renewal: &Renewal, now: Time) {
+        let trip = now.since(renewal.asked);
+        let error = renewal.error + Span(trip.0 / 2);
+        let middle = i128::from(renewal.asked.0) + i128::from(trip.0 / 2);
+        if self.best.is_none() || error <= self.error(now) {
+            let offset = i128::from(renewal.now.0) - middle;
+            self.best = Some(Reading { at: now, offset, error });
+        }
+    }
+
+    /// How far [`map`](Self::map) may be off now.
+    #[must_use]
+    pub(super) fn error(&self, now: Time) -> Span {
+        let aged = |r: &Reading| r.error + Span(now.since(r.at).0 / Self::DRIFT);
+        self.best.as_ref().map_or(Span::ZERO, aged)
+    }
+
+    /// What the master's clock showed when ours showed `time`.
+    #[must_use]
+    pub(super) fn map(&self, time: Time) -> Time {
+        let offset = self.best.as_ref().map_or(0, |r| r.offset);
+        let mapped = (i128::from(time.0) + offset).clamp(0, i128::from(u64::MAX));
+        Time(mapped as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEASE: Span = Span::from_secs(4);
+
+    fn renewal(asked: Time, now: Time) -> Renewal {
+        Renewal { asked, now, error: Span::ZERO, lease: LEASE }
+    }
+
+    #[test]
+    fn a_child_stops_before_its_parent_gives_its_work_away() {
+        let mut child = Attachment::new(vec![PeerId(0)], LEASE);
+        let mut parent = Leases::default();
+        let (asked, heard) = (Time(1_000), Time(5_000));
+        child.greet(asked);
+        parent.renew(PeerId(1), heard + LEASE);
+        child.renewed(renewal(asked, heard), Time(9_000));
+        let mut now = asked;
+        while child.due(now) != Due::Lapsed {
+            assert!(parent.expired(now).is_empty());
+            now += Span::from_millis(1);
+        }
+        assert!(now < heard + LEASE);
+    }
+
+    #[test]
+    fn an_unanswered_hello_turns_to_the_next_parent_and_round() {
+        let mut child = Attachment::new(vec![PeerId(3), PeerId(0)], LEASE);
+        child.greet(Time::ZERO);
+        assert_eq!(child.due(Time::ZERO + LEASE), Due::Lapsed);
+        child.turn();
+        assert_eq!(child.parent(), PeerId(0));
+        child.turn();
+        assert_eq!(child.parent(), PeerId(3));
+    }
+
+    #[test]
+    fn the_fastest_round_trip_sets_the_clock() {
+        let mut child = Attachment::new(vec![PeerId(0)], LEASE);
+        // The master's clock is 1 s ahead; the way there takes 10 µs, the way back 90.
+        let second = Span::from_secs(1);
+        child.renewed(renewal(Time(0), Time(10_000) + second), Time(100_000));
+        let slow = child.clock().error(Time(100_000));
+        assert_eq!(slow, Span(50_000));
+        child.renewed(renewal(Time(200_000), Time(205_000) + second), Time(210_000));
+        assert_eq!(child.clock().error(Time(210_000)), Span(5_000));
+        assert_eq!(child.clock().map(Time(300_000)), Time(300_000) + second);
+    }
+}

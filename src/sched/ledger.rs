@@ -1,0 +1,369 @@
+//! What the master knows of each task: where it stands, what it waits for, what it gave back.
+//!
+//! One array per fact rather than one struct per task: a task takes about 40 bytes here beside
+//! what the user wrote of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::event::Batch;
+use super::message::Dispatch;
+use super::ready::Urgency;
+use crate::model::{
+    Addition, Attempt, AttemptKey, Counts, Dependency, JobId, Record, Request, ResourceNames, Task,
+    TaskBody, TaskId, TaskName, Template, Time, Value,
+};
+
+/// Where a task stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// For its predecessors.
+    Waiting,
+    /// May be given out.
+    Ready,
+    /// Given out.
+    Granted,
+    /// Ended well.
+    Done,
+    /// Ended badly.
+    Failed,
+    /// Not to be run.
+    Cancelled,
+}
+
+impl Stage {
+    fn is_over(self) -> bool {
+        matches!(self, Stage::Done | Stage::Failed | Stage::Cancelled)
+    }
+}
+
+/// The tasks of one job.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    job: JobId,
+    tasks: Vec<Task>,
+    templates: Vec<Arc<Template>>,
+    resources: ResourceNames,
+    ranks: Vec<u64>,
+    stage: Vec<Stage>,
+    /// Predecessors that are not done.
+    waits: Vec<u32>,
+    attempts: Vec<Attempt>,
+    failures: Vec<u16>,
+    ready: Vec<Time>,
+    /// Successors that have not ended: as long as there are any, the value is kept.
+    uses: Vec<u32>,
+    /// The first of a task's edges in `edges`, or none.
+    first: Vec<u32>,
+    /// A successor, and the next edge of the same predecessor.
+    edges: Vec<(TaskId, u32)>,
+    values: BTreeMap<TaskId, Value>,
+    counts: Counts,
+    sealed: bool,
+}
+
+const NONE: u32 = u32::MAX;
+
+impl Ledger {
+    pub(super) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    pub(super) fn seal(&mut self) {
+        self.sealed = true;
+    }
+
+    /// Whether every task has ended and no more can come.
+    pub(super) fn is_over(&self) -> bool {
+        self.sealed && self.counts.open() == 0
+    }
+
+    pub(super) fn stage(&self, id: TaskId) -> Stage {
+        self.stage[id.index()]
+    }
+
+    pub(super) fn request(&self, id: TaskId) -> &Arc<Request> {
+        &self.tasks[id.index()].request
+    }
+
+    pub(super) fn name(&self, id: TaskId) -> String {
+        self.tasks[id.index()].resolved_name(&self.templates).into_owned()
+    }
+
+    pub(super) fn ready_at(&self, id: TaskId) -> Time {
+        self.ready[id.index()]
+    }
+
+    pub(super) fn urgency(&self, id: TaskId) -> Urgency {
+        let rank = self.ranks[id.index()];
+        Urgency::new(self.tasks[id.index()].priority, rank, self.job, id)
+    }
+
+    pub(super) fn key(&self, id: TaskId) -> AttemptKey {
+        AttemptKey { job: self.job, task: id, attempt: self.attempts[id.index()] }
+    }
+
+    /// Whether `key` is the attempt that is out now.
+    pub(super) fn is_out(&self, key: AttemptKey) -> bool {
+        let known = key.job == self.job && key.task.index() < self.tasks.len();
+        known && self.stage(key.task) == Stage::Granted && self.key(key.task) == key
+    }
+
+    /// Tasks in the given stage, by id.
+    pub(super) fn in_stage(&self, stage: Stage) -> Vec<TaskId> {
+        let ids = self.stage.iter().enumerate().filter(|(_, s)| **s == stage);
+        ids.map(|(i, _)| TaskId(i as u32)).collect()
+    }
+
+    /// Fills in what a record in the journal leaves out.
+    pub(super) fn describe(&self, record: &mut Record) {
+        let task = &self.tasks[record.task.index()];
+        record.name = self.name(record.task);
+        record.kind.clone_from(&task.settings.kind);
+        record.meta.clone_from(&task.settings.meta);
+    }
+
+    /// Takes tasks in; those that wait for nothing come back.
+    ///
+    /// # Errors
+    /// If the batch does not make sense: an unknown predecessor, a rank too few, a template that
+    /// is not there. Nothing is taken in then.
+    pub(super) fn submit(&mut self, batch: Batch, now: Time) -> Result<Vec<TaskId>, String> {
+        let end = self.tasks.len() + batch.tasks.len();
+        if u32::try_from(end).is_err() || batch.ranks.len() != batch.tasks.len() {
+            return Err(format!("a batch of {} tasks does not fit", batch.tasks.len()));
+        }
+        let mut templates = self.templates.clone();
+        templates.extend(batch.templates.into_iter().map(Arc::new));
+        for task in &batch.tasks {
+            check(task, end, &templates)?;
+        }
+        self.templates = templates;
+        for name in batch.resources.iter() {
+            self.resources.intern(name);
+        }
+        let first = self.tasks.len();
+        for (task, rank) in batch.tasks.into_iter().zip(batch.ranks) {
+            self.push(task, rank);
+        }
+        Ok(self.link(first, now))
+    }
+
+    /// Takes in what a task that is done has added; those that may start come back.
+    ///
+    /// # Errors
+    /// If they do not make sense; nothing is taken in then.
+    pub(super) fn add(&mut self, added: Vec<Addition>, now: Time) -> Result<Vec<TaskId>, String> {
+        self.check_additions(&added)?;
+        let first = self.tasks.len();
+        for Addition { mut task, siblings } in added {
+            task.after.extend(siblings.iter().map(|n| Dependency::from(TaskId(first as u32 + n))));
+            let rank = task.cost.mean().0;
+            self.push(task, rank);
+        }
+        Ok(self.link(first, now))
+    }
+
+    /// Whether additions make sense.
+    pub(super) fn check_additions(&self, added: &[Addition]) -> Result<(), String> {
+        for (n, addition) in added.iter().enumerate() {
+            check(&addition.task, self.tasks.len(), &self.templates)?;
+            if addition.siblings.iter().any(|s| *s as usize >= n) {
+                return Err(format!("added task {n} waits for one that was added after it"));
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, task: Task, rank: u64) {
+        self.tasks.push(task);
+        self.ranks.push(rank);
+        self.stage.push(Stage::Waiting);
+        self.waits.push(0);
+        self.attempts.push(Attempt(0));
+        self.failures.push(0);
+        self.ready.push(Time::ZERO);
+        self.uses.push(0);
+        self.first.push(NONE);
+        self.counts.tasks += 1;
+    }
+
+    /// Ties the tasks from `first` on to their predecessors.
+    fn link(&mut self, first: usize, now: Time) -> Vec<TaskId> {
+        let mut ready = Vec::new();
+        for i in first..self.tasks.len() {
+            let id = TaskId(i as u32);
+            let after: Vec<TaskId> = self.tasks[i].after.iter().map(|d| d.task).collect();
+            for before in after {
+                let edge = self.edges.len() as u32;
+                self.edges.push((id, self.first[before.index()]));
+                self.first[before.index()] = edge;
+                self.uses[before.index()] += 1;
+                self.waits[i] += u32::from(self.stage(before) != Stage::Done);
+            }
+            if self.waits[i] == 0 {
+                self.make_ready(id, now);
+                ready.push(id);
+            }
+        }
+        ready
+    }
+
+    fn make_ready(&mut self, id: TaskId, now: Time) {
+        self.stage[id.index()] = Stage::Ready;
+        self.ready[id.index()] = now;
+    }
+
+    fn successors(&self, id: TaskId) -> Vec<TaskId> {
+        let mut found = Vec::new();
+        let mut at = self.first[id.index()];
+        while at != NONE {
+            let (to, next) = self.edges[at as usize];
+            found.push(to);
+            at = next;
+        }
+        found.reverse();
+        found
+    }
+
+    /// A task is given out, as its next attempt.
+    pub(super) fn grant(&mut self, id: TaskId) -> AttemptKey {
+        let attempt = &mut self.attempts[id.index()];
+        attempt.0 = attempt.0.saturating_add(1);
+        self.stage[id.index()] = Stage::Granted;
+        self.key(id)
+    }
+
+    /// What a node needs to run the attempt that is out.
+    pub(super) fn dispatch(&self, id: TaskId) -> Dispatch {
+        let task = &self.tasks[id.index()];
+        let (body, parameters) = task.resolved_body(&self.templates);
+        let value = |before: TaskId| self.values.get(&before).cloned().unwrap_or_default();
+        Dispatch {
+            key: self.key(id),
+            urgency: self.urgency(id),
+            request: Arc::clone(&task.request),
+            name: self.name(id),
+            body,
+            parameters,
+            settings: Arc::clone(&task.settings),
+            inputs: task.after.iter().map(|d| (d.task, value(d.task))).collect(),
+        }
+    }
+
+    /// A task is done; those that may start now come back.
+    pub(super) fn done(&mut self, id: TaskId, value: Value, now: Time) -> Vec<TaskId> {
+        self.stage[id.index()] = Stage::Done;
+        self.counts.done += 1;
+        if self.uses[id.index()] > 0 && value != Value::Unit {
+            self.values.insert(id, value);
+        }
+        self.release_inputs(id);
+        let mut ready = Vec::new();
+        for next in self.successors(id) {
+            let waits = &mut self.waits[next.index()];
+            *waits -= 1;
+            if *waits == 0 && self.stage(next) == Stage::Waiting {
+                self.make_ready(next, now);
+                ready.push(next);
+            }
+        }
+        ready
+    }
+
+    /// A task has ended: the values that only it still needed are dropped.
+    fn release_inputs(&mut self, id: TaskId) {
+        for i in 0..self.tasks[id.index()].after.len() {
+            let before = self.tasks[id.index()].after[i].task;
+            let uses = &mut self.uses[before.index()];
+            *uses = uses.saturating_sub(1);
+            if *uses == 0 {
+                self.values.remove(&before);
+            }
+        }
+    }
+
+    /// An attempt has failed; whether the task is tried again.
+    pub(super) fn failed(&mut self, id: TaskId) -> bool {
+        let failures = &mut self.failures[id.index()];
+        *failures = failures.saturating_add(1);
+        if *failures <= self.tasks[id.index()].settings.retries {
+            self.stage[id.index()] = Stage::Ready;
+            return true;
+        }
+        self.stage[id.index()] = Stage::Failed;
+        self.counts.failed += 1;
+        self.release_inputs(id);
+        false
+    }
+
+    /// An attempt was lost with its node.
+    pub(super) fn lost(&mut self, id: TaskId) {
+        self.stage[id.index()] = Stage::Ready;
+        self.counts.lost += 1;
+    }
+
+    /// An attempt came back without having started: it was none.
+    pub(super) fn returned(&mut self, id: TaskId) {
+        self.attempts[id.index()].0 -= 1;
+        self.stage[id.index()] = Stage::Ready;
+    }
+
+    /// A task that has not ended is not to be run any more.
+    pub(super) fn cancel(&mut self, id: TaskId) {
+        self.stage[id.index()] = Stage::Cancelled;
+        self.counts.cancelled += 1;
+        self.release_inputs(id);
+    }
+
+    /// What can never start since `id` will not be done, directly or not, and has not ended.
+    pub(super) fn stranded_by(&self, id: TaskId) -> Vec<TaskId> {
+        let mut stranded = BTreeSet::new();
+        let mut todo = vec![id];
+        while let Some(id) = todo.pop() {
+            let open = self.successors(id).into_iter().filter(|next| !self.stage(*next).is_over());
+            todo.extend(open.filter(|next| stranded.insert(*next)));
+        }
+        stranded.into_iter().collect()
+    }
+
+    /// The task exists.
+    pub(super) fn knows(&self, id: TaskId) -> bool {
+        id.index() < self.tasks.len()
+    }
+
+    /// The journal says that an attempt was given out.
+    pub(super) fn replay_granted(&mut self, key: AttemptKey) {
+        if self.knows(key.task) {
+            let attempt = &mut self.attempts[key.task.index()];
+            *attempt = (*attempt).max(key.attempt);
+            if self.stage(key.task) == Stage::Ready {
+                self.stage[key.task.index()] = Stage::Granted;
+            }
+        }
+    }
+}
+
+/// What a batch may contain; a job that `spec` has read always passes.
+fn check(task: &Task, tasks: usize, templates: &[Arc<Template>]) -> Result<(), String> {
+    let name = task.name.literal().unwrap_or("of a sweep");
+    if let Some(d) = task.after.iter().find(|d| d.task.index() >= tasks) {
+        return Err(format!("task {name} waits for task {}, which there is not", d.task));
+    }
+    if task.request.variants.iter().all(|v| v.nodes != 1) {
+        return Err(format!(
+            "task {name} asks for several nodes at once, which is not possible yet"
+        ));
+    }
+    match (&task.body, &task.name) {
+        (TaskBody::Literal(_), TaskName::Literal(_)) => Ok(()),
+        (TaskBody::Literal(_), TaskName::Template) => {
+            Err("a task has its name from a sweep but is not of one".to_owned())
+        }
+        (TaskBody::Template { template, index }, _) => {
+            let sweep = templates.get(*template as usize).map(|t| &t.sweep);
+            let known = sweep.is_some_and(|s| s.len().is_some_and(|n| *index < n));
+            known.then_some(()).ok_or(format!("task {name} is of a sweep that there is not"))
+        }
+    }
+}

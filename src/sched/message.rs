@@ -1,0 +1,273 @@
+//! What the roles say to each other, and the frame in which it travels.
+//!
+//! The same words serve at each level: a node is to its sub-master what a sub-master is to the
+//! master. Up go greetings, renewals and reports; down go welcomes, grants and recalls.
+
+use std::sync::Arc;
+
+use super::ready::Urgency;
+use super::wire::{Garbled, Reader, Wire};
+use super::wire::{wire_enum, wire_newtype, wire_struct};
+use crate::model::{
+    AttemptKey, Body, CoreId, Ending, Epoch, Incarnation, PeerId, Request, Resources, Settings,
+    Span, SubclusterId, TaskId, Time, Value,
+};
+
+/// What a process is to others. One process may hold all three roles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Holds the job.
+    Master,
+    /// Deals work to the nodes of a subcluster.
+    SubMaster,
+    /// Runs tasks.
+    Node,
+}
+
+/// A role of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address {
+    /// The process.
+    pub peer: PeerId,
+    /// The role in it.
+    pub role: Role,
+}
+
+/// Which run a frame belongs to, so that two runs on one machine cannot mix.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId(pub u64);
+
+/// A node, as those above it know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its process.
+    pub node: PeerId,
+    /// The name of its host.
+    pub host: String,
+    /// What it has in all.
+    pub capacity: Resources,
+}
+
+/// An attempt on its way to a node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dispatch {
+    /// Which attempt.
+    pub key: AttemptKey,
+    /// Its place in every queue.
+    pub urgency: Urgency,
+    /// What it needs.
+    pub request: Arc<Request>,
+    /// The name of the task.
+    pub name: String,
+    /// What to run.
+    pub body: Body,
+    /// The parameters of its sweep.
+    pub parameters: Vec<(String, Value)>,
+    /// How to run it.
+    pub settings: Arc<Settings>,
+    /// What its predecessors gave back, in the task's order.
+    pub inputs: Vec<(TaskId, Value)>,
+}
+
+/// An attempt that ended on a node by itself, well or badly.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Completion {
+    /// Which attempt.
+    pub key: AttemptKey,
+    /// The node that ran it.
+    pub node: PeerId,
+    /// The cores it ran on.
+    pub cores: Vec<CoreId>,
+    /// When it started, by the master's clock as far as the node knows it.
+    pub start: Time,
+    /// When it ended, likewise.
+    pub end: Time,
+    /// How far the node's idea of the master's clock may be off.
+    pub clock: Span,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+/// An attempt that died with the node that held it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Which attempt.
+    pub key: AttemptKey,
+    /// The node that held it.
+    pub node: PeerId,
+}
+
+/// The master's clock as the parent sees it, and how long the child may go on without more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renewal {
+    /// The child's clock when it asked.
+    pub asked: Time,
+    /// The master's clock when the parent answered, as far as it knows.
+    pub now: Time,
+    /// How far that may be off.
+    pub error: Span,
+    /// The child may act for this long after it asked.
+    pub lease: Span,
+}
+
+/// What one role tells another.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Message {
+    /// Up: I am here, with these nodes, and hold nothing of yours.
+    Hello {
+        /// The child's clock, as in a renewal.
+        asked: Time,
+        /// Which subcluster it is of.
+        subcluster: SubclusterId,
+        /// Its nodes; a node names itself.
+        members: Vec<Member>,
+    },
+    /// Up: I am still here.
+    Renew {
+        /// The child's clock.
+        asked: Time,
+    },
+    /// Up: nodes came or went.
+    Members {
+        /// Those that came.
+        joined: Vec<Member>,
+        /// Those that went.
+        left: Vec<PeerId>,
+    },
+    /// Up: these attempts ended.
+    Done(Vec<Completion>),
+    /// Up: these attempts died.
+    Lost(Vec<Lost>),
+    /// Up: these had not started; here they are back. Answers a recall, also when empty.
+    Returned(Vec<Dispatch>),
+    /// Up: drained; nothing is left here, and nothing more may come.
+    Goodbye,
+    /// Down: you are one of mine.
+    Welcome(Renewal),
+    /// Down: you still are.
+    Renewed(Renewal),
+    /// Down: run these.
+    Grant(Vec<Dispatch>),
+    /// Down: give back up to `count` that have not started and that one of `shapes` can run.
+    Recall {
+        /// How many at most.
+        count: u32,
+        /// What is free elsewhere.
+        shapes: Vec<Resources>,
+    },
+    /// Down: these are not wanted any more; end them with this grace if they run.
+    Cancel {
+        /// Which attempts.
+        keys: Vec<AttemptKey>,
+        /// Between SIGTERM and SIGKILL; the task's own setting if not said.
+        grace: Option<Span>,
+    },
+    /// Down: start nothing more, give back what has not started, finish what runs, say goodbye.
+    Drain,
+    /// Down: the run is over; leave.
+    Farewell,
+}
+
+/// A message with its sender and receiver within their processes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Envelope {
+    /// Who says it.
+    pub from: Role,
+    /// To whom.
+    pub to: Role,
+    /// What.
+    pub message: Message,
+}
+
+/// What travels from one process to another at once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    /// The run.
+    pub run: RunId,
+    /// The master's epoch, as far as the sender knows.
+    pub epoch: Epoch,
+    /// The sender's incarnation.
+    pub from: Incarnation,
+    /// The receiver's, as far as the sender knows; 0 if it does not.
+    pub to: Incarnation,
+    /// The sender does not accept anything from the receiver's incarnation `to`.
+    pub refused: bool,
+    /// Counts the frames of a session from 1; 0 for one that carries nothing and is not
+    /// acknowledged.
+    pub seq: u64,
+    /// All up to this one have arrived.
+    pub ack: u64,
+    /// What it carries; shared with what is kept until it is acknowledged.
+    pub envelopes: Arc<Vec<Envelope>>,
+}
+
+wire_newtype! { RunId }
+
+wire_struct! {
+    Member { node, host, capacity }
+    Dispatch { key, urgency, request, name, body, parameters, settings, inputs }
+    Completion { key, node, cores, start, end, clock, ending }
+    Lost { key, node }
+    Renewal { asked, now, error, lease }
+    Envelope { from, to, message }
+}
+
+wire_enum! {
+    Role { 0 => Master, 1 => SubMaster, 2 => Node }
+    Message {
+        0 => Hello { asked, subcluster, members },
+        1 => Renew { asked },
+        2 => Members { joined, left },
+        3 => Done(completions),
+        4 => Lost(lost),
+        5 => Returned(dispatches),
+        6 => Goodbye,
+        7 => Welcome(renewal),
+        8 => Renewed(renewal),
+        9 => Grant(dispatches),
+        10 => Recall { count, shapes },
+        11 => Cancel { keys, grace },
+        12 => Drain,
+        13 => Farewell,
+    }
+}
+
+impl Frame {
+    const MAGIC: [u8; 2] = *b"EK";
+    /// The version of everything that follows it on the wire.
+    pub const VERSION: u8 = 1;
+}
+
+impl Wire for Frame {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.extend(Self::MAGIC);
+        out.push(Self::VERSION);
+        self.run.put(out);
+        self.epoch.put(out);
+        self.from.put(out);
+        self.to.put(out);
+        self.refused.put(out);
+        self.seq.put(out);
+        self.ack.put(out);
+        self.envelopes.as_ref().put(out);
+    }
+
+    fn get(bytes: &mut Reader<'_>) -> Result<Frame, Garbled> {
+        if [bytes.byte()?, bytes.byte()?] != Self::MAGIC {
+            return Err(Garbled("not a frame of evenkeel"));
+        }
+        if bytes.byte()? != Self::VERSION {
+            return Err(Garbled("a frame of another version of evenkeel"));
+        }
+        Ok(Frame {
+            run: Wire::get(bytes)?,
+            epoch: Wire::get(bytes)?,
+            from: Wire::get(bytes)?,
+            to: Wire::get(bytes)?,
+            refused: Wire::get(bytes)?,
+            seq: Wire::get(bytes)?,
+            ack: Wire::get(bytes)?,
+            envelopes: Arc::new(Wire::get(bytes)?),
+        })
+    }
+}

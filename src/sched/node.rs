@@ -1,0 +1,252 @@
+//! The role that runs tasks: it owns the cores of its process and starts what it is granted.
+
+use std::collections::BTreeMap;
+
+use super::lease::{Attachment, Due};
+use super::message::{Address, Completion, Dispatch, Member, Message, Role};
+use super::ready::Ready;
+use super::slots::{Grant, Slots};
+use super::{Action, Context, Seat};
+use crate::model::{AttemptKey, Ending, Launch, Request, Resources, Span, Time};
+
+/// A node.
+#[derive(Debug)]
+pub(super) struct Node {
+    seat: Seat,
+    parent: Attachment,
+    slots: Slots,
+    queue: Ready<Dispatch>,
+    running: BTreeMap<AttemptKey, Running>,
+    draining: bool,
+}
+
+#[derive(Debug)]
+struct Running {
+    grant: Grant,
+    /// Its parent is gone: nobody wants to know how it ends, but its cores are not free before.
+    abandoned: bool,
+    grace: Span,
+}
+
+impl Node {
+    pub(super) fn new(seat: &Seat) -> Node {
+        let parent = match seat.sub_master {
+            local if local == seat.peer => Attachment::local(local),
+            remote => Attachment::new(vec![remote, seat.master], seat.lease),
+        };
+        Node {
+            slots: Slots::new(&seat.topology, &seat.capacity),
+            seat: seat.clone(),
+            parent,
+            queue: Ready::default(),
+            running: BTreeMap::new(),
+            draining: false,
+        }
+    }
+
+    pub(super) fn parent(&self) -> Address {
+        Address { peer: self.parent.parent(), role: Role::SubMaster }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Time> {
+        self.parent.deadline()
+    }
+
+    fn tell(&self, cx: &mut Context<'_>, message: Message) {
+        cx.send(Role::Node, self.parent(), message);
+    }
+
+    /// Says hello.
+    pub(super) fn start(&mut self, cx: &mut Context<'_>) {
+        self.parent.greet(cx.now);
+        let seat = &self.seat;
+        let me =
+            Member { node: seat.peer, host: seat.host.clone(), capacity: seat.capacity.clone() };
+        let hello =
+            Message::Hello { asked: cx.now, subcluster: seat.subcluster, members: vec![me] };
+        self.tell(cx, hello);
+    }
+
+    /// Stops everything, as if the process had just begun. The next hello goes to the next
+    /// parent if `turn`.
+    pub(super) fn restart(&mut self, cx: &mut Context<'_>, turn: bool) {
+        self.queue = Ready::default();
+        if !self.running.is_empty() {
+            self.running.values_mut().for_each(|running| running.abandoned = true);
+            cx.actions.push(Action::StopAll);
+        }
+        if turn {
+            self.parent.turn();
+        }
+        self.start(cx);
+    }
+
+    /// What is due; whether the lease has lapsed.
+    pub(super) fn tick(&mut self, cx: &mut Context<'_>) -> bool {
+        match self.parent.due(cx.now) {
+            Due::Nothing => false,
+            Due::Renew => {
+                self.tell(cx, Message::Renew { asked: cx.now });
+                false
+            }
+            Due::Lapsed => true,
+        }
+    }
+
+    pub(super) fn receive(&mut self, cx: &mut Context<'_>, from: Address, message: Message) {
+        if from != self.parent() {
+            return;
+        }
+        match message {
+            Message::Welcome(renewal) | Message::Renewed(renewal) => {
+                self.parent.renewed(renewal, cx.now);
+            }
+            Message::Grant(dispatches) => {
+                for dispatch in dispatches {
+                    self.enqueue(dispatch);
+                }
+                self.fill(cx);
+            }
+            Message::Recall { count, shapes } => {
+                let suits = |r: &Request| shapes.iter().any(|shape| r.met_by(shape).is_some());
+                let back = self.queue.take_least(count as usize, suits);
+                self.tell(cx, Message::Returned(back));
+            }
+            Message::Cancel { keys, grace } => self.cancel(cx, &keys, grace),
+            Message::Drain => self.drain(cx),
+            Message::Farewell => cx.actions.push(Action::Leave),
+            // Said by children only.
+            Message::Hello { .. }
+            | Message::Renew { .. }
+            | Message::Members { .. }
+            | Message::Done(_)
+            | Message::Lost(_)
+            | Message::Returned(_)
+            | Message::Goodbye => {}
+        }
+    }
+
+    fn enqueue(&mut self, dispatch: Dispatch) {
+        if !self.running.contains_key(&dispatch.key) {
+            let request = std::sync::Arc::clone(&dispatch.request);
+            self.queue.push(&request, dispatch.urgency, dispatch);
+        }
+    }
+
+    fn cancel(&mut self, cx: &mut Context<'_>, keys: &[AttemptKey], grace: Option<Span>) {
+        let waiting = self.queue.iter().filter(|(_, _, d)| keys.contains(&d.key));
+        let waiting: Vec<_> = waiting.map(|(r, u, _)| (std::sync::Arc::clone(r), *u)).collect();
+        let back: Vec<_> = waiting.iter().filter_map(|(r, u)| self.queue.remove(r, u)).collect();
+        if !back.is_empty() {
+            self.tell(cx, Message::Returned(back));
+        }
+        for key in keys {
+            if let Some(running) = self.running.get(key) {
+                let grace = grace.unwrap_or(running.grace);
+                cx.actions.push(Action::Stop { key: *key, grace });
+            }
+        }
+    }
+
+    /// Gives back what has not started; says goodbye once nothing runs.
+    pub(super) fn drain(&mut self, cx: &mut Context<'_>) {
+        self.draining = true;
+        let back: Vec<Dispatch> = self.queue.drain().collect();
+        self.tell(cx, Message::Returned(back));
+        self.leave_if_idle(cx);
+    }
+
+    fn leave_if_idle(&mut self, cx: &mut Context<'_>) {
+        if self.draining && self.running.is_empty() {
+            self.tell(cx, Message::Goodbye);
+        }
+    }
+
+    /// An attempt has ended: its cores are free, its parent is told, the next one starts.
+    pub(super) fn ended(
+        &mut self,
+        cx: &mut Context<'_>,
+        key: AttemptKey,
+        (start, end): (Time, Time),
+        ending: Ending,
+    ) {
+        let Some(Running { grant, abandoned, .. }) = self.running.remove(&key) else { return };
+        let cores = grant.cores.clone();
+        self.slots.give_back(grant, &self.seat.topology);
+        if !abandoned {
+            let clock = self.parent.clock();
+            let completion = Completion {
+                key,
+                node: self.seat.peer,
+                cores,
+                start: clock.map(start),
+                end: clock.map(end),
+                clock: clock.error(cx.now),
+                ending,
+            };
+            self.tell(cx, Message::Done(vec![completion]));
+        }
+        self.fill(cx);
+        self.leave_if_idle(cx);
+    }
+
+    /// Starts what fits, most urgent first. What does not fit has what it needs set aside, as
+    /// far as that is free, so that it is not overtaken for ever by smaller tasks.
+    fn fill(&mut self, cx: &mut Context<'_>) {
+        if !self.parent.is_attached() || self.draining {
+            return;
+        }
+        let mut free = self.slots.free().clone();
+        let mut blocked: Vec<std::sync::Arc<Request>> = Vec::new();
+        while free.get(crate::model::ResourceId::CORES).0 > 0 && !self.queue.is_empty() {
+            let heads = self.queue.heads();
+            let Some((request, urgency)) = heads.into_iter().find(|(r, _)| !blocked.contains(r))
+            else {
+                break;
+            };
+            let grant = request.met_by(&free).cloned().and_then(|asked| self.slots.grant(&asked));
+            match grant {
+                Some(grant) => {
+                    free = self.set_aside(&blocked);
+                    if let Some(dispatch) = self.queue.remove(&request, &urgency) {
+                        self.launch(cx, dispatch, grant);
+                    }
+                }
+                None => {
+                    blocked.push(request);
+                    free = self.set_aside(&blocked);
+                }
+            }
+        }
+    }
+
+    /// What is free beside what the `blocked` need.
+    fn set_aside(&self, blocked: &[std::sync::Arc<Request>]) -> Resources {
+        let mut free = self.slots.free().clone();
+        for request in blocked {
+            if let Some(asked) = request.met_by(&self.seat.capacity) {
+                free.take(asked);
+            }
+        }
+        free
+    }
+
+    fn launch(&mut self, cx: &mut Context<'_>, dispatch: Dispatch, grant: Grant) {
+        let Dispatch { key, name, body, parameters, settings, inputs, .. } = dispatch;
+        let launch = Launch {
+            key,
+            node: self.seat.peer,
+            name,
+            body,
+            parameters,
+            time_left: settings.time_limit,
+            inputs,
+            cores: grant.cores.clone(),
+            gpus: grant.gpus(),
+            settings,
+        };
+        let grace = launch.settings.grace;
+        self.running.insert(key, Running { grant, abandoned: false, grace });
+        cx.actions.push(Action::Launch(Box::new(launch)));
+    }
+}

@@ -1,0 +1,265 @@
+//! One process of a run: the roles that it holds, and its sessions with other processes.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::master::Master;
+use super::message::{Address, Envelope, Frame, Message, Role};
+use super::node::Node;
+use super::submaster::SubMaster;
+use super::uplink::{Header, Uplink};
+use super::{Action, Context, Event, Machine, Mail, Seat};
+use crate::model::{Incarnation, PeerId, Time};
+
+/// A process: always a node, of each subcluster one also its sub-master, and one of all also
+/// the master.
+///
+/// Messages between roles of the same process are delivered here, before the step ends; those
+/// for other processes wait for [`Event::Flush`] and travel together.
+#[derive(Debug)]
+pub struct Process {
+    seat: Seat,
+    incarnation: Incarnation,
+    sessions: BTreeMap<PeerId, Uplink>,
+    master: Option<Box<Master>>,
+    sub_master: Option<SubMaster>,
+    node: Node,
+}
+
+impl Process {
+    /// The process that sits at `seat`. It does nothing before it is stepped.
+    #[must_use]
+    pub fn new(seat: &Seat) -> Process {
+        Process {
+            incarnation: seat.incarnation,
+            sessions: BTreeMap::new(),
+            master: (seat.master == seat.peer).then(|| Box::new(Master::new(seat))),
+            sub_master: (seat.sub_master == seat.peer).then(|| SubMaster::new(seat)),
+            node: Node::new(seat),
+            seat: seat.clone(),
+        }
+    }
+
+    /// How often it has started afresh, the first time counted.
+    #[must_use]
+    pub fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    /// Whether anything waits for a flush.
+    #[must_use]
+    pub fn has_mail(&self) -> bool {
+        self.sessions.values().any(Uplink::has_mail)
+    }
+
+    fn header(&self) -> Header {
+        Header { run: self.seat.run, epoch: self.seat.epoch, me: self.incarnation }
+    }
+
+    /// The process that this one belongs to; none for the master's.
+    fn parent(&self) -> Option<PeerId> {
+        match (&self.master, &self.sub_master) {
+            (Some(_), _) => None,
+            (None, Some(sub_master)) => Some(sub_master.parent().peer),
+            (None, None) => Some(self.node.parent().peer),
+        }
+    }
+
+    /// What is overdue comes before anything else: a process that was stopped for a while must
+    /// not act on a lease that has ended meanwhile.
+    fn tick(&mut self, cx: &mut Context<'_>) {
+        let mut lapsed = self.node.tick(cx);
+        let mut silent = Vec::new();
+        if let Some(sub_master) = &mut self.sub_master {
+            let (sub_lapsed, nodes) = sub_master.tick(cx);
+            lapsed |= sub_lapsed;
+            silent.extend(nodes);
+        }
+        if let Some(master) = &mut self.master {
+            silent.extend(master.tick(cx));
+        }
+        for peer in silent {
+            self.sessions.entry(peer).or_default().fence();
+        }
+        if lapsed {
+            cx.note(format!("{} has lost its parent and starts afresh", self.seat.peer));
+            self.restart(cx, true);
+        }
+    }
+
+    /// Becomes a new incarnation: whatever it did, and whatever others sent to the old one, is
+    /// void.
+    fn restart(&mut self, cx: &mut Context<'_>, turn: bool) {
+        self.incarnation.0 += 1;
+        self.sessions.values_mut().for_each(Uplink::reset);
+        cx.mail.clear();
+        if let Some(sub_master) = &mut self.sub_master {
+            sub_master.restart(cx);
+        }
+        self.node.restart(cx, turn);
+    }
+
+    fn handle(&mut self, cx: &mut Context<'_>, event: Event) {
+        match event {
+            Event::Start => self.start(cx),
+            Event::Up(peer) => {
+                let header = self.header();
+                let again = self.sessions.entry(peer).or_default().up(header);
+                let send = again.into_iter().map(|frame| Action::Send { to: peer, frame });
+                cx.actions.extend(send);
+            }
+            Event::Down(peer) => self.sessions.entry(peer).or_default().down(),
+            Event::Frame { from, frame } => self.frame(cx, from, frame),
+            Event::Ended { key, start, end, ending } => {
+                self.node.ended(cx, key, (start, end), ending);
+            }
+            Event::Drain => self.node.drain(cx),
+            Event::Flush | Event::Tick => {}
+            Event::Durable(_)
+            | Event::Replay(_)
+            | Event::Submit(_)
+            | Event::Seal
+            | Event::Cancel(_)
+            | Event::Interrupt => {
+                if let Some(master) = &mut self.master {
+                    tell_master(master, cx, event);
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, cx: &mut Context<'_>) {
+        if let Some(master) = &mut self.master {
+            master.start(cx);
+        }
+        if let Some(sub_master) = &mut self.sub_master {
+            sub_master.start(cx);
+        }
+        self.node.start(cx);
+    }
+
+    fn frame(&mut self, cx: &mut Context<'_>, from: PeerId, frame: Frame) {
+        // A frame of another run, or of a master that was superseded, concerns nobody here.
+        if frame.run != self.seat.run || frame.epoch < self.seat.epoch {
+            return;
+        }
+        if frame.epoch > self.seat.epoch && self.master.is_none() {
+            self.seat.epoch = frame.epoch;
+        }
+        let header = self.header();
+        let receipt = self.sessions.entry(from).or_default().receive(frame, header);
+        if let Some(frame) = receipt.answer {
+            cx.actions.push(Action::Send { to: from, frame });
+        }
+        if self.parent() == Some(from) && (receipt.restarted || receipt.refused) {
+            cx.note(format!("{} is not known to {from} any more and starts afresh", cx.me));
+            return self.restart(cx, false);
+        }
+        if receipt.restarted {
+            self.child_lost(cx, from);
+        }
+        for Envelope { from: role, to, message } in receipt.envelopes {
+            self.deliver(cx, Address { peer: from, role }, to, message);
+        }
+    }
+
+    fn child_lost(&mut self, cx: &mut Context<'_>, peer: PeerId) {
+        if let Some(sub_master) = &mut self.sub_master {
+            sub_master.child_lost(cx, peer);
+        }
+        if let Some(master) = &mut self.master {
+            master.child_lost(cx, peer);
+        }
+    }
+
+    fn deliver(&mut self, cx: &mut Context<'_>, from: Address, to: Role, message: Message) {
+        match (to, &mut self.master, &mut self.sub_master) {
+            (Role::Master, Some(master), _) => master.receive(cx, from, message),
+            (Role::SubMaster, _, Some(sub_master)) => sub_master.receive(cx, from, message),
+            (Role::Node, ..) => self.node.receive(cx, from, message),
+            // For a role that is not here: a peer that is mistaken.
+            _ => {}
+        }
+    }
+
+    /// Delivers what the roles here say to each other, posts the rest, and lets them deal out
+    /// work when all is said.
+    fn settle(&mut self, now: Time, actions: &mut Vec<Action>, mut mail: VecDeque<Mail>) {
+        let me = self.seat.peer;
+        loop {
+            while let Some(Mail { from, to, message }) = mail.pop_front() {
+                if to.peer != me {
+                    self.post(actions, from, to, message);
+                    continue;
+                }
+                let mut more = Vec::new();
+                let mut cx = Context { now, me, actions, mail: &mut more };
+                self.deliver(&mut cx, Address { peer: me, role: from }, to.role, message);
+                mail.extend(more);
+            }
+            let mut more = Vec::new();
+            let mut cx = Context { now, me, actions, mail: &mut more };
+            if let Some(master) = &mut self.master {
+                master.deal(&mut cx);
+            }
+            if let Some(sub_master) = &mut self.sub_master {
+                sub_master.deal(&mut cx);
+            }
+            if more.is_empty() {
+                return;
+            }
+            mail.extend(more);
+        }
+    }
+
+    fn post(&mut self, actions: &mut Vec<Action>, from: Role, to: Address, message: Message) {
+        if message == Message::Goodbye {
+            actions.push(Action::Leave);
+        }
+        let session = self.sessions.entry(to.peer).or_default();
+        session.post(Envelope { from, to: to.role, message });
+    }
+
+    fn flush(&mut self, out: &mut Vec<Action>) {
+        let header = self.header();
+        for (peer, session) in &mut self.sessions {
+            out.extend(session.flush(header).map(|frame| Action::Send { to: *peer, frame }));
+        }
+    }
+}
+
+fn tell_master(master: &mut Master, cx: &mut Context<'_>, event: Event) {
+    match event {
+        Event::Durable(upto) => master.durable(cx, upto),
+        Event::Replay(entry) => master.replay(cx, *entry),
+        Event::Submit(batch) => master.submit(cx, *batch),
+        Event::Seal => master.seal(cx),
+        Event::Cancel(ids) => master.cancel(cx, ids),
+        Event::Interrupt => master.interrupt(cx),
+        _ => {}
+    }
+}
+
+impl Machine for Process {
+    fn step(&mut self, now: Time, event: Event, out: &mut Vec<Action>) {
+        let mut mail = Vec::new();
+        let flush = event == Event::Flush;
+        let mut cx = Context { now, me: self.seat.peer, actions: out, mail: &mut mail };
+        if self.deadline().is_some_and(|deadline| deadline <= now) {
+            self.tick(&mut cx);
+        }
+        self.handle(&mut cx, event);
+        self.settle(now, out, mail.into());
+        if flush {
+            self.flush(out);
+        }
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        let roles = [
+            self.node.deadline(),
+            self.sub_master.as_ref().and_then(SubMaster::deadline),
+            self.master.as_ref().and_then(|master| master.deadline()),
+        ];
+        roles.into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,311 @@
+//! The role that deals work to the nodes of a subcluster, and speaks for them upwards.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::dispatcher::Dispatcher;
+use super::lease::{Attachment, Due, Leases};
+use super::message::{Address, Completion, Dispatch, Lost, Member, Message, Renewal, Role};
+use super::{Context, Seat};
+use crate::model::{AttemptKey, PeerId, Request, Resources, Span, SubclusterId, Time};
+
+/// What a node finishes in this time it is sent ahead.
+const HORIZON: Span = Span::from_millis(5);
+
+/// A sub-master.
+#[derive(Debug)]
+pub(super) struct SubMaster {
+    subcluster: SubclusterId,
+    lease: Span,
+    parent: Attachment,
+    leases: Leases,
+    work: Dispatcher<Dispatch>,
+    /// Nodes that said hello before this sub-master was welcome itself.
+    unwelcomed: BTreeMap<PeerId, Time>,
+    /// How much the parent called back that is still to come from the nodes.
+    owed: u32,
+    draining: bool,
+    me: PeerId,
+}
+
+impl SubMaster {
+    pub(super) fn new(seat: &Seat) -> SubMaster {
+        let parent = match seat.master {
+            local if local == seat.peer => Attachment::local(local),
+            remote => Attachment::new(vec![remote], seat.lease),
+        };
+        SubMaster {
+            subcluster: seat.subcluster,
+            lease: seat.lease,
+            parent,
+            leases: Leases::default(),
+            work: Dispatcher::new(HORIZON),
+            unwelcomed: BTreeMap::new(),
+            owed: 0,
+            draining: false,
+            me: seat.peer,
+        }
+    }
+
+    pub(super) fn parent(&self) -> Address {
+        Address { peer: self.parent.parent(), role: Role::Master }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Time> {
+        let times = [self.parent.deadline(), self.leases.next(), self.work.next_recall()];
+        times.into_iter().flatten().min()
+    }
+
+    fn up(&self, cx: &mut Context<'_>, message: Message) {
+        cx.send(Role::SubMaster, self.parent(), message);
+    }
+
+    fn down(cx: &mut Context<'_>, peer: PeerId, message: Message) {
+        cx.send(Role::SubMaster, Address { peer, role: Role::Node }, message);
+    }
+
+    fn nodes(&self) -> Vec<PeerId> {
+        self.work.children().map(|(peer, _)| peer).collect()
+    }
+
+    /// Says hello, with the nodes that are there.
+    pub(super) fn start(&mut self, cx: &mut Context<'_>) {
+        self.parent.greet(cx.now);
+        let members = self.work.children().flat_map(|(_, c)| c.members.values().cloned());
+        let hello = Message::Hello {
+            asked: cx.now,
+            subcluster: self.subcluster,
+            members: members.collect(),
+        };
+        self.up(cx, hello);
+    }
+
+    /// Forgets everything, as if the process had just begun.
+    pub(super) fn restart(&mut self, cx: &mut Context<'_>) {
+        self.work = Dispatcher::new(HORIZON);
+        self.leases = Leases::default();
+        self.unwelcomed.clear();
+        self.owed = 0;
+        self.start(cx);
+    }
+
+    /// Nodes that are silent are given up; whether the own lease has lapsed. The second value
+    /// names the nodes to fence.
+    pub(super) fn tick(&mut self, cx: &mut Context<'_>) -> (bool, Vec<PeerId>) {
+        let silent = self.leases.expired(cx.now);
+        for node in &silent {
+            cx.note(format!(
+                "node {node} has not been heard of for {}: taken for dead",
+                self.lease
+            ));
+            self.child_lost(cx, *node);
+        }
+        let lapsed = match self.parent.due(cx.now) {
+            Due::Nothing => false,
+            Due::Renew => {
+                self.up(cx, Message::Renew { asked: cx.now });
+                false
+            }
+            Due::Lapsed => true,
+        };
+        (lapsed, silent)
+    }
+
+    /// A node is gone, and what it held with it.
+    pub(super) fn child_lost(&mut self, cx: &mut Context<'_>, node: PeerId) {
+        self.leases.forget(node);
+        self.unwelcomed.remove(&node);
+        if self.work.child(node).is_none() {
+            return;
+        }
+        let lost: Vec<Lost> =
+            self.work.leave(node).into_iter().map(|key| Lost { key, node }).collect();
+        self.up(cx, Message::Members { joined: Vec::new(), left: vec![node] });
+        if !lost.is_empty() {
+            self.up(cx, Message::Lost(lost));
+        }
+        if self.draining && self.nodes().is_empty() {
+            self.up(cx, Message::Goodbye);
+        }
+    }
+
+    pub(super) fn receive(&mut self, cx: &mut Context<'_>, from: Address, message: Message) {
+        if from == self.parent() {
+            self.hear_parent(cx, message);
+        } else if from.role == Role::Node {
+            self.hear_child(cx, from.peer, message);
+        }
+    }
+
+    fn hear_parent(&mut self, cx: &mut Context<'_>, message: Message) {
+        match message {
+            Message::Welcome(renewal) | Message::Renewed(renewal) => {
+                self.parent.renewed(renewal, cx.now);
+                self.welcome_all(cx);
+            }
+            Message::Grant(dispatches) => {
+                for dispatch in dispatches {
+                    self.enqueue(dispatch);
+                }
+            }
+            Message::Recall { count, shapes } => self.recall(cx, count, &shapes),
+            Message::Cancel { keys, grace } => self.cancel(cx, keys, grace),
+            Message::Drain => {
+                self.draining = true;
+                for node in self.nodes() {
+                    self.work.drain(node);
+                    Self::down(cx, node, Message::Drain);
+                }
+                let back = self.work.queue().drain().collect();
+                self.up(cx, Message::Returned(back));
+            }
+            Message::Farewell => {
+                for node in self.nodes() {
+                    Self::down(cx, node, Message::Farewell);
+                }
+            }
+            // Said by children only.
+            Message::Hello { .. }
+            | Message::Renew { .. }
+            | Message::Members { .. }
+            | Message::Done(_)
+            | Message::Lost(_)
+            | Message::Returned(_)
+            | Message::Goodbye => {}
+        }
+    }
+
+    fn hear_child(&mut self, cx: &mut Context<'_>, node: PeerId, message: Message) {
+        match message {
+            Message::Hello { asked, members, .. } => self.join(cx, node, asked, members),
+            Message::Renew { asked } => self.renew(cx, node, asked),
+            Message::Done(completions) => self.done(cx, node, completions),
+            Message::Returned(dispatches) => self.returned(cx, node, dispatches),
+            Message::Goodbye => self.child_lost(cx, node),
+            // A node has no nodes, and what parents say is not for a parent.
+            Message::Members { .. }
+            | Message::Lost(_)
+            | Message::Welcome(_)
+            | Message::Renewed(_)
+            | Message::Grant(_)
+            | Message::Recall { .. }
+            | Message::Cancel { .. }
+            | Message::Drain
+            | Message::Farewell => {}
+        }
+    }
+
+    fn join(&mut self, cx: &mut Context<'_>, node: PeerId, asked: Time, members: Vec<Member>) {
+        self.child_lost(cx, node);
+        self.work.join(node, self.subcluster, members.clone(), cx.now);
+        self.up(cx, Message::Members { joined: members, left: Vec::new() });
+        self.unwelcomed.insert(node, asked);
+        if node != self.me {
+            self.leases.renew(node, cx.now + self.lease);
+        }
+        self.welcome_all(cx);
+    }
+
+    /// A node is welcome once this sub-master is: before, there is no lease to pass on.
+    fn welcome_all(&mut self, cx: &mut Context<'_>) {
+        if self.parent.is_attached() {
+            for (node, asked) in std::mem::take(&mut self.unwelcomed) {
+                let renewal = self.renewal(cx.now, asked);
+                Self::down(cx, node, Message::Welcome(renewal));
+                if self.draining {
+                    self.work.drain(node);
+                    Self::down(cx, node, Message::Drain);
+                }
+            }
+        }
+    }
+
+    fn renew(&mut self, cx: &mut Context<'_>, node: PeerId, asked: Time) {
+        if self.work.child(node).is_some() && self.parent.is_attached() {
+            self.leases.renew(node, cx.now + self.lease);
+            Self::down(cx, node, Message::Renewed(self.renewal(cx.now, asked)));
+        }
+    }
+
+    /// A node may act no longer than this sub-master may itself.
+    fn renewal(&self, now: Time, asked: Time) -> Renewal {
+        let clock = self.parent.clock();
+        Renewal {
+            asked,
+            now: clock.map(now),
+            error: clock.error(now),
+            lease: self.parent.left(now, self.lease),
+        }
+    }
+
+    fn enqueue(&mut self, dispatch: Dispatch) {
+        let request = Arc::clone(&dispatch.request);
+        self.work.queue().push(&request, dispatch.urgency, dispatch);
+    }
+
+    fn done(&mut self, cx: &mut Context<'_>, node: PeerId, mut completions: Vec<Completion>) {
+        completions.retain(|c| self.work.done(node, c.key, cx.now));
+        if !completions.is_empty() {
+            self.up(cx, Message::Done(completions));
+        }
+    }
+
+    /// What nodes give back goes up as far as the parent called for it, and else to other nodes.
+    fn returned(&mut self, cx: &mut Context<'_>, node: PeerId, mut dispatches: Vec<Dispatch>) {
+        dispatches.retain(|d| self.work.release(node, d.key));
+        let up = if self.draining { dispatches.len() } else { self.owed as usize };
+        let stay = dispatches.split_off(up.min(dispatches.len()));
+        self.owed -= (dispatches.len() as u32).min(self.owed);
+        if !dispatches.is_empty() {
+            self.up(cx, Message::Returned(dispatches));
+        }
+        stay.into_iter().for_each(|dispatch| self.enqueue(dispatch));
+    }
+
+    /// Gives back what waits here, and calls the rest back from the nodes.
+    fn recall(&mut self, cx: &mut Context<'_>, count: u32, shapes: &[Resources]) {
+        let suits = |r: &Request| shapes.iter().any(|shape| r.met_by(shape).is_some());
+        let back = self.work.queue().take_least(count as usize, suits);
+        self.owed = 0;
+        let mut rest = count - back.len() as u32;
+        for (node, surplus) in self.work.surplus() {
+            let ask = rest.min(u32::try_from(surplus.div_ceil(2)).unwrap_or(u32::MAX));
+            if ask > 0 {
+                rest -= ask;
+                self.owed += ask;
+                Self::down(cx, node, Message::Recall { count: ask, shapes: shapes.to_vec() });
+            }
+        }
+        self.up(cx, Message::Returned(back));
+    }
+
+    fn cancel(&mut self, cx: &mut Context<'_>, keys: Vec<AttemptKey>, grace: Option<Span>) {
+        let waiting = self.work.queue().iter().filter(|(_, _, d)| keys.contains(&d.key));
+        let waiting: Vec<_> = waiting.map(|(r, u, _)| (Arc::clone(r), *u)).collect();
+        let queue = self.work.queue();
+        let back: Vec<_> = waiting.iter().filter_map(|(r, u)| queue.remove(r, u)).collect();
+        if !back.is_empty() {
+            self.up(cx, Message::Returned(back));
+        }
+        let mut below: BTreeMap<PeerId, Vec<AttemptKey>> = BTreeMap::new();
+        for key in keys {
+            if let Some(node) = self.work.holder(key) {
+                below.entry(node).or_default().push(key);
+            }
+        }
+        for (node, keys) in below {
+            Self::down(cx, node, Message::Cancel { keys, grace });
+        }
+    }
+
+    /// Deals out what there is, at the end of each step.
+    pub(super) fn deal(&mut self, cx: &mut Context<'_>) {
+        for (node, dispatches) in self.work.deal(|_, dispatch| dispatch.key) {
+            Self::down(cx, node, Message::Grant(dispatches));
+        }
+        for recall in self.work.recalls(cx.now) {
+            let message = Message::Recall { count: recall.count, shapes: recall.shapes };
+            Self::down(cx, recall.child, message);
+        }
+    }
+}
