@@ -10,6 +10,9 @@
 //! [`BEAT`], one that does not for [`WATCH`] is taken for dead. Should it wake up after all, it
 //! finds its file gone before it writes the next group, and stops.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -78,8 +81,8 @@ impl Owner {
         let io = |e| StoreError::io("read", folder)(e);
         match claims(folder).map_err(io)?.into_iter().max() {
             Some(claim) if claim.held => {
-                let text = read_if_there(&claim.path(folder)).map_err(io)?;
-                Ok(text.and_then(|text| Owner::parse(&text)))
+                let seen = look(&claim.path(folder)).map_err(io)?;
+                Ok(seen.and_then(|seen| Owner::parse(&seen.text)))
             }
             _ => Ok(None),
         }
@@ -174,14 +177,6 @@ fn claims(folder: &Path) -> io::Result<Vec<Claim>> {
     Ok(found)
 }
 
-fn read_if_there(path: &Path) -> io::Result<Option<String>> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 /// The right to write into a run folder; given back when dropped.
 #[derive(Debug)]
 pub(super) struct Ownership {
@@ -214,7 +209,7 @@ impl Ownership {
             let others = claims(folder).map_err(io)?.into_iter().filter(|other| *other != claim);
             let (older, outbid): (Vec<_>, Vec<_>) = others.partition(|o| o.number < claim.number);
             if !outbid.is_empty() {
-                fs::remove_file(claim.path(folder)).map_err(io)?;
+                remove_if_there(&claim.path(folder)).map_err(io)?;
                 continue;
             }
             // Only now, before anything of the run is read: who finds its file gone, stops.
@@ -286,44 +281,51 @@ enum Standing {
 }
 
 fn standing(path: &Path, watch: Duration) -> io::Result<Standing> {
-    let Some(text) = read_if_there(path)? else { return Ok(Standing::Changed) };
-    let owner = Owner::parse(&text);
-    match owner.as_ref().map_or(Life::Unknown, Owner::life) {
-        Life::Dead => return Ok(Standing::Vacant),
-        Life::Alive => {}
-        Life::Unknown if !changes(path, watch)? => return Ok(Standing::Vacant),
+    let Some(seen) = look(path)? else { return Ok(Standing::Changed) };
+    let owner = Owner::parse(&seen.text);
+    match (owner.as_ref().map_or(Life::Unknown, Owner::life), owner) {
+        (Life::Dead, _) => Ok(Standing::Vacant),
+        (Life::Unknown, _) if !changes(path, &seen, watch)? => Ok(Standing::Vacant),
+        (_, Some(owner)) if path.exists() => Ok(Standing::Held(owner)),
         // One that was only just made is judged by what it says now.
-        Life::Unknown => {}
-    }
-    match owner {
-        Some(owner) if path.exists() => Ok(Standing::Held(owner)),
         _ => Ok(Standing::Changed),
     }
 }
 
-/// Whether the file at `path` is touched, written or removed within `watch`.
-fn changes(path: &Path, watch: Duration) -> io::Result<bool> {
-    let first = stamp(path)?;
+/// Whether the file at `path` is touched, written or removed within `watch` after it was `seen`.
+fn changes(path: &Path, seen: &Sight, watch: Duration) -> io::Result<bool> {
     let deadline = Instant::now() + watch;
-    while Instant::now() < deadline {
-        thread::sleep(POLL.min(watch));
-        if stamp(path)? != first {
+    loop {
+        if look(path)?.as_ref() != Some(seen) {
             return Ok(true);
         }
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        thread::sleep(POLL.min(watch));
     }
-    Ok(false)
 }
 
-/// What changes with every beat. From an open file: see [`Ownership::confirm`].
-fn stamp(path: &Path) -> io::Result<Option<(SystemTime, Vec<u8>)>> {
+/// What is seen of the file of an owner; every beat changes it.
+#[derive(PartialEq, Eq)]
+struct Sight {
+    text: String,
+    touched: SystemTime,
+}
+
+/// Looks at the file at `path`, if there is one; through an open file, see
+/// [`Ownership::confirm`].
+fn look(path: &Path) -> io::Result<Option<Sight>> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
+    // The time first: a beat in between then shows at the next look.
+    let touched = file.metadata()?.modified()?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
-    Ok(Some((file.metadata()?.modified()?, bytes)))
+    Ok(Some(Sight { text: String::from_utf8_lossy(&bytes).into_owned(), touched }))
 }
 
 /// Makes the file of this process at `path`; whether it was the first to.

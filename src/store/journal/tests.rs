@@ -16,7 +16,8 @@ use super::*;
 const PAGE: usize = 16;
 
 /// A disk with a page cache, as Linux has it: what is written is durable only after a sync, a
-/// failed sync forgets which pages were dirty, and a crash leaves any of the dirty ones.
+/// failed sync writes some pages and forgets that the others were dirty, and a crash leaves any
+/// of the dirty ones.
 struct Sim {
     cache: Vec<u8>,
     dirty: Vec<bool>,
@@ -58,7 +59,7 @@ impl Sim {
         if self.crashed { Err(io::Error::other("crashed")) } else { Ok(()) }
     }
 
-    /// What the file holds after the crash.
+    /// What the file holds after a crash.
     fn after_crash(&mut self) -> Vec<u8> {
         let mut image = self.durable.clone();
         let (shorter, longer) = (image.len(), self.cache.len());
@@ -111,6 +112,7 @@ impl Disk for Arc<Mutex<Sim>> {
         let mut sim = self.lock();
         sim.check()?;
         if sim.is_unlucky() {
+            sim.durable = sim.after_crash();
             sim.dirty.fill(false);
             return Err(io::Error::other("the disk did not answer"));
         }
