@@ -1,2 +1,22 @@
-//! The run folder: journal and published files.
+//! The folder of a run and what is kept in it: the journal, published files, lines of records.
+//!
+//! This room knows bytes, checksums and durability, and nothing of what a record means.
+//! Everything here holds on NFS and Lustre as well as on a local disk: no `flock`, no `mmap`,
+//! only what those file systems do atomically (hard links, renames) and what they promise
+//! after `fsync`.
 #![forbid(unsafe_code)]
+
+mod disk;
+mod error;
+mod folder;
+mod format;
+mod journal;
+mod lines;
+mod owner;
+
+pub use error::StoreError;
+pub use folder::RunFolder;
+pub use format::{Recovered, TornTail};
+pub use journal::{Commit, Journal};
+pub use lines::Lines;
+pub use owner::{Life, Owner};

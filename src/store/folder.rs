@@ -1,0 +1,134 @@
+//! The folder of a run.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::disk::sync_folder;
+use super::owner::{Ownership, WATCH, is_claim};
+use super::{Lines, StoreError};
+use crate::model::Epoch;
+
+/// The name of the journal in its folder.
+pub(super) const JOURNAL: &str = "journal";
+
+/// The folder of a run, held by this process alone as long as this, or the
+/// [`Journal`](super::Journal) in it, lives.
+#[derive(Debug)]
+pub struct RunFolder {
+    ownership: Arc<Ownership>,
+}
+
+impl RunFolder {
+    /// Makes the folder of a new run, and those above it. An empty one that is there already
+    /// will do.
+    ///
+    /// # Errors
+    /// If the folder holds a run or anything else, another process is about to use it, or it
+    /// cannot be made.
+    pub fn create(path: impl AsRef<Path>) -> Result<RunFolder, StoreError> {
+        let path = path.as_ref();
+        fs::create_dir_all(path).map_err(StoreError::io("create", path))?;
+        let path = &absolute(path)?;
+        if let Some(parent) = path.parent() {
+            sync_folder(parent).map_err(StoreError::io("sync", parent))?;
+        }
+        check_vacant(path)?;
+        let folder = RunFolder::take(path)?;
+        // Another process may have come and gone in between.
+        check_vacant(path)?;
+        Ok(folder)
+    }
+
+    /// Opens the folder of a run to go on with it. If its last owner cannot be seen from this
+    /// host, this waits half a minute for a sign of life.
+    ///
+    /// # Errors
+    /// If there is no run, its owner still lives, or the folder cannot be read.
+    pub fn open(path: impl AsRef<Path>) -> Result<RunFolder, StoreError> {
+        let path = path.as_ref();
+        if !path.join(JOURNAL).is_file() {
+            return Err(StoreError::NoRun(path.to_owned()));
+        }
+        RunFolder::take(&absolute(path)?)
+    }
+
+    fn take(path: &Path) -> Result<RunFolder, StoreError> {
+        Ok(RunFolder { ownership: Arc::new(Ownership::take(path, WATCH)?) })
+    }
+
+    /// Where it is, from the root.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.ownership.folder()
+    }
+
+    /// Which owner of the folder this process is: 1 for the one that made it, one more for each
+    /// that went on with it.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        Epoch(self.ownership.number())
+    }
+
+    /// Writes a file whole or not at all: whoever reads `name` sees the old bytes or the new,
+    /// also after a crash. Durable on return.
+    ///
+    /// # Errors
+    /// If the folder was taken over, or the file cannot be written; then the old one stands.
+    pub fn publish(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.ownership.confirm()?;
+        let path = self.path().join(name);
+        let temporary = self.path().join(format!(".{name}.new"));
+        let written = write_durably(&temporary, bytes)
+            .and_then(|()| fs::rename(&temporary, &path))
+            .and_then(|()| sync_folder(self.path()));
+        written.map_err(|error| {
+            let _ = fs::remove_file(&temporary);
+            StoreError::io("write", path)(error)
+        })
+    }
+
+    /// Opens the text file `name` to append lines to it; made if it is not there.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn lines(&self, name: &str) -> Result<Lines, StoreError> {
+        Lines::open(self.path().join(name))
+    }
+
+    pub(super) fn ownership(&self) -> &Arc<Ownership> {
+        &self.ownership
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, StoreError> {
+    path.canonicalize().map_err(StoreError::io("open", path))
+}
+
+/// An error unless `path` holds nothing, or only what an owner leaves that never came to
+/// write a journal.
+fn check_vacant(path: &Path) -> Result<(), StoreError> {
+    let read = StoreError::io("read", path);
+    let mut names = match fs::read_dir(path) {
+        Ok(entries) => entries.filter_map(Result::ok).map(|entry| entry.file_name()),
+        Err(error) => return Err(read(error)),
+    };
+    if path.join(JOURNAL).exists() {
+        Err(StoreError::HoldsRun(path.to_owned()))
+    } else if names.any(|name| !name.to_str().is_some_and(is_ours)) {
+        Err(StoreError::NotEmpty(path.to_owned()))
+    } else {
+        Ok(())
+    }
+}
+
+fn is_ours(name: &str) -> bool {
+    is_claim(name) || name == format!(".{JOURNAL}.new")
+}
+
+fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
