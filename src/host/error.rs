@@ -57,8 +57,6 @@ pub enum HostError {
         /// The other.
         second: &'static str,
     },
-    /// hwloc could not make out this machine.
-    Hwloc,
 }
 
 impl fmt::Display for HostError {
@@ -99,10 +97,6 @@ impl fmt::Display for HostError {
             HostError::Ambiguous { first, second } => {
                 write!(f, "{first} and {second} both replace this machine: unset one of them")
             }
-            HostError::Hwloc => f.write_str(
-                "hwloc cannot make out this machine: `lstopo` may say more; HWLOC_SYNTHETIC \
-                 describes one by hand",
-            ),
         }
     }
 }

@@ -3,7 +3,6 @@
 use hwloc2::{ObjectType, Topology as Hwloc, TopologyFlag, TopologyObject};
 use std::collections::BTreeMap;
 
-use super::error::HostError;
 use super::unit::{Unit, assemble};
 use crate::model::Topology;
 
@@ -18,24 +17,22 @@ pub struct Seen {
 }
 
 /// Asks hwloc, which heeds its environment variables; `distance` is between NUMA domains by the
-/// operating system's numbers.
-///
-/// # Errors
-/// [`HostError::Hwloc`] if it gives no topology, or one in which a unit has no memory.
-pub fn topology(distance: impl Fn(u32, u32) -> u32) -> Result<Seen, HostError> {
+/// operating system's numbers. Nothing if it gives no topology, or one in which a unit has no
+/// memory.
+pub fn topology(distance: impl Fn(u32, u32) -> u32) -> Option<Seen> {
     // What is not allowed to us is part of the host all the same.
     let flags = vec![TopologyFlag::IncludeDisallowed];
-    let hwloc = Hwloc::with_flags(flags).ok_or(HostError::Hwloc)?;
+    let hwloc = Hwloc::with_flags(flags)?;
     let mut units = Vec::new();
     let mut memory = BTreeMap::new();
-    for object in hwloc.objects_with_type(&ObjectType::PU).map_err(|_| HostError::Hwloc)? {
-        let unit = unit(object).ok_or(HostError::Hwloc)?;
+    for object in hwloc.objects_with_type(&ObjectType::PU).ok()? {
+        let unit = unit(object)?;
         memory.entry(unit.domain).or_insert_with(|| domain_memory(object));
         units.push(unit);
     }
     let topology = assemble(units, |domain| memory[&domain], distance);
     // hwloc offers to bind threads only to the machine that it runs on.
-    Ok(Seen { topology, this_system: hwloc.support().cpu().set_current_thread() })
+    Some(Seen { topology, this_system: hwloc.support().cpu().set_current_thread() })
 }
 
 fn unit(object: &TopologyObject) -> Option<Unit> {

@@ -16,12 +16,9 @@ pub(super) use super::sysfs::total_memory;
 /// The machine below `root`, which is `/` or what `HWLOC_FSROOT` names; nothing if there is no
 /// word of it.
 pub(super) fn machine(root: &Path) -> Result<Option<(Topology, Source)>, HostError> {
-    let seen = hwloc::topology(sysfs::distances_below(root)?)?;
-    let asked_for_another = root != Path::new("/");
-    if asked_for_another && is_fallback(&seen) {
-        return Ok(None);
-    }
-    Ok(Some((seen.topology, Source::Hwloc)))
+    let seen = hwloc::topology(sysfs::distances_below(root)?);
+    let wanted = |seen: &hwloc::Seen| root == Path::new("/") || !is_fallback(seen);
+    Ok(seen.filter(wanted).map(|seen| (seen.topology, Source::Hwloc)))
 }
 
 /// The machine in the file that `HWLOC_XMLFILE` names.
@@ -29,12 +26,11 @@ pub(super) fn xml_file(path: PathBuf) -> Result<Topology, HostError> {
     if let Err(error) = File::open(&path) {
         return Err(HostError::XmlFile { path, reason: error.to_string() });
     }
-    let seen = hwloc::topology(default_distance)?;
-    if is_fallback(&seen) {
+    let seen = hwloc::topology(default_distance).filter(|seen| !is_fallback(seen));
+    seen.map(|seen| seen.topology).ok_or_else(|| {
         let reason = "hwloc does not understand it; `lstopo FILE.xml` writes one".to_owned();
-        return Err(HostError::XmlFile { path, reason });
-    }
-    Ok(seen.topology)
+        HostError::XmlFile { path, reason }
+    })
 }
 
 /// Whether hwloc silently turned to this machine since it could make nothing of what it was

@@ -79,6 +79,7 @@ impl Signals {
         let (reader, writer) = pipe()?;
         let turn = TURN.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         PENDING.iter().for_each(|count| count.store(0, Ordering::Relaxed));
+        // Relaxed: no handler of ours runs before `take_over` has told the kernel of it.
         OWNER.store(own_pid(), Ordering::Relaxed);
         WRITER.store(writer.as_raw_fd(), Ordering::Relaxed);
         let read = move || deliver(reader, turn, &on_signal);

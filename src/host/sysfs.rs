@@ -68,14 +68,13 @@ fn last_level_cache(folder: &Path) -> Result<Option<u32>, HostError> {
     for index in 0.. {
         let cache = folder.join(format!("index{index}"));
         let Some(level) = File::optional(cache.join("level"))? else { break };
-        let kind = File::optional(cache.join("type"))?;
         let level = level.number()?;
-        if level <= highest || kind.is_some_and(|kind| kind.text.trim() == "Instruction") {
+        if level <= highest {
             continue;
         }
-        if let Some(shared) = File::optional(cache.join("shared_cpu_list"))? {
-            highest = level;
-            first = shared.list()?.first().copied();
+        let Some(shared) = File::optional(cache.join("shared_cpu_list"))? else { continue };
+        if let Some(unit) = shared.list()?.first() {
+            (highest, first) = (level, Some(*unit));
         }
     }
     Ok(first)
