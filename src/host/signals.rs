@@ -51,10 +51,9 @@ pub struct Signals {
 static PIPE: OnceLock<(Mutex<PipeReader>, PipeWriter)> = OnceLock::new();
 /// The writing end of [`PIPE`] for the handler, which may not take a lock; -1 before there is one.
 static WRITER: AtomicI32 = AtomicI32::new(-1);
-/// The process that the handlers belong to: a child that has not yet called `exec` shares the
-/// pipe, and what is sent to it is not meant for us.
-static OWNER: AtomicI32 = AtomicI32::new(0);
-/// How often each signal came and was not handed on yet, in the order of [`Signal::ALL`].
+/// How often each signal came and was not handed on yet, in the order of [`Signal::ALL`]. The
+/// bytes in the pipe do not say: a forked child that has not yet called `exec` writes to the same
+/// pipe, but counts what was sent to it in memory of its own.
 static PENDING: [AtomicU32; 3] = [const { AtomicU32::new(0) }; 3];
 /// Goes up at each install and each drop: a thread ends when it is no longer its turn.
 static TURN: AtomicU32 = AtomicU32::new(0);
@@ -80,7 +79,6 @@ impl Signals {
         let turn = TURN.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         PENDING.iter().for_each(|count| count.store(0, Ordering::Relaxed));
         // Relaxed: no handler of ours runs before `take_over` has told the kernel of it.
-        OWNER.store(own_pid(), Ordering::Relaxed);
         WRITER.store(writer.as_raw_fd(), Ordering::Relaxed);
         let read = move || deliver(reader, turn, &on_signal);
         signals.thread = Some(thread::Builder::new().name("signals".to_owned()).spawn(read)?);
@@ -144,7 +142,7 @@ fn deliver(reader: &Mutex<PipeReader>, turn: u32, on_signal: &impl Fn(Signal)) {
 fn take_over(signal: Signal) -> io::Result<libc::sigaction> {
     // SAFETY: all zero is a valid `sigaction`: the default action, no flag, an empty mask.
     let mut ours: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
-    ours.sa_sigaction = on_signal as extern "C" fn(libc::c_int) as libc::sighandler_t;
+    ours.sa_sigaction = handle as extern "C" fn(libc::c_int) as libc::sighandler_t;
     // Calls that were waiting go on waiting.
     ours.sa_flags = libc::SA_RESTART;
     let mut before = MaybeUninit::uninit();
@@ -158,12 +156,9 @@ fn take_over(signal: Signal) -> io::Result<libc::sigaction> {
     Ok(unsafe { before.assume_init() })
 }
 
-/// The handler: counts the signal and wakes the thread. Only atomics, `getpid` and `write`, all
-/// of which a handler may use.
-extern "C" fn on_signal(number: libc::c_int) {
-    if own_pid() != OWNER.load(Ordering::Relaxed) {
-        return;
-    }
+/// The handler: counts the signal and wakes the thread. Only atomics and `write`, both of
+/// which a handler may use.
+extern "C" fn handle(number: libc::c_int) {
     for (signal, count) in Signal::ALL.into_iter().zip(&PENDING) {
         if signal.number() == number {
             // Relaxed: seen by the thread after the byte, which the pipe orders after this.
@@ -184,9 +179,4 @@ fn wake() {
         libc::write(WRITER.load(Ordering::Relaxed), [1_u8].as_ptr().cast(), 1);
         *errno = before;
     }
-}
-
-fn own_pid() -> libc::pid_t {
-    // SAFETY: it takes nothing and cannot fail.
-    unsafe { libc::getpid() }
 }
