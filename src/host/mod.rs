@@ -1,5 +1,31 @@
-//! What the operating system says of this host.
+//! What the operating system says of this host: its topology and what of it is ours, its clock,
+//! its signals, the launcher that started us.
 
+mod affinity;
+pub mod cgroup;
 mod clock;
+mod discover;
+mod error;
+#[cfg(feature = "hwloc")]
+pub mod hwloc;
+mod launcher;
+mod list;
+#[cfg(feature = "hwloc")]
+#[path = "reader_hwloc.rs"]
+mod reader;
+#[cfg(not(feature = "hwloc"))]
+#[path = "reader_files.rs"]
+mod reader;
+mod share;
+mod signals;
+pub mod synthetic;
+pub mod sysfs;
+mod unit;
 
+pub use affinity::{current_thread_mask, pin_current_thread};
 pub use clock::Clock;
+pub use discover::{Host, Source};
+pub use error::HostError;
+pub use launcher::{Launcher, LauncherKind, launcher};
+pub use share::{Share, share};
+pub use signals::{Signal, Signals};

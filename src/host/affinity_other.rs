@@ -1,0 +1,20 @@
+//! Systems that tell of no affinity mask.
+
+use std::io;
+use std::thread;
+
+/// The units that the process may run on: as many as the standard library sees.
+pub(in crate::host) fn process_mask() -> io::Result<Vec<u32>> {
+    let count = u32::try_from(thread::available_parallelism()?.get()).unwrap_or(u32::MAX);
+    Ok((0..count).collect())
+}
+
+/// The units that the calling thread may run on: nobody tells.
+pub(super) fn thread_mask() -> io::Result<Vec<u32>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Pins the calling thread to the first of `units`, as far as the system heeds it.
+pub(super) fn pin_to_all(units: &[u32]) -> io::Result<()> {
+    units.first().map_or(Ok(()), |unit| super::pin_to_one(*unit))
+}
