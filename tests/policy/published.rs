@@ -9,6 +9,7 @@ use evenkeel::policy::{lower_bound, schedule, validate};
 
 use crate::job;
 
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn data(folder: &str) -> Option<PathBuf> {
     let path = std::env::var_os("EVENKEEL_DATA").map(|root| PathBuf::from(root).join(folder));
     let found = path.filter(|path| path.is_dir());
