@@ -1,9 +1,9 @@
-//! The closing table: a summary in plain text.
+//! The closing table: a summary in plain text, and the page that tables are written on.
 
 use std::fmt::{self, Write};
 
 use super::{FailedTask, NodeShare, Summary};
-use crate::model::{Attempt, Counts};
+use crate::model::{Attempt, Counts, Span};
 
 /// How many nodes and failed tasks are shown, and lines of a task's output.
 const NODES: usize = 16;
@@ -18,7 +18,7 @@ impl Summary {
     /// (not where `NO_COLOR` is set, or where the output is not a terminal).
     #[must_use]
     pub fn table(&self, width: usize, color: bool) -> String {
-        let mut page = Page { width: width.max(1), color, text: String::new() };
+        let mut page = Page::new(width, color);
         self.head(&mut page);
         self.nodes(&mut page);
         self.slowest(&mut page);
@@ -36,10 +36,7 @@ impl Summary {
         page.line(Style::Heading, &line);
         let mut makespan = format!("  makespan    {}", self.makespan);
         if let Some(bound) = self.lower_bound {
-            makespan += &format!(", lower bound {bound}");
-            if bound.0 > 0 {
-                makespan += &format!(" ({:.2} x)", self.makespan.as_secs() / bound.as_secs());
-            }
+            makespan += &format!(", lower bound {bound}{}", ratio(self.makespan, bound));
         }
         page.line(Style::Plain, &makespan);
         let plural = if self.cores == 1 { "" } else { "s" };
@@ -127,6 +124,14 @@ fn outcome(task: &FailedTask) -> String {
     text
 }
 
+/// ` (1.25 x)`: how many times its lower bound a makespan is; nothing over a bound of zero.
+pub(super) fn ratio(makespan: Span, bound: Span) -> String {
+    if bound == Span::ZERO {
+        return String::new();
+    }
+    format!(" ({:.2} x)", makespan.as_secs() / bound.as_secs())
+}
+
 fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
@@ -157,7 +162,8 @@ fn printable(text: &str) -> String {
     out
 }
 
-enum Style {
+/// How a line looks where colour is asked for.
+pub(super) enum Style {
     Plain,
     Heading,
     Bad,
@@ -165,14 +171,19 @@ enum Style {
 }
 
 /// Lines of text in the making.
-struct Page {
+pub(super) struct Page {
     width: usize,
     color: bool,
-    text: String,
+    pub(super) text: String,
 }
 
 impl Page {
-    fn line(&mut self, style: Style, text: &str) {
+    pub(super) fn new(width: usize, color: bool) -> Page {
+        Page { width: width.max(1), color, text: String::new() }
+    }
+
+    /// Adds `text` as one line, cut off where the page ends.
+    pub(super) fn line(&mut self, style: Style, text: &str) {
         let text = clip(text, self.width);
         let code = match style {
             Style::Plain => "",

@@ -166,8 +166,8 @@ fn a_verdict_comes_back_and_another_version_is_refused() {
     assert!(message("").contains("EOF"));
 }
 
-#[test]
-fn a_plan_names_tasks_and_counts_in_seconds() {
+/// A job of two tasks, their ranks, and a plan.
+fn planned() -> (Job, [Span; 2], Schedule) {
     let mut job = Job::new("example");
     job.add(Task::kernel("a", "noop", ()));
     job.add(Task::kernel("b", "noop", ()).cores(2));
@@ -177,19 +177,38 @@ fn a_plan_names_tasks_and_counts_in_seconds() {
         start: Time::ZERO + Span::from_secs(start),
         end: Time::ZERO + Span::from_secs(end),
     };
-    let schedule = Schedule { assignments: vec![at(0, &[1], 0, 60), at(1, &[0, 2], 60, 80)] };
-    let ranks = [Span::from_secs(80), Span(63_333_333_333)];
+    let schedule = Schedule { assignments: vec![at(0, &[1], 20, 80), at(1, &[0, 2], 0, 20)] };
+    (job, [Span::from_secs(80), Span(63_333_333_333)], schedule)
+}
+
+#[test]
+fn a_plan_names_tasks_and_counts_in_seconds() {
+    let (job, ranks, schedule) = planned();
     let text = plan_json(&job, &ranks, Span::from_secs(70), &schedule);
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     let expected = serde_json::json!({
         "job": "example", "makespan": 80.0, "lower_bound": 70.0,
         "upward_ranks": [80.0, 63.333333333],
         "assignments": [
-            { "task": "a", "processor": 1, "start": 0.0, "end": 60.0 },
-            { "task": "b", "processor": 0, "processors": [0, 2], "start": 60.0, "end": 80.0 },
+            { "task": "a", "processor": 1, "start": 20.0, "end": 80.0 },
+            { "task": "b", "processor": 0, "processors": [0, 2], "start": 0.0, "end": 20.0 },
         ],
     });
     assert_eq!(json, expected);
+}
+
+#[test]
+fn a_plan_as_a_table_is_in_the_order_of_time() {
+    let (job, ranks, schedule) = planned();
+    let table = plan_table(&job, &ranks, Span::from_secs(70), &schedule, 80, false);
+    insta::assert_snapshot!(table, @r"
+    example: 2 tasks in 80.00 s, lower bound 70.00 s (1.14 x)
+    task       start        end       rank  processors
+    b            0 s    20.00 s    63.33 s  0,2
+    a        20.00 s    80.00 s    80.00 s  1
+    ");
+    let narrow = plan_table(&job, &ranks, Span::ZERO, &schedule, 20, false);
+    assert!(narrow.lines().all(|line| line.chars().count() <= 20), "{narrow}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The examples that the papers work out by hand.
 
-use evenkeel::model::{Cost, Span, TaskId};
+use evenkeel::model::{Cost, Link, Platform, Span, TaskId};
 use evenkeel::policy::{lower_bound, priorities, schedule, upward_ranks, validate};
 
 use crate::{job, one_core_each};
@@ -131,4 +131,31 @@ fn without_a_platform_the_rank_is_the_mean_work_still_to_come() {
         task.cost = Cost::Unknown;
     }
     assert_eq!(priorities(&job, &graph), [3, 2, 1].map(Span::from_secs), "depth alone");
+}
+
+#[test]
+fn the_mean_communication_is_over_all_pairs_of_cores() {
+    let (job, graph) = job(&[vec![1], vec![1]], &[(0, 1, 12)]);
+    let mut platform = Platform::uniform(2, 2, 2);
+    for subcluster in &mut platform.subclusters {
+        subcluster.link = Link { latency: Span::from_secs(2), bandwidth: 12.0 };
+    }
+    platform.link = Link { latency: Span::from_secs(1), bandwidth: 2.0 };
+    // Of each core's seven pairs one is in its node, two go to the other node of its
+    // subcluster (3 s each) and four beyond it (7 s each).
+    let mean = Span::from_secs(2 * 3 + 4 * 7).scale(1.0 / 7.0);
+    let rank = upward_ranks(&job, &graph, &platform)[0];
+    assert_eq!(rank, Span::from_secs(2) + mean);
+}
+
+#[test]
+fn the_mean_cost_is_over_the_cores_that_can_run_the_task() {
+    let (mut job, graph) = job(&[vec![6], vec![6]], &[]);
+    job.tasks[1] = job.tasks[1].clone().cores(4);
+    let mut platform = Platform::uniform(1, 1, 2);
+    let mut fast = Platform::uniform(1, 1, 4).subclusters[0].nodes[0].clone();
+    fast.speed = 2.0;
+    platform.subclusters[0].nodes.push(fast);
+    let ranks = upward_ranks(&job, &graph, &platform);
+    assert_eq!(ranks, [4, 3].map(Span::from_secs), "(2 x 6 + 4 x 3) / 6, and 3 alone");
 }
