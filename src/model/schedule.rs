@@ -3,12 +3,13 @@
 use super::{Span, TaskId, Time};
 
 /// Where and when one task runs, as planned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assignment {
     /// The task.
     pub task: TaskId,
-    /// The processor: a core, counted over the platform's nodes in order.
-    pub processor: usize,
+    /// Its processors, ascending and never empty: cores of one node, counted over the
+    /// platform's nodes in order.
+    pub processors: Vec<usize>,
     /// When it starts.
     pub start: Time,
     /// When it ends.

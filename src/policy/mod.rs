@@ -1,2 +1,19 @@
-//! Pure choices: list heuristics, chunk rules, victim order.
+//! Pure choices: cost prediction, list heuristics, bounds, victim order, chunk rules.
+//!
+//! Nothing here keeps state between calls, reads a clock or draws a random number; ties are
+//! broken by id, so that the same question always has the same answer.
 #![forbid(unsafe_code)]
+
+mod bounds;
+mod cost;
+mod heft;
+mod processors;
+mod rank;
+mod timeline;
+mod validate;
+
+pub use bounds::{lower_bound, measured_lower_bound};
+pub use cost::predict;
+pub use heft::{Unmet, schedule};
+pub use rank::{priorities, upward_ranks};
+pub use validate::{Violation, validate};

@@ -1,0 +1,157 @@
+//! One record as one line of JSON.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Unreadable, seconds, value};
+use crate::model::{
+    Attempt, CoreId, Exit, JobId, PeerId, Place, Record, Span, State, SubclusterId, TaskId, Time,
+    Usage, Value,
+};
+
+/// `record` as one line of `records.jsonl`, without the line break.
+#[must_use]
+pub fn record_to_json(record: &Record) -> String {
+    serde_json::to_string(&Line::from(record)).expect("a record has only text as keys")
+}
+
+/// The record that a line of `records.jsonl` holds. Keys that are not known are passed over.
+///
+/// Some [values](crate::model::Value) come back in another form: JSON has one kind of list, and
+/// no infinite numbers.
+///
+/// # Errors
+/// If the line is not JSON or lacks what every record has.
+pub fn record_from_json(line: &str) -> Result<Record, Unreadable> {
+    let unreadable = |e: serde_json::Error| Unreadable {
+        expected: "a line of a records file",
+        problem: e.to_string(),
+    };
+    serde_json::from_str::<Line<'_>>(line).map(Record::from).map_err(unreadable)
+}
+
+/// The keys, in the order in which they are written.
+#[derive(Serialize, Deserialize)]
+struct Line<'a> {
+    job: u32,
+    task: Cow<'a, str>,
+    /// The place of the task in its job, from 0.
+    index: u32,
+    attempt: u16,
+    #[serde(with = "StateForm")]
+    state: State,
+    reason: Option<Cow<'a, str>>,
+    exit: Option<ExitLine>,
+    subcluster: Option<u32>,
+    node: Option<u32>,
+    host: Option<Cow<'a, str>>,
+    #[serde(default)]
+    cores: Vec<u32>,
+    #[serde(with = "seconds::time")]
+    ready: Option<Time>,
+    #[serde(with = "seconds::time")]
+    start: Option<Time>,
+    #[serde(with = "seconds::time")]
+    end: Option<Time>,
+    #[serde(with = "seconds", default)]
+    clock: Span,
+    #[serde(default)]
+    max_rss: u64,
+    #[serde(with = "seconds", default)]
+    cpu: Span,
+    #[serde(default)]
+    tail: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    kind: Cow<'a, str>,
+    #[serde(default, with = "value::table", skip_serializing_if = "<[_]>::is_empty")]
+    meta: Cow<'a, [(String, Value)]>,
+    #[serde(default, with = "value", skip_serializing_if = "is_unit")]
+    value: Cow<'a, Value>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "State", rename_all = "snake_case")]
+enum StateForm {
+    Done,
+    Failed,
+    Lost,
+    Cancelled,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Exit", rename_all = "snake_case")]
+enum ExitForm {
+    Code(i32),
+    Signal(i32),
+    TimeLimit,
+    CouldNotStart,
+}
+
+/// How an attempt ended, as it is written.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ExitLine(#[serde(with = "ExitForm")] pub(super) Exit);
+
+fn is_unit(value: &Value) -> bool {
+    *value == Value::Unit
+}
+
+impl<'a> From<&'a Record> for Line<'a> {
+    fn from(record: &'a Record) -> Line<'a> {
+        let place = record.place.as_ref();
+        let cores = place.map_or(&[][..], |place| &place.cores);
+        Line {
+            job: record.job.0,
+            task: Cow::Borrowed(&record.name),
+            index: record.task.0,
+            attempt: record.attempt.0,
+            state: record.state,
+            reason: record.reason.as_deref().map(Cow::Borrowed),
+            exit: record.exit.map(ExitLine),
+            subcluster: place.map(|place| place.subcluster.0),
+            node: place.map(|place| place.node.0),
+            host: place.map(|place| Cow::Borrowed(&*place.host)),
+            cores: cores.iter().map(|core| core.0).collect(),
+            ready: record.ready,
+            start: record.start,
+            end: record.end,
+            clock: record.clock,
+            max_rss: record.usage.max_rss,
+            cpu: record.usage.cpu,
+            tail: Cow::Borrowed(&record.tail),
+            kind: Cow::Borrowed(&record.kind),
+            meta: Cow::Borrowed(&record.meta),
+            value: Cow::Borrowed(&record.value),
+        }
+    }
+}
+
+impl From<Line<'_>> for Record {
+    fn from(line: Line<'_>) -> Record {
+        let place = line.node.map(|node| Place {
+            subcluster: SubclusterId(line.subcluster.unwrap_or_default()),
+            node: PeerId(node),
+            host: line.host.map(Cow::into_owned).unwrap_or_default(),
+            cores: line.cores.into_iter().map(CoreId).collect(),
+        });
+        Record {
+            job: JobId(line.job),
+            task: TaskId(line.index),
+            name: line.task.into_owned(),
+            attempt: Attempt(line.attempt),
+            state: line.state,
+            reason: line.reason.map(Cow::into_owned),
+            exit: line.exit.map(|ExitLine(exit)| exit),
+            place,
+            ready: line.ready,
+            start: line.start,
+            end: line.end,
+            clock: line.clock,
+            usage: Usage { max_rss: line.max_rss, cpu: line.cpu },
+            tail: line.tail.into_owned(),
+            kind: line.kind.into_owned(),
+            meta: line.meta.into_owned(),
+            value: line.value.into_owned(),
+        }
+    }
+}
