@@ -11,9 +11,11 @@ mod processors;
 mod rank;
 mod timeline;
 mod validate;
+mod victims;
 
 pub use bounds::{lower_bound, measured_lower_bound};
 pub use cost::predict;
 pub use heft::{Unmet, schedule};
 pub use rank::{priorities, upward_ranks};
 pub use validate::{Violation, validate};
+pub use victims::victim_order;
