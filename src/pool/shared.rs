@@ -1,0 +1,156 @@
+//! What all workers of a pool know: each other, and which teams wait for whom.
+
+use std::any::Any;
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::Thread;
+
+use crossbeam::utils::CachePadded;
+use parking_lot::Mutex;
+
+use super::team::{Member, Opening, Team};
+use super::work::{Payload, catch, discard};
+use crate::model::{CoreId, Topology};
+use crate::policy::victim_order;
+
+/// Called with the payload of a panic that nobody waits for.
+pub(super) type OnPanic = Box<dyn Fn(Box<dyn Any + Send>) + Send + Sync>;
+
+/// The common knowledge of the threads of one pool and of the handle to it.
+pub(super) struct Shared {
+    workers: Vec<Worker>,
+    by_core: HashMap<CoreId, usize>,
+    /// The team of all workers, in which each of them is while no other team has it.
+    commons: Arc<Team>,
+    /// For each worker the teams that wait for it. One lock for all, so that any two teams
+    /// stand in the same order in every queue in which both are.
+    queues: Mutex<Vec<VecDeque<Arc<Team>>>>,
+    closing: AtomicBool,
+    on_panic: OnPanic,
+}
+
+struct Worker {
+    member: Member,
+    /// The other workers, nearest first.
+    victims: Vec<usize>,
+    /// Whether its queue is not empty, to be read without the lock.
+    called: CachePadded<AtomicBool>,
+    /// Set before the pool is handed out.
+    thread: OnceLock<Thread>,
+}
+
+impl Shared {
+    /// For one worker per core of `topology`; `None` if two cores have the same id.
+    pub(super) fn new(topology: &Topology, on_panic: OnPanic) -> Option<Shared> {
+        let domains = topology.domains.iter().enumerate();
+        let cores = domains.flat_map(|(domain, d)| d.cores.iter().map(move |c| (domain, c.id)));
+        let members: Vec<Member> = cores
+            .enumerate()
+            .map(|(worker, (domain, core))| Member { worker, core, domain })
+            .collect();
+        let by_core: HashMap<CoreId, usize> = members.iter().map(|m| (m.core, m.worker)).collect();
+        let worker = |&member: &Member| Worker {
+            member,
+            victims: victim_order(topology, member.worker),
+            called: CachePadded::default(),
+            thread: OnceLock::new(),
+        };
+        (by_core.len() == members.len()).then(|| Shared {
+            workers: members.iter().map(worker).collect(),
+            by_core,
+            commons: Arc::new(Team::new(&members, None)),
+            queues: Mutex::new(members.iter().map(|_| VecDeque::new()).collect()),
+            closing: AtomicBool::new(false),
+            on_panic,
+        })
+    }
+
+    pub(super) fn commons(&self) -> &Arc<Team> {
+        &self.commons
+    }
+
+    pub(super) fn core(&self, worker: usize) -> CoreId {
+        self.workers[worker].member.core
+    }
+
+    pub(super) fn victims(&self, worker: usize) -> &[usize] {
+        &self.workers[worker].victims
+    }
+
+    /// Makes known the thread of a worker.
+    pub(super) fn introduce(&self, worker: usize, thread: Thread) {
+        let known = self.workers[worker].thread.set(thread);
+        debug_assert!(known.is_ok(), "a worker has one thread");
+    }
+
+    /// Makes a worker look up, if it is parked.
+    pub(super) fn wake(&self, worker: usize) {
+        if let Some(thread) = self.workers[worker].thread.get() {
+            thread.unpark();
+        }
+    }
+
+    /// Queues a team of the workers of `cores` and wakes its leader.
+    ///
+    /// # Panics
+    /// As [`Pool::start`](super::Pool::start) says.
+    pub(super) fn call(&self, cores: &[CoreId], opening: Opening) {
+        assert!(!cores.is_empty(), "a team needs at least one core");
+        let member = |core: &CoreId| match self.by_core.get(core) {
+            Some(&worker) => self.workers[worker].member,
+            None => panic!("the pool has no worker on core {core}"),
+        };
+        let members: Vec<Member> = cores.iter().map(member).collect();
+        for (i, member) in members.iter().enumerate() {
+            let twice = members[..i].iter().any(|m| m.worker == member.worker);
+            assert!(!twice, "core {} is named twice in one team", member.core);
+        }
+        let team = Arc::new(Team::new(&members, Some(opening)));
+        let mut queues = self.queues.lock();
+        for member in &members {
+            queues[member.worker].push_back(Arc::clone(&team));
+            // Partner: `is_called`. Cleared under the same lock, in `next_team`.
+            self.workers[member.worker].called.store(true, Ordering::Release);
+        }
+        drop(queues);
+        self.wake(members[0].worker);
+    }
+
+    /// Whether a team waits for this worker.
+    pub(super) fn is_called(&self, worker: usize) -> bool {
+        self.workers[worker].called.load(Ordering::Acquire)
+    }
+
+    /// The next team that waits for this worker and is not over yet.
+    pub(super) fn next_team(&self, worker: usize) -> Option<Arc<Team>> {
+        if !self.is_called(worker) {
+            return None;
+        }
+        let mut queues = self.queues.lock();
+        let queue = &mut queues[worker];
+        let next = std::iter::from_fn(|| queue.pop_front()).find(|team| !team.is_over());
+        self.workers[worker].called.store(!queue.is_empty(), Ordering::Relaxed);
+        next
+    }
+
+    /// From now on nothing detached is begun, and workers that find nothing to do end.
+    pub(super) fn close(&self) {
+        // Partner: `is_closing`.
+        self.closing.store(true, Ordering::Release);
+        for worker in 0..self.workers.len() {
+            self.wake(worker);
+        }
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// Tells the panic handler; a handler that panics itself is not listened to.
+    pub(super) fn report(&self, payload: Payload) {
+        if let Err(again) = catch(|| (self.on_panic)(payload)) {
+            discard(again);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! A set of workers, the work they share, and when it is over.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crossbeam::deque::{Injector, Stealer, Worker as Deque};
+use crossbeam::utils::CachePadded;
+use parking_lot::Mutex;
+
+use super::sleep::Sleep;
+use super::work::Work;
+use crate::model::CoreId;
+
+/// The closure that a team is made for.
+pub(super) type Opening = Box<dyn FnOnce(&Team) + Send>;
+
+/// The workers that [`Pool::start`](super::Pool::start) granted to a piece of work.
+///
+/// All that the work spawns, joins or scopes is run by these workers and no others.
+pub struct Team {
+    cores: Vec<CoreId>,
+    seats: Vec<Seat>,
+    /// The domain lists: one for each domain that the team has a worker in.
+    lists: Vec<Injector<Work>>,
+    /// Which list the next work from outside goes to.
+    next_list: CachePadded<AtomicUsize>,
+    sleep: CachePadded<Sleep>,
+    /// The opening and the detached work that have not ended. Joined and scoped work is part
+    /// of whatever waits for it.
+    pending: CachePadded<AtomicUsize>,
+    over: AtomicBool,
+    opening: Mutex<Option<Opening>>,
+}
+
+/// One worker's place in a team.
+///
+/// The deque belongs to the place and not to the worker: so nobody can take another team's
+/// work from it, however late he looks.
+pub(super) struct Seat {
+    /// Which worker of the pool.
+    pub(super) worker: usize,
+    /// Which of the team's lists is that of its domain.
+    pub(super) list: usize,
+    stealer: Stealer<Work>,
+    /// Its other end, until the worker comes and takes it.
+    deque: Mutex<Option<Deque<Work>>>,
+}
+
+/// Who is to be a member: its place in the pool, its core, its domain.
+#[derive(Clone, Copy)]
+pub(super) struct Member {
+    pub(super) worker: usize,
+    pub(super) core: CoreId,
+    pub(super) domain: usize,
+}
+
+/// The seat of the worker that runs the opening.
+pub(super) const LEADER: usize = 0;
+
+#[expect(clippy::len_without_is_empty, reason = "a team is never empty")]
+impl Team {
+    /// A team of `members` that is over when `opening`, and all that it leaves behind, has
+    /// ended. Without an opening it is never over.
+    pub(super) fn new(members: &[Member], opening: Option<Opening>) -> Team {
+        let mut domains = Vec::new();
+        let mut seats = Vec::with_capacity(members.len());
+        for member in members {
+            let known = domains.iter().position(|d| *d == member.domain);
+            let list = known.unwrap_or_else(|| {
+                domains.push(member.domain);
+                domains.len() - 1
+            });
+            let deque = Deque::new_lifo();
+            let stealer = deque.stealer();
+            let deque = Mutex::new(Some(deque));
+            seats.push(Seat { worker: member.worker, list, stealer, deque });
+        }
+        Team {
+            cores: members.iter().map(|m| m.core).collect(),
+            seats,
+            lists: domains.iter().map(|_| Injector::new()).collect(),
+            next_list: CachePadded::default(),
+            sleep: CachePadded::default(),
+            pending: CachePadded::new(AtomicUsize::new(1)),
+            over: AtomicBool::new(false),
+            opening: Mutex::new(opening),
+        }
+    }
+
+    /// The cores of the team, the leader's first.
+    #[must_use]
+    pub fn cores(&self) -> &[CoreId] {
+        &self.cores
+    }
+
+    /// How many workers there are; at least one.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.cores.len()
+    }
+
+    pub(super) fn seats(&self) -> &[Seat] {
+        &self.seats
+    }
+
+    pub(super) fn lists(&self) -> &[Injector<Work>] {
+        &self.lists
+    }
+
+    pub(super) fn sleep(&self) -> &Sleep {
+        &self.sleep
+    }
+
+    pub(super) fn take_opening(&self) -> Option<Opening> {
+        self.opening.lock().take()
+    }
+
+    /// Puts work from outside the team on the domain lists in turn, and wakes a worker.
+    pub(super) fn inject(&self, work: Work) {
+        let turn = self.next_list.fetch_add(1, Ordering::Relaxed);
+        self.lists[turn % self.lists.len()].push(work);
+        self.sleep.wake_one();
+    }
+
+    /// Counts a piece of detached work, before it is put anywhere. The caller is counted
+    /// itself, or the team is one that is never over: so the count cannot be at zero.
+    pub(super) fn begin_one(&self) {
+        self.pending.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Uncounts the opening or a piece of detached work; the last one ends the team.
+    pub(super) fn end_one(&self) {
+        // Release: what this work did is done. Acquire: so is what the others did.
+        if self.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // Partner: `is_over`.
+            self.over.store(true, Ordering::Release);
+            self.sleep.wake_all();
+        }
+    }
+
+    /// Whether all has ended; then all that the team did is visible.
+    pub(super) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+
+    /// Whether there is anything to steal or to take from a list.
+    pub(super) fn has_work(&self) -> bool {
+        self.seats.iter().any(|seat| !seat.stealer.is_empty())
+            || self.lists.iter().any(|list| !list.is_empty())
+    }
+}
+
+impl Seat {
+    pub(super) fn stealer(&self) -> &Stealer<Work> {
+        &self.stealer
+    }
+
+    /// The deque, for the worker that this place is for; it comes once.
+    pub(super) fn take_deque(&self) -> Deque<Work> {
+        self.deque.lock().take().expect("a worker takes its place in a team once")
+    }
+}
