@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::host::Clock;
 use crate::model::{Addition, AttemptKey, CoreId, Launch, PeerId, Span, Task, TaskId, Time, Value};
+use crate::pool::Team;
 
 use super::holes::Holes;
-use super::team::Team;
 
 /// Why a kernel gives up, in words for the user.
 ///

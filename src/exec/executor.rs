@@ -14,11 +14,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use parking_lot::Mutex;
 
 use crate::host::Clock;
-use crate::model::{AttemptKey, Body, Ending, Exit, Launch, Span, Time, Topology, Value};
+use crate::model::{AttemptKey, Body, CoreId, Ending, Exit, Launch, Span, Time, Topology, Value};
+use crate::pool::{Pool, Team};
 
 use super::guard::{Event, Link, Setup};
 use super::registry::{Kernel, Registry};
-use super::team::{Pool, Team};
 use super::{command, environment, kernel};
 
 /// What an executor is to know of its node.
@@ -82,7 +82,8 @@ impl std::error::Error for ExecError {
 
 /// Runs attempts on one node until it is dropped, and then leaves no process behind.
 ///
-/// It does not count cores: what it is given, it starts.
+/// It does not count cores: what it is given, it starts. Kernels that share a core take turns.
+/// Dropping it [aborts](Self::abort) it and then waits for the kernels that run.
 pub struct Executor {
     shared: Arc<Shared>,
     topology: Topology,
@@ -131,38 +132,57 @@ impl Executor {
         let listener = shared.clone();
         let link = Link::start(setup, move |event| listener.hear(event))
             .map_err(failed("cannot start the guard that starts programs"))?;
-        let pool = Pool::new(&topology, pinned).map_err(failed("cannot start the thread pool"))?;
+        let pool = Pool::builder().topology(topology.clone()).pin(pinned).name("evenkeel").build();
+        let pool = pool.map_err(failed("cannot start the thread pool"))?;
         Ok(Executor { shared, topology, pinned, registry, link, pool, scratch })
     }
 
     /// Starts an attempt, which is told of by reports. Never waits. An attempt that runs already
     /// is not started again.
-    ///
-    /// # Panics
-    /// If no core is granted.
     pub fn launch(&self, launch: Launch) {
         // Relaxed: an attempt that slips in while `abort` runs is stopped or muted by it.
         if self.shared.closed.load(Ordering::Relaxed) {
             return;
         }
-        assert!(!launch.cores.is_empty(), "attempt {} was granted no core", launch.key);
-        let ending = match &launch.body {
+        let key = launch.key;
+        if let Err(reason) = self.try_launch(launch) {
+            let now = self.shared.clock.now();
+            let ending = Ending::new(Exit::CouldNotStart, Some(reason));
+            self.shared.report(Report::Ended { key, start: now, end: now, ending });
+        }
+    }
+
+    fn try_launch(&self, launch: Launch) -> Result<(), String> {
+        self.check_cores(&launch.cores)?;
+        match &launch.body {
             Body::Command(argv) => {
-                match command::program(&launch, argv, &self.topology, self.pinned) {
-                    Ok(program) => return self.link.run(Box::new(program)),
-                    Err(reason) => Ending::new(Exit::CouldNotStart, Some(reason)),
-                }
+                let program = command::program(&launch, argv, &self.topology, self.pinned)?;
+                self.link.run(Box::new(program));
             }
-            Body::Kernel { name, args } => match self.registry.get(name) {
-                Some(kernel) => {
-                    let (kernel, args) = (kernel.clone(), args.clone());
-                    return self.launch_kernel(launch, kernel, args);
-                }
-                None => kernel::unknown(name, &self.registry),
-            },
-        };
-        let now = self.shared.clock.now();
-        self.shared.report(Report::Ended { key: launch.key, start: now, end: now, ending });
+            Body::Kernel { name, args } => {
+                let kernel = self.registry.get(name);
+                let kernel = kernel.ok_or_else(|| kernel::unknown(name, &self.registry))?.clone();
+                let args = args.clone();
+                self.launch_kernel(launch, kernel, args);
+            }
+        }
+        Ok(())
+    }
+
+    /// A grant comes from another machine, and may be any.
+    fn check_cores(&self, granted: &[CoreId]) -> Result<(), String> {
+        if granted.is_empty() {
+            return Err("no core was granted to it".to_owned());
+        }
+        for (i, core) in granted.iter().enumerate() {
+            if !self.topology.cores().any(|own| own.id == *core) {
+                return Err(format!("core {} was granted to it, which this node has not", core.0));
+            }
+            if granted[..i].contains(core) {
+                return Err(format!("core {} was granted to it twice", core.0));
+            }
+        }
+        Ok(())
     }
 
     fn launch_kernel(&self, launch: Launch, kernel: Arc<Kernel>, args: Value) {

@@ -10,10 +10,10 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::host::Clock;
 use crate::model::{Ending, Exit, Launch, Span, Time, Usage, Value};
+use crate::pool::Team;
 
 use super::context::{TaskContext, TaskError};
 use super::registry::{Kernel, Registry};
-use super::team::Team;
 
 /// The most that a kernel may give back, in bytes as [`Value::size`] counts them.
 pub const VALUE_LIMIT: usize = 64 << 10;
@@ -55,11 +55,10 @@ pub(super) fn run(
     ending
 }
 
-/// The ending of an attempt that names a kernel which is not there.
-pub(super) fn unknown(name: &str, registry: &Registry) -> Ending {
+/// Why an attempt that names a kernel which is not there cannot start.
+pub(super) fn unknown(name: &str, registry: &Registry) -> String {
     let names: Vec<&str> = registry.names().collect();
-    let reason = format!("no kernel is registered as `{name}`; there are: {}", names.join(", "));
-    Ending::new(Exit::CouldNotStart, Some(reason))
+    format!("no kernel is registered as `{name}`; there are: {}", names.join(", "))
 }
 
 fn failed(reason: String) -> Ending {

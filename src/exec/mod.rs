@@ -36,7 +36,6 @@ mod holes;
 mod kernel;
 pub mod kernels;
 mod registry;
-mod team;
 
 pub use context::{TaskContext, TaskError};
 pub use executor::{ExecError, Executor, ExecutorConfig, Report};

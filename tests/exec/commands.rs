@@ -287,3 +287,17 @@ fn an_unknown_body_never_waits() {
     assert_eq!(ending.exit, Exit::CouldNotStart);
     assert!(ending.reason.unwrap().contains("`nope`; there are: fail, "));
 }
+
+#[test]
+fn a_grant_that_makes_no_sense_is_refused() {
+    let bed = Bed::new();
+    for (cores, words) in
+        [(&[][..], "no core"), (&[9], "core 9"), (&[1, 1], "core 1 was granted to it twice")]
+    {
+        let mut task = command(1, &["true"]);
+        task.cores = cores.iter().copied().map(CoreId).collect();
+        let ending = bed.run(task);
+        assert_eq!(ending.exit, Exit::CouldNotStart);
+        assert!(ending.reason.unwrap().contains(words));
+    }
+}
