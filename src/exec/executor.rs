@@ -1,0 +1,290 @@
+//! The one who runs attempts: commands through the guard, kernels on the pool.
+
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fmt;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::host::Clock;
+use crate::model::{AttemptKey, Body, CoreId, Ending, Exit, Launch, Span, Time, Topology, Value};
+use crate::pool::{Pool, Team};
+
+use super::guard::{Event, Link, Setup};
+use super::registry::{Kernel, Registry};
+use super::{command, environment, kernel};
+
+/// What an executor is to know of its node.
+#[derive(Clone, Debug)]
+pub struct ExecutorConfig {
+    /// The cores of this node.
+    pub topology: Topology,
+    /// Whether kernels and commands are bound to their cores.
+    pub pinned: bool,
+    /// The kernels that tasks can name.
+    pub registry: Registry,
+    /// The clock by which starts and ends are told.
+    pub clock: Clock,
+    /// A folder, best on a local disk, in which each command gets a private folder for its
+    /// temporary files, removed after it, as `TMPDIR`; without it, commands keep the `TMPDIR`
+    /// of the node.
+    pub scratch: Option<PathBuf>,
+}
+
+/// What an executor tells.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Report {
+    /// An attempt runs.
+    Started {
+        /// Which.
+        key: AttemptKey,
+        /// Since when.
+        at: Time,
+    },
+    /// An attempt is over, and nothing of it is left.
+    Ended {
+        /// Which.
+        key: AttemptKey,
+        /// When it started; when its start failed, if it could not.
+        start: Time,
+        /// When it ended.
+        end: Time,
+        /// How.
+        ending: Ending,
+    },
+}
+
+/// Why an executor cannot start.
+#[derive(Debug)]
+pub struct ExecError {
+    what: String,
+    source: io::Error,
+}
+
+impl fmt::Display for ExecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.source)
+    }
+}
+
+impl std::error::Error for ExecError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// Runs attempts on one node until it is dropped, and then leaves no process behind.
+///
+/// It does not count cores: what it is given, it starts. Kernels that share a core take turns.
+/// Dropping it [aborts](Self::abort) it and then waits for the kernels that run.
+pub struct Executor {
+    shared: Arc<Shared>,
+    topology: Topology,
+    pinned: bool,
+    registry: Registry,
+    link: Link,
+    pool: Pool,
+    scratch: Option<PathBuf>,
+}
+
+struct Shared {
+    clock: Clock,
+    report: Box<dyn Fn(Report) + Send + Sync>,
+    closed: AtomicBool,
+    /// The kernels that run, each with what tells it to stop.
+    kernels: Mutex<BTreeMap<AttemptKey, Arc<AtomicBool>>>,
+}
+
+impl Executor {
+    /// Starts the guard and the pool. `report` is called from any thread, one attempt's start
+    /// before its end, each once; it may call the executor, but not drop it.
+    ///
+    /// The guard is a copy of this process as it is now: the earlier it is started, the less
+    /// memory it holds on to.
+    ///
+    /// # Errors
+    /// If the system gives no process, no thread or no folder.
+    pub fn start(
+        config: ExecutorConfig,
+        report: impl Fn(Report) + Send + Sync + 'static,
+    ) -> Result<Executor, ExecError> {
+        let ExecutorConfig { topology, pinned, registry, clock, scratch } = config;
+        let failed = |what: &str| {
+            let what = what.to_owned();
+            move |source| ExecError { what, source }
+        };
+        let scratch = scratch.as_deref().map(private_folder).transpose()?;
+        let shared = Arc::new(Shared {
+            clock,
+            report: Box::new(report),
+            closed: AtomicBool::new(false),
+            kernels: Mutex::default(),
+        });
+        let base = environment::base(std::env::vars_os()).collect();
+        let setup = Setup { base, clock, scratch: scratch.clone() };
+        let listener = shared.clone();
+        let link = Link::start(setup, move |event| listener.hear(event))
+            .map_err(failed("cannot start the guard that starts programs"))?;
+        let pool = Pool::builder().topology(topology.clone()).pin(pinned).name("evenkeel").build();
+        let pool = pool.map_err(failed("cannot start the thread pool"))?;
+        Ok(Executor { shared, topology, pinned, registry, link, pool, scratch })
+    }
+
+    /// Starts an attempt, which is told of by reports. Never waits. An attempt that runs already
+    /// is not started again.
+    pub fn launch(&self, launch: Launch) {
+        // Relaxed: an attempt that slips in while `abort` runs is stopped or muted by it.
+        if self.shared.closed.load(Ordering::Relaxed) {
+            return;
+        }
+        let key = launch.key;
+        if let Err(reason) = self.try_launch(launch) {
+            let now = self.shared.clock.now();
+            let ending = Ending::new(Exit::CouldNotStart, Some(reason));
+            self.shared.report(Report::Ended { key, start: now, end: now, ending });
+        }
+    }
+
+    fn try_launch(&self, launch: Launch) -> Result<(), String> {
+        self.check_cores(&launch.cores)?;
+        match &launch.body {
+            Body::Command(argv) => {
+                let program = command::program(&launch, argv, &self.topology, self.pinned)?;
+                self.link.run(Box::new(program));
+            }
+            Body::Kernel { name, args } => {
+                let kernel = self.registry.get(name);
+                let kernel = kernel.ok_or_else(|| kernel::unknown(name, &self.registry))?.clone();
+                let args = args.clone();
+                self.launch_kernel(launch, kernel, args);
+            }
+        }
+        Ok(())
+    }
+
+    /// A grant comes from another machine, and may be any.
+    fn check_cores(&self, granted: &[CoreId]) -> Result<(), String> {
+        if granted.is_empty() {
+            return Err("no core was granted to it".to_owned());
+        }
+        for (i, core) in granted.iter().enumerate() {
+            if !self.topology.cores().any(|own| own.id == *core) {
+                return Err(format!("core {} was granted to it, which this node has not", core.0));
+            }
+            if granted[..i].contains(core) {
+                return Err(format!("core {} was granted to it twice", core.0));
+            }
+        }
+        Ok(())
+    }
+
+    fn launch_kernel(&self, launch: Launch, kernel: Arc<Kernel>, args: Value) {
+        let stop = Arc::new(AtomicBool::new(false));
+        match self.shared.kernels.lock().entry(launch.key) {
+            Entry::Vacant(place) => drop(place.insert(stop.clone())),
+            Entry::Occupied(_) => return,
+        }
+        let shared = self.shared.clone();
+        let cores = launch.cores.clone();
+        self.pool.start(&cores, move |team| {
+            shared.run_kernel(&launch, &*kernel, &args, team, &stop);
+        });
+    }
+
+    /// Ends an attempt: a command's process group gets SIGTERM, and SIGKILL if it is still there
+    /// after `grace`; a kernel's [`cancelled`](super::TaskContext::cancelled) turns true. Its end
+    /// is reported as ever. An attempt that does not run is none of its business.
+    pub fn stop(&self, key: AttemptKey, grace: Span) {
+        self.link.stop(key, grace);
+        if let Some(stop) = self.shared.kernels.lock().get(&key) {
+            // Relaxed: read by `TaskContext::cancelled`, which hands on nothing else.
+            stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Ends everything at once and reports nothing more. All programs are gone when it returns;
+    /// kernels see `cancelled`, and go when they look.
+    pub fn abort(&self) {
+        // Release: with the acquire in `Shared::report`, nothing is reported after this.
+        self.shared.closed.store(true, Ordering::Release);
+        for stop in self.shared.kernels.lock().values() {
+            stop.store(true, Ordering::Relaxed);
+        }
+        self.link.close();
+        if let Some(scratch) = &self.scratch {
+            // The guard has done so already, unless it was killed.
+            let _ = std::fs::remove_dir_all(scratch);
+        }
+    }
+}
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        self.abort();
+    }
+}
+
+impl Shared {
+    fn report(&self, report: Report) {
+        // Acquire: with the release in `Executor::abort`.
+        if !self.closed.load(Ordering::Acquire) {
+            (self.report)(report);
+        }
+    }
+
+    fn hear(&self, event: Event) {
+        match event {
+            Event::Started(key, at) => self.report(Report::Started { key, at }),
+            Event::Ended(program, outcome) => {
+                let key = program.key;
+                let (start, end, ending) = command::ending(&program, outcome, self.clock.now());
+                self.report(Report::Ended { key, start, end, ending });
+            }
+        }
+    }
+
+    /// On a worker of the pool.
+    fn run_kernel(
+        &self,
+        launch: &Launch,
+        kernel: &Kernel,
+        args: &Value,
+        team: &Team,
+        stop: &AtomicBool,
+    ) {
+        let (key, start) = (launch.key, self.clock.now());
+        self.report(Report::Started { key, at: start });
+        let ending = kernel::run(kernel, launch, args, team, self.clock, start, stop);
+        let end = self.clock.now();
+        self.kernels.lock().remove(&key);
+        self.report(Report::Ended { key, start, end, ending });
+    }
+}
+
+/// The number of the next private folder of this process.
+static FOLDERS: AtomicU32 = AtomicU32::new(0);
+
+/// Makes a folder in `parent` that nobody else can look into.
+fn private_folder(parent: &Path) -> Result<PathBuf, ExecError> {
+    loop {
+        // Relaxed: only to be different each time.
+        let n = FOLDERS.fetch_add(1, Ordering::Relaxed);
+        let path = parent.join(format!("evenkeel-{}-{n}", std::process::id()));
+        match std::fs::DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(source) => {
+                let what =
+                    format!("cannot make a folder for temporary files in `{}`", parent.display());
+                return Err(ExecError { what, source });
+            }
+        }
+    }
+}
