@@ -37,6 +37,7 @@ mod pin;
 mod scope;
 mod shared;
 mod sleep;
+mod sources;
 mod team;
 mod work;
 mod worker;

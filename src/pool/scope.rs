@@ -20,7 +20,7 @@ pub struct Scope<'scope, 'env: 'scope> {
     pending: AtomicUsize,
     /// The first panic of any of them.
     panic: Mutex<Option<Payload>>,
-    /// Set when nothing is pending any more.
+    /// Set by the last closure, if it ends after the body.
     ended: Latch,
     // Both invariant: neither lifetime may be stretched or shrunk behind the waiting.
     scope: PhantomData<&'scope mut &'scope ()>,
@@ -62,12 +62,11 @@ pub fn scope<'env, R>(body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>)
             env: PhantomData,
         };
         let result = scope.keep_panic(|| body(&scope));
-        // SAFETY: the scope lives on until the latch is set, below, and the body is counted.
-        unsafe { Scope::end_one(&scope) };
-        match post {
-            Some(post) => post.help_until(|| scope.ended.is_set()),
-            // All was run where it was spawned, before the body ended.
-            None => debug_assert!(scope.ended.is_set()),
+        // SAFETY: the body is counted, and the scope lives on until this function returns.
+        let last = unsafe { Scope::end_one(&scope) };
+        // Outside a pool all was run where it was spawned, and the body is the last.
+        if let (false, Some(post)) = (last, post) {
+            post.help_until(|| scope.ended.is_set());
         }
         let payload = scope.panic.lock().take();
         match (result, payload) {
@@ -90,10 +89,13 @@ impl<'scope> Scope<'scope, '_> {
         let scope = Pointer(self);
         let counted = move || {
             let scope = scope.get();
-            // SAFETY: `body` is counted, so `scope()` has not returned before `end_one`.
+            // SAFETY: `body` is counted, so the scope is there up to `end_one`; and after it, for
+            // the last, since `scope()` then waits for the latch.
             unsafe {
                 (*scope).keep_panic(body);
-                Scope::end_one(scope);
+                if Scope::end_one(scope) {
+                    Latch::set(&raw const (*scope).ended);
+                }
             }
         };
         // SAFETY: what `body` borrows outlives `'scope`, which does not end before the call of
@@ -117,19 +119,15 @@ impl<'scope> Scope<'scope, '_> {
         None
     }
 
-    /// Uncounts the body or a spawned closure; the last one lets `scope()` return.
+    /// Uncounts the body or a spawned closure. `true` for the last, which, if it is a closure,
+    /// must set the latch; for any other the scope may be gone.
     ///
     /// # Safety
-    /// The caller is counted. `this` may be gone when this returns.
-    unsafe fn end_one(this: *const Self) {
+    /// The caller is counted.
+    unsafe fn end_one(this: *const Self) -> bool {
         // Release: what this closure did is done. Acquire: so is what the others did.
-        // SAFETY: the caller is counted, so the scope is there; and whoever counts down to zero
-        // is the only one to set the latch, before which it does not go.
-        unsafe {
-            if (*this).pending.fetch_sub(1, Ordering::AcqRel) == 1 {
-                Latch::set(&raw const (*this).ended);
-            }
-        }
+        // SAFETY: the caller is counted, so the scope is there.
+        unsafe { (*this).pending.fetch_sub(1, Ordering::AcqRel) == 1 }
     }
 }
 

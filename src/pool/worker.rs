@@ -9,6 +9,7 @@ use crossbeam::deque::{Steal, Worker as Deque};
 use crossbeam::utils::Backoff;
 
 use super::shared::Shared;
+use super::sources::{Source, sources};
 use super::team::{LEADER, Team};
 use super::work::{Work, catch};
 use crate::model::CoreId;
@@ -68,14 +69,6 @@ pub(super) struct Post {
     seat: usize,
     deque: Deque<Work>,
     sources: Vec<Source>,
-}
-
-/// Where else a worker may find work.
-enum Source {
-    /// The deque of this seat of the team.
-    Deque(usize),
-    /// This domain list of the team.
-    List(usize),
 }
 
 impl Post {
@@ -223,30 +216,4 @@ impl Drop for Entered<'_> {
     fn drop(&mut self) {
         CURRENT.set(self.before);
     }
-}
-
-/// Where the worker on `seat` looks, in order: the victims of the own cache and domain, the
-/// own domain's list, then each farther domain's victims and its list.
-fn sources(team: &Team, seat: usize, victims: &[usize]) -> Vec<Source> {
-    let seats = team.seats();
-    let mut seat_of = vec![None; victims.len() + 1];
-    let mut left = vec![0; team.lists().len()];
-    for (at, other) in seats.iter().enumerate() {
-        seat_of[other.worker] = Some(at);
-        left[other.list] += usize::from(at != seat);
-    }
-    let own = seats[seat].list;
-    let mut sources = Vec::with_capacity(seats.len() + left.len());
-    if left[own] == 0 {
-        sources.push(Source::List(own));
-    }
-    for victim in victims.iter().filter_map(|worker| seat_of[*worker]) {
-        sources.push(Source::Deque(victim));
-        let list = seats[victim].list;
-        left[list] -= 1;
-        if left[list] == 0 {
-            sources.push(Source::List(list));
-        }
-    }
-    sources
 }
