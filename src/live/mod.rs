@@ -1,2 +1,12 @@
 //! Drives a process of the protocol in real time, over any transport.
+//!
+//! One loop: receive until the next deadline, step, act. Nothing is decided here.
 #![forbid(unsafe_code)]
+
+mod driver;
+mod recorder;
+mod replay;
+
+pub use driver::{Control, Driver, Ended, Inbox, Input, Notice};
+pub use recorder::Recorder;
+pub use replay::{ReplayError, Replayed, replay};

@@ -1,2 +1,58 @@
-//! The library's one entry: job, registry and options in, outcome out.
+//! The library's one entry: a job, the kernels it may call and a few options go in; what became
+//! of each task comes out.
+//!
+//! ```
+//! use evenkeel::exec::Registry;
+//! use evenkeel::model::{Job, Task, Value};
+//! use evenkeel::run::{Options, run};
+//!
+//! let mut registry = Registry::default();
+//! registry.register("square", |cx| {
+//!     let x = cx.args().as_f64().ok_or("a number is needed")?;
+//!     Ok(Value::from(x * x))
+//! });
+//!
+//! let mut job = Job::new("squares");
+//! let parts: Vec<_> = (1..=4)
+//!     .map(|i| job.add(Task::kernel(format!("part-{i}"), "square", i)))
+//!     .collect();
+//! let total = job.add(Task::kernel("total", "sum", ()).after(parts));
+//!
+//! let outcome = run(job, &registry, &Options::default())?;
+//! assert_eq!(outcome.value(total).and_then(Value::as_f64), Some(30.0));
+//! # Ok::<(), evenkeel::run::RunError>(())
+//! ```
 #![forbid(unsafe_code)]
+
+mod check;
+mod collect;
+mod error;
+#[cfg(feature = "files")]
+mod files;
+#[cfg(not(feature = "files"))]
+#[path = "no_files.rs"]
+mod files;
+mod layout;
+mod live;
+mod options;
+mod outcome;
+
+pub use error::RunError;
+pub use live::{Run, RunHandle};
+pub use options::Options;
+pub use outcome::{NodeInfo, Outcome};
+
+use crate::exec::Registry;
+use crate::model::Job;
+
+/// Runs `job` to its end on this host.
+///
+/// A task that fails is no error of the run: see [`Outcome::verdict`].
+///
+/// # Errors
+/// If the job cannot be run here at all (tasks that wait for each other in a ring, a kernel that
+/// is not registered, more cores than there are), or the host does not give what the run stands
+/// on.
+pub fn run(job: Job, registry: &Registry, options: &Options) -> Result<Outcome, RunError> {
+    Run::start(job, registry, options, |_| ())?.wait()
+}

@@ -34,8 +34,10 @@ pub(crate) const MAP: [Room; 15] = [
     room("cli", CLI),
 ];
 
-const RUN: &[&str] =
-    &["live", "sim", "comm", "store", "exec", "pool", "host", "sched", "policy", "spec", "model"];
+const RUN: &[&str] = &[
+    "report", "live", "sim", "comm", "store", "exec", "pool", "host", "sched", "policy", "spec",
+    "model",
+];
 
 const CLI: &[&str] = &[
     "bench", "report", "run", "live", "sim", "comm", "store", "exec", "pool", "host", "sched",

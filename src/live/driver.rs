@@ -1,0 +1,282 @@
+//! The loop, and what feeds it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam::channel::{self, Receiver, Sender};
+
+use super::Recorder;
+use crate::comm::{Incoming, Transport, Waker};
+use crate::exec::{Executor, Report};
+use crate::host::Clock;
+use crate::model::{AttemptKey, Record, Span, Verdict};
+use crate::sched::wire::Wire;
+use crate::sched::{Action, Event, Frame, Machine, Process, Seat};
+use crate::store::{Commit, Journal, StoreError};
+
+/// So many events are taken in before what they caused is sent, at most.
+const BURST: usize = 256;
+
+/// What comes in from the threads of this process.
+#[derive(Debug)]
+pub enum Input {
+    /// For the protocol.
+    Event(Event),
+    /// The journal has trouble, and keeps trying.
+    Trouble(StoreError),
+    /// Stop at once and say goodbye to nobody, as if the process had been killed.
+    Kill,
+}
+
+/// What a run tells whoever watches it, as it happens.
+#[derive(Debug)]
+pub enum Notice {
+    /// An attempt ended, or a task was cancelled. It is durable.
+    Record(Box<Record>),
+    /// A sentence for the user.
+    Note(String),
+}
+
+/// How the loop ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ended {
+    /// The run is over; the process that holds the master says how.
+    Finished(Verdict),
+    /// This process was not needed any more.
+    Left,
+    /// It was killed by [`Input::Kill`].
+    Killed,
+}
+
+/// Reaches the loop from other threads.
+#[derive(Clone, Debug)]
+pub struct Control {
+    inputs: Sender<Input>,
+    waker: Waker,
+}
+
+impl Control {
+    /// Hands in an input. After the loop has ended this does nothing.
+    pub fn post(&self, input: Input) {
+        if self.inputs.send(input).is_ok() {
+            self.waker.wake();
+        }
+    }
+
+    /// What an executor's reports become.
+    pub fn report(&self, report: Report) {
+        if let Report::Ended { key, start, end, ending } = report {
+            self.post(Input::Event(Event::Ended { key, start, end, ending }));
+        }
+    }
+
+    /// What a journal's commits become; `before` entries were in it when it was opened.
+    pub fn commit(&self, commit: Commit, before: u64) {
+        match commit {
+            Commit::Durable(upto) if upto > before => {
+                self.post(Input::Event(Event::Durable(upto - before)));
+            }
+            Commit::Durable(_) => {}
+            Commit::Failed { error } => self.post(Input::Trouble(error)),
+        }
+    }
+}
+
+/// One process of a run, with all that it acts through.
+pub struct Driver<T> {
+    process: Process,
+    transport: T,
+    clock: Clock,
+    inputs: Receiver<Input>,
+    executor: Executor,
+    journal: Option<Journal>,
+    recorder: Option<Recorder>,
+    notify: Arc<dyn Fn(Notice) + Send + Sync>,
+    /// Entries appended while there is no journal: they count as durable at once.
+    appended: u64,
+    running: BTreeSet<AttemptKey>,
+    actions: Vec<Action>,
+    ended: Option<Ended>,
+}
+
+/// The inputs of a driver, before it exists: executor and journal have to be given the
+/// [`Control`] first.
+#[derive(Debug)]
+pub struct Inbox {
+    inputs: Receiver<Input>,
+}
+
+impl<T: Transport> Driver<T> {
+    /// What other threads reach a driver by that will use `transport`.
+    #[must_use]
+    pub fn control(transport: &T) -> (Control, Inbox) {
+        let (sender, inputs) = channel::unbounded();
+        (Control { inputs: sender, waker: transport.waker() }, Inbox { inputs })
+    }
+
+    /// The process at `seat`, acting through `executor` and `transport`; the `clock` must be the
+    /// one of the executor. Without a `journal` nothing is durable, and nothing waits for it.
+    pub fn new(
+        seat: &Seat,
+        transport: T,
+        inbox: Inbox,
+        clock: Clock,
+        executor: Executor,
+        notify: Arc<dyn Fn(Notice) + Send + Sync>,
+    ) -> Driver<T> {
+        Driver {
+            process: Process::new(seat),
+            transport,
+            clock,
+            inputs: inbox.inputs,
+            executor,
+            journal: None,
+            recorder: None,
+            notify,
+            appended: 0,
+            running: BTreeSet::new(),
+            actions: Vec::new(),
+            ended: None,
+        }
+    }
+
+    /// The same, with a journal.
+    #[must_use]
+    pub fn with_journal(mut self, journal: Option<Journal>) -> Self {
+        self.journal = journal;
+        self
+    }
+
+    /// The same, with all that goes in and comes out written down.
+    #[must_use]
+    pub fn with_recorder(mut self, recorder: Option<Recorder>) -> Self {
+        self.recorder = recorder;
+        self
+    }
+
+    /// Runs until the process is not needed any more. Everything that it runs is ended then.
+    pub fn drive(mut self) -> Ended {
+        while self.ended.is_none() {
+            self.take_what_is_there();
+            if self.ended.is_none() {
+                self.step(Event::Flush);
+            }
+            if self.ended.is_none() {
+                self.wait();
+            }
+        }
+        if !matches!(self.ended, Some(Ended::Killed)) {
+            self.step(Event::Flush);
+        }
+        self.executor.abort();
+        if let Some(Err(error)) = self.journal.take().map(Journal::close) {
+            (self.notify)(Notice::Note(format!("the journal: {error}")));
+        }
+        self.ended.unwrap_or(Ended::Left)
+    }
+
+    /// Takes in what is at hand, up to a burst, so that what it causes is sent together.
+    fn take_what_is_there(&mut self) {
+        for _ in 0..BURST {
+            if self.ended.is_some() {
+                return;
+            }
+            if let Ok(input) = self.inputs.try_recv() {
+                self.take(input);
+            } else if let Some(incoming) = self.transport.receive(Some(Instant::now())) {
+                self.hear(incoming);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn wait(&mut self) {
+        let until = self.process.deadline().map(|deadline| self.clock.instant(deadline));
+        match self.transport.receive(until) {
+            Some(incoming) => self.hear(incoming),
+            None => self.step(Event::Tick),
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Event(event) => {
+                if let Event::Ended { key, .. } = &event {
+                    self.running.remove(key);
+                }
+                self.step(event);
+            }
+            Input::Trouble(error) => {
+                self.note(format!("the run waits for the journal: {error}"));
+            }
+            Input::Kill => self.ended = Some(Ended::Killed),
+        }
+    }
+
+    fn hear(&mut self, incoming: Incoming) {
+        match incoming {
+            Incoming::Up(peer) => self.step(Event::Up(peer)),
+            Incoming::Down(peer) => self.step(Event::Down(peer)),
+            Incoming::Woken => {}
+            Incoming::Frame { from, bytes } => match Frame::from_bytes(&bytes) {
+                Ok(frame) => self.step(Event::Frame { from, frame }),
+                Err(error) => self.note(format!("from {from} came a {error}; it is ignored")),
+            },
+        }
+    }
+
+    fn note(&self, text: String) {
+        (self.notify)(Notice::Note(text));
+    }
+
+    fn step(&mut self, event: Event) {
+        let now = self.clock.now();
+        let recorded = self.recorder.is_some().then(|| event.clone());
+        self.process.step(now, event, &mut self.actions);
+        let actions = std::mem::take(&mut self.actions);
+        if let (Some(recorder), Some(event)) = (&mut self.recorder, &recorded)
+            && let Err(error) = recorder.write(now, event, &actions)
+        {
+            self.recorder = None;
+            self.note(format!("recording ends: {error}"));
+        }
+        let mut appended = false;
+        for action in actions {
+            appended |= matches!(action, Action::Append(_));
+            self.act(action);
+        }
+        if appended && self.journal.is_none() {
+            self.step(Event::Durable(self.appended));
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Send { to, frame } => self.transport.send(to, frame.to_bytes()),
+            Action::Append(entry) => {
+                self.appended += 1;
+                if let Some(journal) = &self.journal {
+                    journal.append(&entry.to_bytes());
+                }
+            }
+            Action::Launch(launch) => {
+                self.running.insert(launch.key);
+                self.executor.launch(*launch);
+            }
+            Action::Stop { key, grace } => self.executor.stop(key, grace),
+            Action::StopAll => {
+                for key in &self.running {
+                    self.executor.stop(*key, Span::ZERO);
+                }
+            }
+            Action::Publish(record) => (self.notify)(Notice::Record(record)),
+            Action::Note(text) => self.note(text),
+            Action::Finish(verdict) => self.ended = Some(Ended::Finished(verdict)),
+            Action::Leave => {
+                self.ended.get_or_insert(Ended::Left);
+            }
+        }
+    }
+}

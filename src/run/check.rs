@@ -1,0 +1,67 @@
+//! What is found out about a job before any of it runs.
+
+use super::{NodeInfo, RunError};
+use crate::exec::Registry;
+use crate::model::{Body, Graph, Job, Request, ResourceNames, Resources, TaskBody, TaskId};
+use crate::policy;
+use crate::sched::Batch;
+
+/// Checks `job` and works out in which order its tasks start.
+pub(super) fn prepare(
+    job: Job,
+    registry: &Registry,
+    nodes: &[NodeInfo],
+) -> Result<Batch, RunError> {
+    let name = |id: TaskId| job.task_name(id).into_owned();
+    let ids = || (0..job.tasks.len() as u32).map(TaskId);
+    for id in ids() {
+        let task = &job.tasks[id.index()];
+        if task.after.iter().any(|d| d.task.index() >= job.tasks.len()) {
+            return Err(RunError::UnknownDependency { task: name(id) });
+        }
+        check_kernel(&job, id, registry)?;
+        if nodes.iter().all(|node| task.request.met_by(&node.capacity).is_none()) {
+            let (asks, have) =
+                (asked(&task.request, &job.resources), largest(nodes, &job.resources));
+            return Err(RunError::Unmeetable { task: name(id), asks, have });
+        }
+    }
+    let graph = Graph::new(&job)
+        .map_err(|cycle| RunError::Cycle(cycle.0.into_iter().map(name).collect()))?;
+    let ranks = policy::priorities(&job, &graph).into_iter().map(|rank| rank.0).collect();
+    let templates = job.templates.iter().map(|template| (**template).clone()).collect();
+    Ok(Batch { name: job.name, tasks: job.tasks, ranks, templates, resources: job.resources })
+}
+
+fn check_kernel(job: &Job, id: TaskId, registry: &Registry) -> Result<(), RunError> {
+    let body = match &job.tasks[id.index()].body {
+        TaskBody::Literal(body) => body,
+        TaskBody::Template { template, .. } => &job.templates[*template as usize].body,
+    };
+    match body {
+        Body::Kernel { name, .. } if registry.get(name).is_none() => Err(RunError::UnknownKernel {
+            task: job.task_name(id).into_owned(),
+            kernel: name.clone(),
+            known: registry.names().map(str::to_owned).collect(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn asked(request: &Request, names: &ResourceNames) -> String {
+    let variants = request.variants.iter().map(|v| match v.nodes {
+        1 => amounts(&v.resources, names),
+        nodes => format!("{} on each of {nodes} nodes at once", amounts(&v.resources, names)),
+    });
+    variants.collect::<Vec<_>>().join(", or ")
+}
+
+fn largest(nodes: &[NodeInfo], names: &ResourceNames) -> String {
+    let largest = nodes.iter().max_by_key(|node| node.core_count());
+    largest.map_or_else(|| "nothing".to_owned(), |node| amounts(&node.capacity, names))
+}
+
+fn amounts(resources: &Resources, names: &ResourceNames) -> String {
+    let amounts = resources.iter().map(|(id, amount)| format!("{amount} {}", names.name(id)));
+    amounts.collect::<Vec<_>>().join(" and ")
+}

@@ -1,0 +1,152 @@
+//! Why a run could not be.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use crate::exec::ExecError;
+use crate::host::HostError;
+use crate::model::ExitCode;
+use crate::store::StoreError;
+
+/// Why a run could not be started, or has no verdict.
+#[derive(Debug)]
+pub enum RunError {
+    /// Tasks wait for each other in a ring: their names, each waiting for the one before it.
+    Cycle(Vec<String>),
+    /// A task waits for one that the job does not have.
+    UnknownDependency {
+        /// The task.
+        task: String,
+    },
+    /// A task calls a kernel that is not registered.
+    UnknownKernel {
+        /// The task.
+        task: String,
+        /// What it calls.
+        kernel: String,
+        /// What is registered.
+        known: Vec<String>,
+    },
+    /// No node has what a task asks for.
+    Unmeetable {
+        /// The task.
+        task: String,
+        /// What it asks for, in words.
+        asks: String,
+        /// What the nodes have, in words.
+        have: String,
+    },
+    /// The options contradict each other.
+    Options(String),
+    /// A folder holds a journal to which no job was ever submitted.
+    NothingSubmitted(PathBuf),
+    /// A journal that was written by something else.
+    Garbled {
+        /// Its folder.
+        folder: PathBuf,
+        /// Which entry, from 1.
+        entry: u64,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The host could not be made out.
+    Host(HostError),
+    /// A node could not start what runs its tasks.
+    Exec(ExecError),
+    /// The run folder.
+    Store(StoreError),
+    /// The operating system refused something.
+    Io {
+        /// What was to be done.
+        what: &'static str,
+        /// What it said.
+        error: io::Error,
+    },
+    /// The master was killed: there is no verdict, and the run can be resumed from its folder.
+    MasterKilled,
+}
+
+impl RunError {
+    /// The exit code that a program should end with.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            RunError::Cycle(_)
+            | RunError::UnknownDependency { .. }
+            | RunError::UnknownKernel { .. }
+            | RunError::Unmeetable { .. }
+            | RunError::Options(_)
+            | RunError::NothingSubmitted(_)
+            | RunError::Host(_) => ExitCode::BadInput,
+            RunError::Garbled { .. }
+            | RunError::Exec(_)
+            | RunError::Store(_)
+            | RunError::Io { .. }
+            | RunError::MasterKilled => ExitCode::Infrastructure,
+        }
+    }
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RunError::Cycle(names) => {
+                let ring = names.iter().chain(names.first()).map(String::as_str);
+                let ring = ring.collect::<Vec<_>>().join(" -> ");
+                write!(f, "tasks wait for each other in a ring: {ring}")
+            }
+            RunError::UnknownDependency { task } => {
+                write!(f, "task `{task}` waits for a task that the job does not have")
+            }
+            RunError::UnknownKernel { task, kernel, known } => write!(
+                f,
+                "task `{task}` calls kernel `{kernel}`, which is not registered; there are: {}",
+                known.join(", ")
+            ),
+            RunError::Unmeetable { task, asks, have } => write!(
+                f,
+                "task `{task}` asks for {asks}, which no node has (the largest has {have})"
+            ),
+            RunError::Options(problem) => f.write_str(problem),
+            RunError::NothingSubmitted(folder) => write!(
+                f,
+                "{}: the run ended before its job was written down; run the job anew in another \
+                 folder",
+                folder.display()
+            ),
+            RunError::Garbled { folder, entry, problem } => write!(
+                f,
+                "{}: entry {entry} of the journal cannot be read: {problem}",
+                folder.display()
+            ),
+            RunError::Host(error) => error.fmt(f),
+            RunError::Exec(error) => error.fmt(f),
+            RunError::Store(error) => error.fmt(f),
+            RunError::Io { what, error } => write!(f, "cannot {what}: {error}"),
+            RunError::MasterKilled => {
+                f.write_str("the master was killed; the run can be resumed from its folder")
+            }
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+impl From<HostError> for RunError {
+    fn from(error: HostError) -> Self {
+        RunError::Host(error)
+    }
+}
+
+impl From<ExecError> for RunError {
+    fn from(error: ExecError) -> Self {
+        RunError::Exec(error)
+    }
+}
+
+impl From<StoreError> for RunError {
+    fn from(error: StoreError) -> Self {
+        RunError::Store(error)
+    }
+}

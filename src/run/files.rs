@@ -1,0 +1,33 @@
+//! What people read in a run folder: `records.jsonl` and `verdict.json`.
+
+use crate::model::{Record, Verdict};
+use crate::report;
+use crate::store::{Lines, RunFolder, StoreError};
+
+/// `records.jsonl`: one line an attempt. It says nothing that the journal does not, and is
+/// written anew when a run is resumed.
+pub(super) struct RecordFile(Lines);
+
+impl RecordFile {
+    /// Begins it, empty.
+    pub(super) fn create(folder: &RunFolder) -> Result<RecordFile, StoreError> {
+        let mut lines = folder.lines("records.jsonl")?;
+        lines.truncate(0)?;
+        Ok(RecordFile(lines))
+    }
+
+    pub(super) fn append(&mut self, record: &Record) -> Result<(), String> {
+        let line = report::record_to_json(record) + "\n";
+        self.0.append(&line).map_err(|error| error.to_string())
+    }
+
+    pub(super) fn close(mut self) -> Result<(), String> {
+        self.0.flush().map_err(|error| error.to_string())
+    }
+}
+
+/// Publishes `verdict.json`.
+pub(super) fn publish_verdict(folder: &RunFolder, verdict: &Verdict) -> Result<(), StoreError> {
+    let json = report::verdict_to_json(verdict) + "\n";
+    folder.publish("verdict.json", json.as_bytes())
+}

@@ -1,0 +1,322 @@
+//! A run in real time, all of its processes threads of this one.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use super::collect::Collector;
+use super::files::{self, RecordFile};
+use super::layout::Layout;
+use super::{NodeInfo, Options, Outcome, RunError, check};
+use crate::comm::channel::{self, ChannelTransport};
+use crate::exec::{Executor, ExecutorConfig, Registry};
+use crate::host::{Clock, Host};
+use crate::live::{Control, Driver, Ended, Inbox, Input, Notice, Recorder};
+use crate::model::{Epoch, Job, PeerId, ResourceNames, TaskId};
+use crate::sched::wire::Wire;
+use crate::sched::{Batch, Entry, Event, RunId, Seat};
+use crate::store::{Journal, RunFolder};
+
+/// A run that goes on. Dropping it kills it, as a crash would.
+pub struct Run {
+    controls: Vec<Control>,
+    threads: Vec<JoinHandle<Ended>>,
+    collector: Arc<Collector>,
+    nodes: Vec<NodeInfo>,
+    folder: Option<RunFolder>,
+}
+
+/// Reaches a run from other threads, a signal handler's among them. After the run has ended it
+/// does nothing.
+#[derive(Clone)]
+pub struct RunHandle {
+    controls: Arc<[Control]>,
+}
+
+impl RunHandle {
+    fn master(&self, event: Event) {
+        self.controls[0].post(Input::Event(event));
+    }
+
+    /// Ends the run in an orderly way: nothing is started, what runs is finished, and the run
+    /// can be resumed. A second call does not wait for what runs.
+    pub fn interrupt(&self) {
+        self.master(Event::Interrupt);
+    }
+
+    /// Cancels tasks that have not ended, and all that wait for them.
+    pub fn cancel(&self, tasks: Vec<TaskId>) {
+        self.master(Event::Cancel(tasks));
+    }
+
+    /// A node gives back what it has not started, finishes the rest, and leaves.
+    pub fn drain(&self, node: PeerId) {
+        self.post(node, Input::Event(Event::Drain));
+    }
+
+    /// Ends a node as if its process had been killed: its tasks with it, without a word to
+    /// anyone.
+    pub fn kill(&self, node: PeerId) {
+        self.post(node, Input::Kill);
+    }
+
+    fn post(&self, node: PeerId, input: Input) {
+        if let Some(control) = self.controls.get(node.index()) {
+            control.post(input);
+        }
+    }
+}
+
+/// Where a run begins: with a job, or with the journal of an earlier epoch.
+enum Beginning {
+    New(Batch),
+    Resumed { entries: Vec<Entry>, sealed: bool },
+}
+
+impl Run {
+    /// Starts `job`. What happens is told to `watch`, from any thread.
+    ///
+    /// # Errors
+    /// As [`run`](super::run).
+    pub fn start(
+        job: Job,
+        registry: &Registry,
+        options: &Options,
+        watch: impl Fn(&Notice) + Send + Sync + 'static,
+    ) -> Result<Run, RunError> {
+        let layout = Layout::new(&Host::discover()?, options, &job.resources)?;
+        let batch = check::prepare(job, registry, layout.nodes())?;
+        let id = RunId(random());
+        let folder = options.folder.as_ref().map(RunFolder::create).transpose()?;
+        let starting = Starting { layout, id, folder, registry, options };
+        let journal = |folder: &RunFolder, control: Control| {
+            let commit = move |commit| control.commit(commit, 0);
+            Ok(Journal::create(folder, id.0, options.commit_window, commit)?)
+        };
+        starting.go(Beginning::New(batch), journal, watch)
+    }
+
+    /// Goes on with the run in `folder` where its journal ends.
+    ///
+    /// # Errors
+    /// As [`run`](super::run); and if there is no run in the folder, its last process still
+    /// lives, or the journal is damaged.
+    pub fn resume(
+        folder: &Path,
+        registry: &Registry,
+        options: &Options,
+        watch: impl Fn(&Notice) + Send + Sync + 'static,
+    ) -> Result<Run, RunError> {
+        let host = Host::discover()?;
+        let folder = RunFolder::open(folder)?;
+        let recovered = Journal::read(folder.path())?;
+        let before = recovered.len();
+        let entries = decode(folder.path(), recovered.records())?;
+        let beginning = Summary::of(&entries);
+        let (Some(id), Some(names)) = (beginning.run, beginning.resources) else {
+            return Err(RunError::NothingSubmitted(folder.path().to_owned()));
+        };
+        let layout = Layout::new(&host, options, &names)?;
+        let starting = Starting { layout, id, folder: Some(folder), registry, options };
+        let journal = |folder: &RunFolder, control: Control| {
+            let commit = move |commit| control.commit(commit, before);
+            Ok(Journal::open(folder, options.commit_window, commit)?.0)
+        };
+        starting.go(Beginning::Resumed { entries, sealed: beginning.sealed }, journal, watch)
+    }
+
+    /// What other threads reach the run by.
+    #[must_use]
+    pub fn handle(&self) -> RunHandle {
+        RunHandle { controls: self.controls.as_slice().into() }
+    }
+
+    /// The nodes.
+    #[must_use]
+    pub fn nodes(&self) -> &[NodeInfo] {
+        &self.nodes
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Errors
+    /// If the master was killed, or the verdict cannot be written.
+    pub fn wait(mut self) -> Result<Outcome, RunError> {
+        let mut threads = std::mem::take(&mut self.threads).into_iter();
+        let ended = threads.next().map(join);
+        // What is left of the others after the master's end has no purpose any more.
+        self.kill_all();
+        threads.for_each(|thread| drop(join(thread)));
+        let records = self.collector.finish();
+        let Some(Ended::Finished(verdict)) = ended else { return Err(RunError::MasterKilled) };
+        if let Some(folder) = &self.folder {
+            files::publish_verdict(folder, &verdict)?;
+        }
+        let folder = self.folder.as_ref().map(|folder| folder.path().to_owned());
+        Ok(Outcome::new(verdict, records, std::mem::take(&mut self.nodes), folder))
+    }
+
+    fn kill_all(&self) {
+        self.controls.iter().for_each(|control| control.post(Input::Kill));
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.kill_all();
+        self.threads.drain(..).for_each(|thread| drop(join(thread)));
+    }
+}
+
+fn join(thread: JoinHandle<Ended>) -> Ended {
+    // A panic in the loop is a bug of ours: it goes on in who waits.
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// What a run is started from.
+struct Starting<'a> {
+    layout: Layout,
+    id: RunId,
+    folder: Option<RunFolder>,
+    registry: &'a Registry,
+    options: &'a Options,
+}
+
+impl Starting<'_> {
+    fn go(
+        self,
+        beginning: Beginning,
+        journal: impl Fn(&RunFolder, Control) -> Result<Journal, RunError>,
+        watch: impl Fn(&Notice) + Send + Sync + 'static,
+    ) -> Result<Run, RunError> {
+        if self.options.record && self.folder.is_none() {
+            return Err(RunError::Options("a recording needs a run folder".to_owned()));
+        }
+        let clock = Clock::start();
+        let file = self.folder.as_ref().map(RecordFile::create).transpose()?;
+        let collector = Collector::new(file, watch);
+        self.layout.notes.iter().for_each(|note| collector.note(note.clone()));
+        let transports = channel::network(self.options.nodes);
+        let mut controls = Vec::new();
+        let mut drivers = Vec::new();
+        for (i, transport) in transports.into_iter().enumerate() {
+            let (control, inbox) = Driver::control(&transport);
+            let journal = match &self.folder {
+                Some(folder) if i == 0 => Some(journal(folder, control.clone())?),
+                _ => None,
+            };
+            let driver = self.driver(i, transport, (control.clone(), inbox), clock, &collector)?;
+            drivers.push(driver.with_journal(journal));
+            controls.push(control);
+        }
+        begin(&controls, beginning);
+        let mut run = Run {
+            controls,
+            threads: Vec::new(),
+            collector,
+            nodes: self.layout.nodes().to_vec(),
+            folder: self.folder,
+        };
+        for (i, driver) in drivers.into_iter().enumerate() {
+            let thread = thread::Builder::new().name(format!("evenkeel-node{i}"));
+            let thread = thread.spawn(move || driver.drive());
+            let failed = |error| RunError::Io { what: "start a thread for a node", error };
+            run.threads.push(thread.map_err(failed)?);
+        }
+        Ok(run)
+    }
+
+    fn driver(
+        &self,
+        i: usize,
+        transport: ChannelTransport,
+        (control, inbox): (Control, Inbox),
+        clock: Clock,
+        collector: &Arc<Collector>,
+    ) -> Result<Driver<ChannelTransport>, RunError> {
+        let epoch = self.folder.as_ref().map_or(Epoch(1), RunFolder::epoch);
+        let seat = self.layout.seat(i, self.id, epoch, self.options);
+        let config = ExecutorConfig {
+            topology: seat.topology.clone(),
+            pinned: self.layout.pinned(i),
+            registry: self.registry.clone(),
+            clock,
+            scratch: None,
+        };
+        let executor = Executor::start(config, move |report| control.report(report))?;
+        let listener = Arc::clone(collector);
+        let notify = Arc::new(move |notice| listener.hear(notice));
+        let recorder = self.recorder(&seat)?;
+        let driver = Driver::new(&seat, transport, inbox, clock, executor, notify);
+        Ok(driver.with_recorder(recorder))
+    }
+
+    fn recorder(&self, seat: &Seat) -> Result<Option<Recorder>, RunError> {
+        let folder = self.folder.as_ref().filter(|_| self.options.record);
+        let recorder = folder.map(|folder| Recorder::create(folder.path(), seat)).transpose();
+        recorder.map_err(|error| RunError::Io { what: "record the run", error })
+    }
+}
+
+/// Hands each process what it begins with.
+fn begin(controls: &[Control], beginning: Beginning) {
+    let master = |event| controls[0].post(Input::Event(event));
+    let start = || controls.iter().for_each(|c| c.post(Input::Event(Event::Start)));
+    match beginning {
+        Beginning::New(batch) => {
+            start();
+            master(Event::Submit(Box::new(batch)));
+            master(Event::Seal);
+        }
+        Beginning::Resumed { entries, sealed } => {
+            entries.into_iter().for_each(|entry| master(Event::Replay(Box::new(entry))));
+            start();
+            if !sealed {
+                master(Event::Seal);
+            }
+        }
+    }
+}
+
+/// What the entries of a journal say about the run as a whole.
+#[derive(Default)]
+struct Summary {
+    run: Option<RunId>,
+    resources: Option<ResourceNames>,
+    sealed: bool,
+}
+
+impl Summary {
+    fn of(entries: &[Entry]) -> Summary {
+        let mut summary = Summary::default();
+        for entry in entries {
+            match entry {
+                Entry::Opened { run, .. } => summary.run = Some(*run),
+                Entry::Submitted(batch) => summary.resources = Some(batch.resources.clone()),
+                Entry::Sealed => summary.sealed = true,
+                Entry::Granted(_) | Entry::Ended { .. } | Entry::Closed(_) => {}
+            }
+        }
+        summary
+    }
+}
+
+fn decode<'a>(
+    folder: &Path,
+    records: impl Iterator<Item = &'a [u8]>,
+) -> Result<Vec<Entry>, RunError> {
+    let decoded = records.zip(1..).map(|(bytes, entry)| {
+        Entry::from_bytes(bytes).map_err(|error| RunError::Garbled {
+            folder: folder.to_owned(),
+            entry,
+            problem: error.0,
+        })
+    });
+    decoded.collect()
+}
+
+/// A number that no other run has.
+fn random() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::hash::RandomState::new().build_hasher().finish()
+}

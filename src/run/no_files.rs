@@ -1,0 +1,25 @@
+//! A library without the feature `files` keeps the journal alone: from it a program that has
+//! the feature writes the files that people read.
+
+use crate::model::{Record, Verdict};
+use crate::store::{RunFolder, StoreError};
+
+pub(super) struct RecordFile;
+
+impl RecordFile {
+    pub(super) fn create(_: &RunFolder) -> Result<RecordFile, StoreError> {
+        Ok(RecordFile)
+    }
+
+    pub(super) fn append(&mut self, _: &Record) -> Result<(), String> {
+        Ok(())
+    }
+
+    pub(super) fn close(self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+pub(super) fn publish_verdict(_: &RunFolder, _: &Verdict) -> Result<(), StoreError> {
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! What a run may be told.
+
+use std::path::PathBuf;
+
+use crate::model::{Amount, Span};
+use crate::store::Journal;
+
+/// How a job is run. The default is one node with all cores that this process may use, and
+/// nothing kept on disk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Nodes among which the host is divided; at least 1.
+    pub nodes: u32,
+    /// Subclusters among which the nodes are divided; at least 1, at most one per node.
+    pub subclusters: u32,
+    /// The folder of the run: journal, records, verdict. Without it a run cannot be resumed.
+    pub folder: Option<PathBuf>,
+    /// Write down all that goes into the machines, for a replay. Needs a folder.
+    pub record: bool,
+    /// What each node has beside cores and memory, by name: GPUs, licences.
+    pub resources: Vec<(String, Amount)>,
+    /// How long a node may be silent before it is taken for dead.
+    pub lease: Span,
+    /// How long to wait for a node when there is none that could run what is left.
+    pub wait_for_nodes: Span,
+    /// How long an ending waits for others to be made durable with it.
+    pub commit_window: Span,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            nodes: 1,
+            subclusters: 1,
+            folder: None,
+            record: false,
+            resources: Vec::new(),
+            lease: Span::from_secs(5),
+            wait_for_nodes: Span::from_secs(600),
+            commit_window: Journal::WINDOW,
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What came of a run.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::model::{
+    CoreId, ExitCode, PeerId, Record, ResourceId, Resources, State, SubclusterId, TaskId, Value,
+    Verdict,
+};
+
+/// A node of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeInfo {
+    /// The node.
+    pub node: PeerId,
+    /// Its subcluster.
+    pub subcluster: SubclusterId,
+    /// The name of its host.
+    pub host: String,
+    /// Its cores; nodes of one host may share some.
+    pub cores: Vec<CoreId>,
+    /// What it has for tasks.
+    pub capacity: Resources,
+}
+
+impl NodeInfo {
+    /// How many cores it has for tasks.
+    #[must_use]
+    pub fn core_count(&self) -> u64 {
+        self.capacity.get(ResourceId::CORES).ceil()
+    }
+}
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// How it ended.
+    pub verdict: Verdict,
+    /// One record for each attempt, and one for each task that was never tried; in the order in
+    /// which they became final, those of a run that was resumed included.
+    pub records: Vec<Record>,
+    /// The nodes.
+    pub nodes: Vec<NodeInfo>,
+    /// The folder of the run, if it has one.
+    pub folder: Option<PathBuf>,
+    done: BTreeMap<TaskId, usize>,
+}
+
+impl Outcome {
+    pub(super) fn new(
+        verdict: Verdict,
+        records: Vec<Record>,
+        nodes: Vec<NodeInfo>,
+        folder: Option<PathBuf>,
+    ) -> Outcome {
+        let done = records.iter().enumerate().filter(|(_, r)| r.state == State::Done);
+        let done = done.map(|(i, record)| (record.task, i)).collect();
+        Outcome { verdict, records, nodes, folder, done }
+    }
+
+    /// Whether every task is done.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.verdict.code == ExitCode::Done
+    }
+
+    /// What a task gave back; nothing if it is not done.
+    #[must_use]
+    pub fn value(&self, task: TaskId) -> Option<&Value> {
+        self.done.get(&task).map(|i| &self.records[*i].value)
+    }
+
+    /// What each task that is done gave back, in the order of the job; those that kernels added
+    /// come last.
+    pub fn values(&self) -> impl Iterator<Item = (TaskId, &Value)> {
+        self.done.iter().map(|(task, i)| (*task, &self.records[*i].value))
+    }
+}

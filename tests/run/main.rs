@@ -1,0 +1,36 @@
+//! Whole runs in one process: threads, channels, real programs.
+
+mod jobs;
+
+use evenkeel::exec::Registry;
+use evenkeel::model::{ExitCode, Job, Task, Value};
+use evenkeel::run::{Options, run};
+
+use jobs::reduction;
+
+fn options(nodes: u32, subclusters: u32) -> Options {
+    Options { nodes, subclusters, ..Options::default() }
+}
+
+#[test]
+fn a_reduction_over_200_kernels_comes_back_on_one_node_and_on_many() {
+    for (nodes, subclusters) in [(1, 1), (4, 2), (6, 3)] {
+        let (job, total, expected) = reduction(200);
+        let outcome = run(job, &Registry::default(), &options(nodes, subclusters)).unwrap();
+        assert_eq!(outcome.verdict.code, ExitCode::Done, "{:?}", outcome.verdict);
+        assert_eq!(outcome.value(total).and_then(Value::as_f64), Some(expected));
+        assert_eq!(outcome.records.len(), outcome.verdict.counts.tasks as usize);
+    }
+}
+
+#[test]
+fn programs_and_kernels_share_a_job() {
+    let mut job = Job::new("mixed");
+    let hello = job.add(Task::command("hello", ["echo", "hello"]));
+    let noop = job.add(Task::kernel("noop", "noop", ()).after([hello]));
+    job.add(Task::command("last", ["sh", "-c", "echo $EVENKEEL_TASK_NAME"]).after([noop]));
+    let outcome = run(job, &Registry::default(), &options(2, 1)).unwrap();
+    assert!(outcome.is_done(), "{:?}", outcome.verdict);
+    let tails: Vec<&str> = outcome.records.iter().map(|r| r.tail.as_str()).collect();
+    assert_eq!(tails, ["hello\n", "", "last\n"]);
+}
