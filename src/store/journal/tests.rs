@@ -155,7 +155,7 @@ fn drive(sim: &Arc<Mutex<Sim>>, groups: &[u64]) -> u64 {
     };
     let on_commit = {
         let (queue, sim, reported) = (queue.clone(), sim.clone(), reported.clone());
-        let mut groups = groups.to_vec().into_iter();
+        let mut groups = Vec::from(groups).into_iter();
         fill(&queue, groups.next().unwrap_or(0));
         move |commit| match commit {
             Commit::Durable(upto) => {
