@@ -108,7 +108,7 @@ fn read_one<'a>(report: &mut Report<'a>, item: Entry<'_, 'a>) -> Option<Wait> {
     };
     let fields = Fields::open(report, table, item.span(), &["task", "bytes"]);
     let Some(task) = fields.get("task") else {
-        report.error(&item.span(), "an element of `after` without `task`", HELP);
+        fields.missing(report, "an element of `after` without `task`", HELP);
         return None;
     };
     let bytes = match fields.get("bytes") {

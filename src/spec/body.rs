@@ -53,11 +53,11 @@ impl Holes<'_> {
         let known: Vec<String> = self.names().map(|n| format!("`%{{{n}}}`")).collect();
         let mend = match nearest(name, self.names()) {
             Some(near) => format!("did you mean `%{{{near}}}`?"),
-            None if known.is_empty() => "nothing is filled in here".to_owned(),
+            None if known.is_empty() => "nothing is filled in here, but in a [[sweep]]".to_owned(),
             None => format!("known here: {}", known.join(", ")),
         };
         let escaped: String = name.chars().take(40).collect();
-        format!("{mend} For the characters themselves write {}", quote(&format!("%%{{{escaped}}}")))
+        format!("{mend} (the characters themselves: {})", quote(&format!("%%{{{escaped}}}")))
     }
 
     pub(super) fn check_value(&self, report: &mut Report<'_>, value: &Value, span: &Range<usize>) {
@@ -107,7 +107,7 @@ pub(super) fn read<'a>(
         }
         (None, None) => {
             let what = "nothing to run: neither `command` nor `kernel` is given";
-            report.error(&fields.span, what, format!("{COMMAND_HELP}, or kernel = \"name\""));
+            fields.missing(report, what, format!("{COMMAND_HELP}, or kernel = \"name\""));
             None
         }
     }

@@ -84,7 +84,7 @@ impl<'t, 'a> Reader<'t, 'a> {
         let Some((name, span)) = self.task_name(&fields, span) else { return };
         let body = body::read(&mut self.report, &fields, &self.shell, Holes::AT_RUN);
         let defaults = self.overlay(&fields, Holes::AT_RUN);
-        let (Some(body), Some(defaults), Some(())) = (body, defaults, self.room(1, &span)) else {
+        let (Some(body), Some(())) = (body, self.room(1, &span)) else {
             // Its name is known all the same: one mistake, one message.
             let task = Task::new(name.as_str(), Body::Command(Vec::new()));
             return self.add(task, name, span, fields);
@@ -165,7 +165,7 @@ impl<'t, 'a> Reader<'t, 'a> {
             None => {
                 let what = "a sweep without `name`";
                 let help = "write name = \"…\": other tasks wait for the whole sweep by it";
-                return self.report.error(&span, what, help);
+                return fields.missing(&mut self.report, what, help);
             }
         };
         let first = self.job.tasks.len() as u32;
@@ -186,7 +186,7 @@ impl<'t, 'a> Reader<'t, 'a> {
         let pattern = self.pattern(fields, name, &sweep)?;
         let body = body::read(&mut self.report, fields, &self.shell, holes);
         let defaults = self.overlay(fields, holes);
-        let (body, defaults) = (body?, defaults?);
+        let body = body?;
         let template = self.job.templates.len() as u32;
         self.job.templates.push(Arc::new(Template { name: pattern, body, sweep }));
         let mut names = SweepNames::new(&self.job.templates[template as usize]);
@@ -252,41 +252,31 @@ impl<'t, 'a> Reader<'t, 'a> {
         None
     }
 
-    /// What `fields` says, over the defaults.
-    pub(super) fn overlay(
-        &mut self,
-        fields: &Fields<'t, 'a>,
-        holes: Holes<'_>,
-    ) -> Option<Defaults> {
-        let base = self.defaults.clone();
-        let cost = match fields.get("cost") {
-            Some(value) => self.cost(value),
-            None => Some(base.cost),
-        };
-        let priority = match fields.get("priority") {
-            Some(value) => {
-                let range = i128::from(i32::MIN)..=i128::from(i32::MAX);
-                self.report.whole(value, "priority", range).map(|n| n as i32)
-            }
-            None => Some(base.priority),
-        };
-        let request = if fields.any(&request::KEYS) {
+    /// What `fields` says, over the defaults. What is wrong in it is reported, and then it
+    /// matters no more what it is.
+    pub(super) fn overlay(&mut self, fields: &Fields<'t, 'a>, holes: Holes<'_>) -> Defaults {
+        let mut defaults = self.defaults.clone();
+        if let Some(value) = fields.get("cost") {
+            defaults.cost = self.cost(value).unwrap_or_default();
+        }
+        if let Some(value) = fields.get("priority") {
+            let range = i128::from(i32::MIN)..=i128::from(i32::MAX);
+            defaults.priority = self.report.whole(value, "priority", range).map_or(0, |n| n as i32);
+        }
+        if fields.any(&request::KEYS) {
             let names = &mut self.job.resources;
-            request::read(&mut self.report, fields, names, &base.request).map(|r| self.shared(r))
-        } else {
-            Some(base.request)
-        };
-        let settings = if fields.any(&settings::KEYS) {
-            settings::read(&mut self.report, fields, &base.settings, holes).map(|settings| {
-                if settings != *self.settings {
-                    self.settings = Arc::new(settings);
-                }
-                Arc::clone(&self.settings)
-            })
-        } else {
-            Some(base.settings)
-        };
-        Some(Defaults { cost: cost?, priority: priority?, request: request?, settings: settings? })
+            let request = request::read(&mut self.report, fields, names, &defaults.request);
+            defaults.request = self.shared(request.unwrap_or_default());
+        }
+        if fields.any(&settings::KEYS) {
+            let base = &defaults.settings;
+            let settings = settings::read(&mut self.report, fields, base, holes);
+            if settings != *self.settings {
+                self.settings = Arc::new(settings);
+            }
+            defaults.settings = Arc::clone(&self.settings);
+        }
+        defaults
     }
 
     /// One allocation for all requests that are the same.

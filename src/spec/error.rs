@@ -44,7 +44,7 @@ impl Errors {
     /// How many are kept and shown; those beyond are only counted.
     pub const SHOWN: usize = 20;
 
-    /// The first [`SHOWN`](Self::SHOWN), in the order in which they were found.
+    /// The first [`SHOWN`](Self::SHOWN) that were found, in the order of the file.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
@@ -201,7 +201,12 @@ impl fmt::Display for Diagnostic {
             before = Some(mark.line);
         }
         if let Some(pointer) = &self.pointer {
-            write!(f, "\n{gutter} = at: {}", if pointer.is_empty() { "/" } else { pointer })?;
+            const LONGEST: usize = 120;
+            let skip = pointer.chars().count().saturating_sub(LONGEST);
+            let shown: String = pointer.chars().skip(skip).map(printable).collect();
+            let before = if skip > 0 { "…" } else { "" };
+            let shown = if pointer.is_empty() { "the whole document" } else { &shown };
+            write!(f, "\n{gutter} = at: {before}{shown}")?;
         }
         if !self.help.is_empty() {
             write!(f, "\n{gutter} = help: {}", self.help)?;
@@ -220,7 +225,7 @@ impl fmt::Display for Errors {
         }
         if self.more > 0 {
             f.write_char('\n')?;
-            write!(f, "\nand {} more", counted(self.more as u64, "error"))?;
+            write!(f, "\nand {}", counted(self.more as u64, "more error"))?;
         }
         Ok(())
     }
@@ -274,7 +279,12 @@ impl<'a> Report<'a> {
 
     /// `value`, if nothing was wrong.
     pub(super) fn finish<T>(self, value: T) -> Result<T, Errors> {
-        if self.is_clean() { Ok(value) } else { Err(self.errors) }
+        if self.is_clean() {
+            return Ok(value);
+        }
+        let mut errors = self.errors;
+        errors.diagnostics.sort_by_key(Diagnostic::position);
+        Err(errors)
     }
 }
 

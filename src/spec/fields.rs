@@ -23,8 +23,10 @@ const DEEPEST: usize = 32;
 #[derive(Clone)]
 pub(super) struct Fields<'t, 'a> {
     table: &'t DeTable<'a>,
-    /// Where the table begins: what is missing from it is reported there.
+    /// Where the table begins.
     pub(super) span: Range<usize>,
+    /// Whether it has a key that is not known, which may be what is missing.
+    mistyped: bool,
 }
 
 impl<'t, 'a> Fields<'t, 'a> {
@@ -35,12 +37,26 @@ impl<'t, 'a> Fields<'t, 'a> {
         span: Range<usize>,
         known: &[&str],
     ) -> Fields<'t, 'a> {
+        let mut mistyped = false;
         for key in table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())) {
+            mistyped = true;
             let name = key.get_ref();
             let what = format!("unknown key {}", quote(name));
             report.error(&key.span(), what, suggest(name, known));
         }
-        Fields { table, span }
+        Fields { table, span, mistyped }
+    }
+
+    /// Reports what is not there, unless there is a key that may have been meant for it.
+    pub(super) fn missing(
+        &self,
+        report: &mut Report<'a>,
+        what: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        if !self.mistyped {
+            report.error(&self.span, what, help);
+        }
     }
 
     pub(super) fn get(&self, key: &str) -> Option<Entry<'t, 'a>> {
@@ -189,7 +205,12 @@ impl<'a> Report<'a> {
         };
         let number = to_integer(n).filter(|n| range.contains(n));
         if number.is_none() {
-            self.out_of_range(value, key, n.as_str(), range.start(), range.end());
+            let below = to_integer(n).is_some_and(|n| n < *range.start());
+            let mend = match below {
+                true => format!("{} or more", range.start()),
+                false => format!("at most {}", range.end()),
+            };
+            self.out_of_range(value, key, n.as_str(), mend);
         }
         number
     }
@@ -199,11 +220,10 @@ impl<'a> Report<'a> {
         value: Entry<'_, 'a>,
         key: &str,
         found: &str,
-        least: impl Display,
-        most: impl Display,
+        mend: impl Display,
     ) {
         let what = format!("`{key}` is {}, out of range", quote(found));
-        self.error(&value.span(), what, format!("give a number from {least} to {most}"));
+        self.error(&value.span(), what, format!("give {mend}"));
     }
 
     /// A finite number from zero up.
@@ -332,7 +352,7 @@ impl<'a> Report<'a> {
             DeValue::Integer(n) => {
                 let number = to_integer(n).and_then(|n| i64::try_from(n).ok());
                 if number.is_none() {
-                    self.out_of_range(value, key, n.as_str(), i64::MIN, i64::MAX);
+                    self.out_of_range(value, key, n.as_str(), "a number of at most 64 bits");
                 }
                 number.map(Value::Int)
             }
@@ -367,6 +387,7 @@ impl<'a> Report<'a> {
 fn syntax_help(message: &str) -> &'static str {
     let mends = [
         ("duplicate key", "give each key once; what repeats goes under [[…]] with two brackets"),
+        ("array", "put commas between the elements of a list, and `]` at its end"),
         ("string", "text stands between double quotes: \"…\"; a backslash in it is written \\\\"),
         ("recurse", "nest less deeply"),
         ("recursion", "nest less deeply"),

@@ -50,9 +50,7 @@ impl<'t, 'a> Reader<'t, 'a> {
         let Some(table) = report.table(value, "defaults", help) else { return };
         let known = [&SHARED_KEYS[..], &settings::KEYS, &request::KEYS].concat();
         let fields = Fields::open(report, table, value.span(), &known);
-        if let Some(defaults) = self.overlay(&fields, Holes::AT_RUN) {
-            self.defaults = defaults;
-        }
+        self.defaults = self.overlay(&fields, Holes::AT_RUN);
     }
 
     /// Reads tasks and sweeps in the order of the file.

@@ -37,10 +37,17 @@ pub fn read_platform(source: Source<'_>) -> Result<Platform, Errors> {
 struct Reader<'a> {
     report: Report<'a>,
     platform: Platform,
-    /// Of nodes and of subclusters, those with an `s` in front.
+    /// Those that are taken.
     names: HashSet<(Kind, String)>,
     /// Nodes so far.
     count: usize,
+}
+
+/// Equal nodes; the one that is here has no name yet.
+struct Group<'t, 'a> {
+    fields: Fields<'t, 'a>,
+    count: usize,
+    node: PlatformNode,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -102,14 +109,14 @@ impl<'a> Reader<'a> {
         let table = self.report.table(value, "link", help)?;
         let fields = Fields::open(&mut self.report, table, value.span(), &["latency", "bandwidth"]);
         let latency = match fields.get("latency") {
-            Some(value) => self.report.duration(value, "latency")?,
-            None => Span::ZERO,
+            Some(value) => self.report.duration(value, "latency"),
+            None => Some(Span::ZERO),
         };
         let bandwidth = match fields.get("bandwidth") {
-            Some(value) => self.bandwidth(value)?,
-            None => f64::INFINITY,
+            Some(value) => self.bandwidth(value),
+            None => Some(f64::INFINITY),
         };
-        Some(Link { latency, bandwidth })
+        Some(Link { latency: latency?, bandwidth: bandwidth? })
     }
 
     /// Bytes per second; `inf` is allowed.
@@ -151,29 +158,48 @@ impl<'a> Reader<'a> {
         if nodes.is_empty() {
             if fields.get("node").is_none() {
                 let help = "add them: node = [ { count = 4, cores = 8 } ]";
-                self.report.error(&fields.span, "a subcluster without nodes", help);
+                fields.missing(&mut self.report, "a subcluster without nodes", help);
             }
+            return None;
+        }
+        let groups: Vec<Group<'_, 'a>> = nodes
+            .into_iter()
+            .map(|(table, span)| self.group(table, span))
+            .collect::<Option<_>>()?;
+        let nodes = groups.iter().map(|group| group.count as u64).sum::<u64>() * count as u64;
+        if self.count as u64 + nodes > MOST_NODES as u64 {
+            let what = format!("more than {MOST_NODES} nodes");
+            self.report.error(&fields.span, what, "plan for a part of the machine");
             return None;
         }
         for i in 0..count {
             let number = self.platform.subclusters.len();
             let name = self.numbered(&fields, Kind::Subcluster, i, count, number)?;
             self.platform.subclusters.push(PlatformSubcluster { name, nodes: Vec::new(), link });
-            for (table, span) in &nodes {
-                self.nodes(table, span.clone())?;
+            for group in &groups {
+                self.nodes(group)?;
             }
         }
         Some(())
     }
 
-    fn nodes(&mut self, table: &DeTable<'a>, span: Range<usize>) -> Option<()> {
+    fn nodes(&mut self, group: &Group<'_, 'a>) -> Option<()> {
+        for i in 0..group.count {
+            let name = self.numbered(&group.fields, Kind::Node, i, group.count, self.count)?;
+            self.count += 1;
+            let node = PlatformNode { name, ..group.node.clone() };
+            self.platform.subclusters.last_mut()?.nodes.push(node);
+        }
+        Some(())
+    }
+
+    fn group<'t>(&mut self, table: &'t DeTable<'a>, span: Range<usize>) -> Option<Group<'t, 'a>> {
         let fields = Fields::open(&mut self.report, table, span, &NODE_KEYS);
-        let count = self.how_many(&fields)?;
-        let class = self.class(&fields)?;
-        let speed = self.speed(&fields)?;
+        let (count, class, speed) =
+            (self.how_many(&fields), self.class(&fields), self.speed(&fields));
         let names = &mut self.platform.resources;
         let base = Resources::cores(1);
-        let capacity = request::amounts(&mut self.report, &fields, names, base)?;
+        let capacity = request::amounts(&mut self.report, &fields, names, base);
         let cores = capacity.get(ResourceId::CORES).ceil();
         let domains = match fields.get("numa") {
             Some(value) => {
@@ -182,13 +208,9 @@ impl<'a> Reader<'a> {
             }
             None => 1,
         };
-        for i in 0..count {
-            let name = self.numbered(&fields, Kind::Node, i, count, self.count)?;
-            self.count += 1;
-            let node = PlatformNode { name, class, speed, domains, capacity: capacity.clone() };
-            self.platform.subclusters.last_mut()?.nodes.push(node);
-        }
-        Some(())
+        let name = String::new();
+        let node = PlatformNode { name, class: class?, speed: speed?, domains, capacity };
+        Some(Group { fields, count: count?, node })
     }
 
     fn class(&mut self, fields: &Fields<'_, 'a>) -> Option<usize> {
@@ -221,11 +243,10 @@ impl<'a> Reader<'a> {
         Some(speed)
     }
 
-    /// `count`, within what is left of the most nodes.
+    /// `count`, 1 if not said.
     fn how_many(&mut self, fields: &Fields<'_, 'a>) -> Option<usize> {
         let Some(value) = fields.get("count") else { return Some(1) };
-        let room = MOST_NODES.saturating_sub(self.count.max(self.platform.subclusters.len()));
-        self.report.whole(value, "count", 1..=room as i128).map(|n| n as usize)
+        self.report.whole(value, "count", 1..=MOST_NODES as i128).map(|n| n as usize)
     }
 
     /// The name of one of `count` equal ones; if they have none, from their `number` among all.
@@ -251,11 +272,6 @@ impl<'a> Reader<'a> {
         // The nodes of equal subclusters are told apart by where they are.
         if kind == Kind::Node && word.is_some() && self.names.contains(&(kind, name.clone())) {
             name = format!("{within}.{name}");
-        }
-        if number >= MOST_NODES {
-            let what = format!("more than {MOST_NODES} nodes");
-            self.report.error(&fields.span, what, "plan for a part of the machine");
-            return None;
         }
         if !self.names.insert((kind, name.clone())) {
             let what = format!(

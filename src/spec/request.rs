@@ -25,7 +25,7 @@ pub(super) fn read<'a>(
             [only] => only.clone(),
             _ => one_core(),
         };
-        return Some(Request { variants: vec![variant(report, fields, names, base)?] });
+        return Some(Request { variants: vec![variant(report, fields, names, base)] });
     };
     if let Some(other) = VARIANT_KEYS.iter().find_map(|key| fields.key(key)) {
         let marks = [(other.span(), ""), (request.span(), "the variants are here")];
@@ -52,7 +52,7 @@ fn variants<'a>(
     for item in list.iter() {
         let table = report.table(item, "request", help)?;
         let fields = Fields::open(report, table, item.span(), &VARIANT_KEYS);
-        variants.push(variant(report, &fields, names, one_core())?);
+        variants.push(variant(report, &fields, names, one_core()));
     }
     Some(Request { variants })
 }
@@ -66,12 +66,12 @@ fn variant<'a>(
     fields: &Fields<'_, 'a>,
     names: &mut ResourceNames,
     base: Variant,
-) -> Option<Variant> {
+) -> Variant {
     let nodes = match fields.get("nodes") {
-        Some(value) => report.whole(value, "nodes", 1..=i128::from(u32::MAX))? as u32,
+        Some(value) => report.whole(value, "nodes", 1..=i128::from(u32::MAX)).unwrap_or(1) as u32,
         None => base.nodes,
     };
-    Some(Variant { nodes, resources: amounts(report, fields, names, base.resources)? })
+    Variant { nodes, resources: amounts(report, fields, names, base.resources) }
 }
 
 /// The amounts of `fields` over those of `base`.
@@ -80,36 +80,36 @@ pub(super) fn amounts<'a>(
     fields: &Fields<'_, 'a>,
     names: &mut ResourceNames,
     base: Resources,
-) -> Option<Resources> {
+) -> Resources {
     let mut amounts = base;
     if let Some(value) = fields.get("cores") {
-        let cores = report.whole(value, "cores", 1..=MOST)?;
+        let cores = report.whole(value, "cores", 1..=i128::from(u32::MAX)).unwrap_or(1);
         amounts.set(ResourceId::CORES, Amount::whole(cores as u64));
     }
     if let Some(value) = fields.get("memory") {
-        amounts.set(ResourceId::MEMORY, bytes(report, value, "memory")?);
+        amounts.set(ResourceId::MEMORY, bytes(report, value, "memory").unwrap_or_default());
     }
     if let Some(value) = fields.get("gpus") {
-        amounts.set(ResourceId::GPUS, amount(report, value, "gpus")?);
+        amounts.set(ResourceId::GPUS, amount(report, value, "gpus").unwrap_or_default());
     }
     if let Some(value) = fields.get("resources") {
-        let table = report.table(value, "resources", "write resources = { licence = 1 }")?;
-        for (key, value) in in_order(table) {
+        let table = report.table(value, "resources", "write resources = { licence = 1 }");
+        for (key, value) in table.map(in_order).unwrap_or_default() {
             let name = key.get_ref();
             if ["cores", "memory", "gpus"].contains(&name.as_ref()) {
                 let what = format!("`{name}` inside `resources`");
                 report.error(&key.span(), what, format!("it is a key of its own: {name} = …"));
-                return None;
+                continue;
             }
             let Some(id) = names.intern(name) else {
                 let what = format!("resource {} is one too many", quote(name));
                 report.error(&key.span(), what, "a job names at most 65 536 resources");
-                return None;
+                break;
             };
-            amounts.set(id, amount(report, value, name)?);
+            amounts.set(id, amount(report, value, name).unwrap_or_default());
         }
     }
-    Some(amounts)
+    amounts
 }
 
 /// A number to four places, or a size as text.
@@ -119,7 +119,7 @@ fn amount<'a>(report: &mut Report<'a>, value: Entry<'_, 'a>, key: &str) -> Optio
     }
     let number = report.amount(value, key)?;
     if number > MOST as f64 {
-        report.out_of_range(value, key, &number.to_string(), 0, MOST);
+        report.out_of_range(value, key, &number.to_string(), format!("at most {MOST}"));
         return None;
     }
     Some(Amount::from_f64(number))
@@ -128,7 +128,7 @@ fn amount<'a>(report: &mut Report<'a>, value: Entry<'_, 'a>, key: &str) -> Optio
 fn bytes<'a>(report: &mut Report<'a>, value: Entry<'_, 'a>, key: &str) -> Option<Amount> {
     let size = report.size(value, key)?;
     if i128::from(size) > MOST {
-        report.out_of_range(value, key, &size.to_string(), 0, "1.8 PB");
+        report.out_of_range(value, key, &size.to_string(), "at most 1.8 PB");
         return None;
     }
     Some(Amount::whole(size))

@@ -3,7 +3,7 @@
 use super::body::Holes;
 use super::error::{Report, quote};
 use super::fields::{Entry, Fields, in_order};
-use crate::model::{Settings, Value};
+use crate::model::{Settings, Span, Value};
 
 /// The keys read here.
 pub(super) const KEYS: [&str; 10] =
@@ -16,10 +16,10 @@ pub(super) fn read<'a>(
     fields: &Fields<'_, 'a>,
     base: &Settings,
     holes: Holes<'_>,
-) -> Option<Settings> {
+) -> Settings {
     let mut settings = base.clone();
     if let Some(value) = fields.get("env") {
-        environment(report, value, &mut settings.env, holes)?;
+        environment(report, value, &mut settings.env, holes);
     }
     let files = [
         ("cwd", &mut settings.cwd),
@@ -29,35 +29,35 @@ pub(super) fn read<'a>(
     ];
     for (key, path) in files {
         if let Some(value) = fields.get(key) {
-            *path = Some(file(report, value, key, holes)?);
+            *path = file(report, value, key, holes);
         }
     }
     if let Some(value) = fields.get("time_limit") {
-        let limit = report.duration(value, "time_limit")?;
-        if limit.0 == 0 {
+        settings.time_limit = report.duration(value, "time_limit");
+        if settings.time_limit == Some(Span::ZERO) {
             let what = "`time_limit` is no time at all";
             report.error(&value.span(), what, "leave it out where there is no limit");
-            return None;
         }
-        settings.time_limit = Some(limit);
     }
     if let Some(value) = fields.get("grace") {
-        settings.grace = report.duration(value, "grace")?;
+        settings.grace = report.duration(value, "grace").unwrap_or_default();
     }
     if let Some(value) = fields.get("retries") {
-        settings.retries = report.whole(value, "retries", 0..=i128::from(u16::MAX - 1))? as u16;
+        let retries = report.whole(value, "retries", 0..=i128::from(u16::MAX - 1));
+        settings.retries = retries.unwrap_or(0) as u16;
     }
     if let Some(value) = fields.get("kind") {
-        settings.kind = report.name(value, "kind")?.into_owned();
+        settings.kind = report.name(value, "kind").unwrap_or_default().into_owned();
     }
     if let Some(value) = fields.get("meta") {
-        let table = report.table(value, "meta", "write meta = { colour = \"blue\" }")?;
-        for (key, value) in in_order(table) {
-            let new = report.value(value, key.get_ref())?;
-            put(&mut settings.meta, key.get_ref(), new);
+        let table = report.table(value, "meta", "write meta = { colour = \"blue\" }");
+        for (key, value) in table.map(in_order).unwrap_or_default() {
+            if let Some(new) = report.value(value, key.get_ref()) {
+                put(&mut settings.meta, key.get_ref(), new);
+            }
         }
     }
-    Some(settings)
+    settings
 }
 
 /// A path with placeholders.
@@ -81,30 +81,28 @@ fn environment<'a>(
     value: Entry<'_, 'a>,
     env: &mut Vec<(String, String)>,
     holes: Holes<'_>,
-) -> Option<()> {
-    let table = report.table(value, "env", "write env = { NAME = \"value\" }")?;
-    for (key, value) in in_order(table) {
+) {
+    let table = report.table(value, "env", "write env = { NAME = \"value\" }");
+    for (key, value) in table.map(in_order).unwrap_or_default() {
         let name = key.get_ref();
         if name.is_empty() || name.contains(['=', '\0']) {
             let what = format!("{} cannot be the name of a variable", quote(name));
             report.error(&key.span(), what, "names are not empty and hold no `=`");
-            return None;
         }
-        let text = match report.value(value, name)? {
-            Value::Text(_) => report.text(value, name, "")?.to_owned(),
-            Value::Int(n) => n.to_string(),
-            Value::Float(x) => x.to_string(),
-            other => {
+        let text = match report.value(value, name) {
+            Some(Value::Text(_)) => report.text(value, name, "").unwrap_or_default().to_owned(),
+            Some(number @ (Value::Int(_) | Value::Float(_))) => number.to_string(),
+            None => continue,
+            Some(other) => {
                 let what =
                     format!("variable {} is {} where text is expected", quote(name), other.kind());
                 report.error(&value.span(), what, "put its value in quotes");
-                return None;
+                continue;
             }
         };
         holes.check(report, &text, &value.span());
         put(env, name, text);
     }
-    Some(())
 }
 
 /// Sets `key`, in its old place if it has one.

@@ -30,7 +30,7 @@ pub(super) fn read<'a>(
         }
         (None, None) => {
             let what = "a sweep without parameters: neither `product` nor `zip` is given";
-            report.error(&fields.span, what, HELP);
+            fields.missing(report, what, HELP);
             return None;
         }
     };
@@ -185,7 +185,7 @@ fn range_value(from: &Number, step: &Number, i: u64) -> Value {
 fn bound<'a>(report: &mut Report<'a>, fields: &Fields<'_, 'a>, key: &str) -> Option<Number> {
     let help = "write { from = 0, to = 10, step = 2 }; `to` is included";
     let Some(value) = fields.get(key) else {
-        report.error(&fields.span, format!("a range without `{key}`"), help);
+        fields.missing(report, format!("a range without `{key}`"), help);
         return None;
     };
     let Some(number) = Number::of(value.get_ref()) else {

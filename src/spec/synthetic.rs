@@ -23,7 +23,12 @@ pub fn parse_platform_string(text: &str) -> Result<Platform, Errors> {
     let mut node = None;
     for (i, span) in terms(text).enumerate() {
         let term = &text[span.clone()];
-        if term.contains(':') {
+        if term.is_empty() {
+            // All but an empty line: that one has no node.
+            if !text.trim().is_empty() {
+                report.error(&span, "nothing stands on this side of an `x`", HELP);
+            }
+        } else if term.contains(':') {
             if let Some(Node { span: first, .. }) = &node {
                 let marks = [(span, ""), (Range::clone(first), "the first is here")];
                 report.marked(&marks, "nodes of two kinds", "use a platform file for those");

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::error::{Diagnostic, Errors, Source, counted, quote};
+use super::error::{Diagnostic, Errors, Source, quote};
 use super::job::stem;
 use super::json;
 use super::nearest::nearest;
@@ -207,8 +207,8 @@ impl Reader<'_> {
             return None;
         };
         if version.value.as_str() != Some("1.5") {
-            let found = quote(&version.value.to_string());
-            self.error(&version, format!("WfFormat {found}, where 1.5 is read"), help);
+            let found = version.value.as_str().map_or("?".to_owned(), quote);
+            self.error(&version, format!("WfFormat {found}, where `1.5` is read"), help);
             return None;
         }
         Some(())
@@ -400,10 +400,7 @@ impl Reader<'_> {
         }
         shown.push(name(first));
         let what = format!("tasks wait for each other in a ring: {}", shown.join(" → "));
-        let help = format!(
-            "remove one of {} from `parents` and `children`",
-            counted(ring.len() as u64, "dependency").replace("ys", "ies")
-        );
+        let help = "remove one of these dependencies from `parents` and `children`";
         self.error_at(format!("{TASKS}/{}", first.0), what, help);
     }
 }
