@@ -53,7 +53,10 @@ impl Holes<'_> {
         let known: Vec<String> = self.names().map(|n| format!("`%{{{n}}}`")).collect();
         let mend = match nearest(name, self.names()) {
             Some(near) => format!("did you mean `%{{{near}}}`?"),
-            None if known.is_empty() => "nothing is filled in here, but in a [[sweep]]".to_owned(),
+            None if known.is_empty() => {
+                return "nothing is filled in here; a [[sweep]] makes one task for each value"
+                    .into();
+            }
             None => format!("known here: {}", known.join(", ")),
         };
         let escaped: String = name.chars().take(40).collect();

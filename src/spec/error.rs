@@ -279,12 +279,14 @@ impl<'a> Report<'a> {
 
     /// `value`, if nothing was wrong.
     pub(super) fn finish<T>(self, value: T) -> Result<T, Errors> {
-        if self.is_clean() {
-            return Ok(value);
-        }
+        if self.is_clean() { Ok(value) } else { Err(self.errors()) }
+    }
+
+    /// What was wrong, where something was.
+    pub(super) fn errors(self) -> Errors {
         let mut errors = self.errors;
         errors.diagnostics.sort_by_key(Diagnostic::position);
-        Err(errors)
+        errors
     }
 }
 

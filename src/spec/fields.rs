@@ -6,7 +6,7 @@ use std::ops::{Range, RangeInclusive};
 use toml::Spanned;
 use toml::de::{DeArray, DeFloat, DeInteger, DeString, DeTable, DeValue};
 
-use super::error::{Errors, Report, quote};
+use super::error::{Report, quote};
 use super::nearest::suggest;
 use super::units::{DURATION_HELP, SIZE_HELP, UnitError, parse_duration, parse_size};
 use crate::model::{Span, Value};
@@ -18,6 +18,31 @@ pub(super) type Key<'t, 'a> = &'t Spanned<DeString<'a>>;
 
 /// How deep values may be nested.
 const DEEPEST: usize = 32;
+
+/// A document. Dotted keys in nested tables make it a few thousand levels deep, more than a
+/// small stack has room for when each level drops the next one; here they drop one by one.
+pub(super) struct Document<'a>(DeTable<'a>);
+
+impl<'a> Document<'a> {
+    pub(super) fn table(&self) -> &DeTable<'a> {
+        &self.0
+    }
+}
+
+impl Drop for Document<'_> {
+    fn drop(&mut self) {
+        let mut left = vec![DeValue::Table(std::mem::take(&mut self.0))];
+        while let Some(value) = left.pop() {
+            match value {
+                DeValue::Table(table) => {
+                    left.extend(table.into_iter().map(|(_, value)| value.into_inner()));
+                }
+                DeValue::Array(list) => left.extend(list.into_iter().map(Spanned::into_inner)),
+                _ => {}
+            }
+        }
+    }
+}
 
 /// A table all of whose keys are known.
 #[derive(Clone)]
@@ -133,15 +158,16 @@ impl Number {
 
 impl<'a> Report<'a> {
     /// The document as TOML.
-    pub(super) fn parse_toml(&self) -> Result<Spanned<DeTable<'a>>, Errors> {
-        DeTable::parse(self.source.text).map_err(|error| {
-            let mut report = Report::new(self.source);
-            let end = self.source.text.len();
-            let span = error.span().unwrap_or(end..end);
-            let what = format!("not TOML: {}", error.message().replace('\n', ", "));
-            report.error(&span, what, syntax_help(error.message()));
-            report.finish(()).expect_err("an error was just reported")
-        })
+    pub(super) fn parse_toml(&mut self) -> Option<Document<'a>> {
+        // `parse` would drop by itself what it has when it meets an error.
+        let (mut table, errors) = DeTable::parse_recoverable(self.source.text);
+        let document = Document(std::mem::take(table.get_mut()));
+        let Some(error) = errors.first() else { return Some(document) };
+        let end = self.source.text.len();
+        let span = error.span().unwrap_or(end..end);
+        let what = format!("not TOML: {}", error.message().replace('\n', ", "));
+        self.error(&span, what, syntax_help(error.message()));
+        None
     }
 
     fn wrong_kind(&mut self, value: Entry<'_, 'a>, key: &str, expected: &str, help: &str) {

@@ -16,10 +16,10 @@ const KEYS: [&str; 5] = ["name", "shell", "defaults", "task", "sweep"];
 
 /// Reads a job file.
 pub(super) fn read<'a>(source: Source<'a>, limits: Limits) -> Result<JobFile<'a>, Errors> {
-    let report = Report::new(source);
-    let document = report.parse_toml()?;
+    let mut report = Report::new(source);
+    let Some(document) = report.parse_toml() else { return Err(report.errors()) };
     let mut reader = Reader::new(report, limits);
-    let fields = Fields::open(&mut reader.report, document.get_ref(), 0..0, &KEYS);
+    let fields = Fields::open(&mut reader.report, document.table(), 0..0, &KEYS);
     reader.head(&fields);
     reader.entries(&fields);
     let Reader { mut report, mut job, names, listed, .. } = reader;
@@ -41,8 +41,7 @@ impl<'t, 'a> Reader<'t, 'a> {
         self.job.name = name.map_or_else(|| stem(report.source.name), |name| name.into_owned());
         if let Some(value) = fields.get("shell") {
             let help = "write shell = [\"bash\", \"-c\"]; the command line is added at the end";
-            let holes = Holes { parameters: &[], at_run: false };
-            let shell = body::arguments(report, value, "shell", help, holes);
+            let shell = body::arguments(report, value, "shell", help, Holes::AT_RUN);
             self.shell = shell.unwrap_or_default();
         }
         let Some(value) = fields.get("defaults") else { return };

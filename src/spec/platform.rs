@@ -26,11 +26,11 @@ pub(super) const MOST_NODES: usize = 1_000_000;
 /// All that is wrong with it, as far as one pass can tell.
 pub fn read_platform(source: Source<'_>) -> Result<Platform, Errors> {
     let text = source.text.strip_prefix('\u{feff}').unwrap_or(source.text);
-    let report = Report::new(Source { text, ..source });
-    let document = report.parse_toml()?;
+    let mut report = Report::new(Source { text, ..source });
+    let Some(document) = report.parse_toml() else { return Err(report.errors()) };
     let mut reader =
         Reader { report, platform: Platform::default(), names: HashSet::new(), count: 0 };
-    reader.document(document.get_ref());
+    reader.document(document.table());
     reader.report.finish(reader.platform)
 }
 

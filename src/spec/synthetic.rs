@@ -46,7 +46,7 @@ pub fn parse_platform_string(text: &str) -> Result<Platform, Errors> {
         report.error(&(0..text.len()), "no node is described", HELP);
     }
     let Some(node) = node.filter(|_| report.is_clean()) else {
-        return Err(report.finish(()).expect_err("without a node an error was reported"));
+        return Err(report.errors());
     };
     let (subclusters, nodes) = (counts.subclusters.unwrap_or(1), counts.nodes.unwrap_or(1));
     if u64::from(subclusters) * u64::from(nodes) > MOST_NODES as u64 {
