@@ -1,0 +1,114 @@
+//! How a task is run: environment, files, limits, what is recorded with it.
+
+use super::body::Holes;
+use super::error::{Report, quote};
+use super::fields::{Entry, Fields, in_order};
+use crate::model::{Settings, Span, Value};
+
+/// The keys read here.
+pub(super) const KEYS: [&str; 10] =
+    ["env", "cwd", "stdin", "stdout", "stderr", "time_limit", "grace", "retries", "kind", "meta"];
+
+/// The settings of `fields` over `base`. Variables and meta data are merged by name, with
+/// those of `fields` over those of `base`.
+pub(super) fn read<'a>(
+    report: &mut Report<'a>,
+    fields: &Fields<'_, 'a>,
+    base: &Settings,
+    holes: Holes<'_>,
+) -> Settings {
+    let mut settings = base.clone();
+    if let Some(value) = fields.get("env") {
+        environment(report, value, &mut settings.env, holes);
+    }
+    let files = [
+        ("cwd", &mut settings.cwd),
+        ("stdin", &mut settings.stdin),
+        ("stdout", &mut settings.stdout),
+        ("stderr", &mut settings.stderr),
+    ];
+    for (key, path) in files {
+        if let Some(value) = fields.get(key) {
+            *path = file(report, value, key, holes);
+        }
+    }
+    if let Some(value) = fields.get("time_limit") {
+        settings.time_limit = report.duration(value, "time_limit");
+        if settings.time_limit == Some(Span::ZERO) {
+            let what = "`time_limit` is no time at all";
+            report.error(&value.span(), what, "leave it out where there is no limit");
+        }
+    }
+    if let Some(value) = fields.get("grace") {
+        settings.grace = report.duration(value, "grace").unwrap_or_default();
+    }
+    if let Some(value) = fields.get("retries") {
+        let retries = report.whole(value, "retries", 0..=i128::from(u16::MAX - 1));
+        settings.retries = retries.unwrap_or(0) as u16;
+    }
+    if let Some(value) = fields.get("kind") {
+        settings.kind = report.name(value, "kind").unwrap_or_default().into_owned();
+    }
+    if let Some(value) = fields.get("meta") {
+        let table = report.table(value, "meta", "write meta = { colour = \"blue\" }");
+        for (key, value) in table.map(in_order).unwrap_or_default() {
+            if let Some(new) = report.value(value, key.get_ref()) {
+                put(&mut settings.meta, key.get_ref(), new);
+            }
+        }
+    }
+    settings
+}
+
+/// A path with placeholders.
+fn file<'a>(
+    report: &mut Report<'a>,
+    value: Entry<'_, 'a>,
+    key: &str,
+    holes: Holes<'_>,
+) -> Option<String> {
+    let path = report.text(value, key, &format!("write a path in quotes: {key} = \"…\""))?;
+    if path.is_empty() {
+        report.error(&value.span(), format!("`{key}` is empty"), "name a path, or leave it out");
+        return None;
+    }
+    holes.check(report, path, &value.span());
+    Some(path.to_owned())
+}
+
+fn environment<'a>(
+    report: &mut Report<'a>,
+    value: Entry<'_, 'a>,
+    env: &mut Vec<(String, String)>,
+    holes: Holes<'_>,
+) {
+    let table = report.table(value, "env", "write env = { NAME = \"value\" }");
+    for (key, value) in table.map(in_order).unwrap_or_default() {
+        let name = key.get_ref();
+        if name.is_empty() || name.contains(['=', '\0']) {
+            let what = format!("{} cannot be the name of a variable", quote(name));
+            report.error(&key.span(), what, "names are not empty and hold no `=`");
+        }
+        let text = match report.value(value, name) {
+            Some(Value::Text(_)) => report.text(value, name, "").unwrap_or_default().to_owned(),
+            Some(number @ (Value::Int(_) | Value::Float(_))) => number.to_string(),
+            None => continue,
+            Some(other) => {
+                let what =
+                    format!("variable {} is {} where text is expected", quote(name), other.kind());
+                report.error(&value.span(), what, "put its value in quotes");
+                continue;
+            }
+        };
+        holes.check(report, &text, &value.span());
+        put(env, name, text);
+    }
+}
+
+/// Sets `key`, in its old place if it has one.
+fn put<T>(entries: &mut Vec<(String, T)>, key: &str, value: T) {
+    match entries.iter_mut().find(|(k, _)| k == key) {
+        Some((_, old)) => *old = value,
+        None => entries.push((key.to_owned(), value)),
+    }
+}
