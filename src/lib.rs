@@ -19,3 +19,7 @@ pub mod sim;
 #[cfg(feature = "files")]
 pub mod spec;
 pub mod store;
+
+#[cfg(feature = "cli")]
+pub use cli::main;
+pub use run::run;

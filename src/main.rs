@@ -1,2 +1,9 @@
 //! The `evenkeel` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+use evenkeel::exec::Registry;
+
+fn main() -> ExitCode {
+    evenkeel::main(Registry::default())
+}

@@ -11,7 +11,7 @@ pub(super) fn prepare(
     job: Job,
     registry: &Registry,
     nodes: &[NodeInfo],
-) -> Result<Batch, RunError> {
+) -> Result<(Batch, Graph), RunError> {
     let name = |id: TaskId| job.task_name(id).into_owned();
     let ids = || (0..job.tasks.len() as u32).map(TaskId);
     for id in ids() {
@@ -30,7 +30,9 @@ pub(super) fn prepare(
         .map_err(|cycle| RunError::Cycle(cycle.0.into_iter().map(name).collect()))?;
     let ranks = policy::priorities(&job, &graph).into_iter().map(|rank| rank.0).collect();
     let templates = job.templates.iter().map(|template| (**template).clone()).collect();
-    Ok(Batch { name: job.name, tasks: job.tasks, ranks, templates, resources: job.resources })
+    let batch =
+        Batch { name: job.name, tasks: job.tasks, ranks, templates, resources: job.resources };
+    Ok((batch, graph))
 }
 
 fn check_kernel(job: &Job, id: TaskId, registry: &Registry) -> Result<(), RunError> {

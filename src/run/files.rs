@@ -4,6 +4,8 @@ use crate::model::{Record, Verdict};
 use crate::report;
 use crate::store::{Lines, RunFolder, StoreError};
 
+const VERDICT: &str = "verdict.json";
+
 /// `records.jsonl`: one line an attempt. It says nothing that the journal does not, and is
 /// written anew when a run is resumed.
 pub(super) struct RecordFile(Lines);
@@ -29,5 +31,10 @@ impl RecordFile {
 /// Publishes `verdict.json`.
 pub(super) fn publish_verdict(folder: &RunFolder, verdict: &Verdict) -> Result<(), StoreError> {
     let json = report::verdict_to_json(verdict) + "\n";
-    folder.publish("verdict.json", json.as_bytes())
+    folder.publish(VERDICT, json.as_bytes())
+}
+
+/// Takes the verdict of an earlier epoch back.
+pub(super) fn retract_verdict(folder: &RunFolder) -> Result<(), StoreError> {
+    folder.retract(VERDICT)
 }

@@ -6,14 +6,15 @@ use std::thread::{self, JoinHandle};
 
 use super::collect::Collector;
 use super::files::{self, RecordFile};
-use super::layout::Layout;
-use super::{NodeInfo, Options, Outcome, RunError, check};
+use super::layout::{self, Layout};
+use super::past::{self, Past};
+use super::{NodeInfo, Options, Outcome, RunError, check, outcome};
 use crate::comm::channel::{self, ChannelTransport};
 use crate::exec::{Executor, ExecutorConfig, Registry};
 use crate::host::{Clock, Host};
 use crate::live::{Control, Driver, Ended, Inbox, Input, Notice, Recorder};
-use crate::model::{Epoch, Job, PeerId, ResourceNames, TaskId};
-use crate::sched::wire::Wire;
+use crate::model::{Epoch, Graph, Job, PeerId, TaskId};
+use crate::policy;
 use crate::sched::{Batch, Entry, Event, RunId, Seat};
 use crate::store::{Journal, RunFolder};
 
@@ -23,6 +24,8 @@ pub struct Run {
     threads: Vec<JoinHandle<Ended>>,
     collector: Arc<Collector>,
     nodes: Vec<NodeInfo>,
+    name: String,
+    graph: Graph,
     folder: Option<RunFolder>,
 }
 
@@ -85,10 +88,11 @@ impl Run {
         watch: impl Fn(&Notice) + Send + Sync + 'static,
     ) -> Result<Run, RunError> {
         let layout = Layout::new(&Host::discover()?, options, &job.resources)?;
-        let batch = check::prepare(job, registry, layout.nodes())?;
+        let (batch, graph) = check::prepare(job, registry, layout.nodes())?;
+        let name = batch.name.clone();
         let id = RunId(random());
         let folder = options.folder.as_ref().map(RunFolder::create).transpose()?;
-        let starting = Starting { layout, id, folder, registry, options };
+        let starting = Starting { layout, id, folder, registry, options, name, graph };
         let journal = |folder: &RunFolder, control: Control| {
             let commit = move |commit| control.commit(commit, 0);
             Ok(Journal::create(folder, id.0, options.commit_window, commit)?)
@@ -109,20 +113,26 @@ impl Run {
     ) -> Result<Run, RunError> {
         let host = Host::discover()?;
         let folder = RunFolder::open(folder)?;
+        files::retract_verdict(&folder)?;
         let recovered = Journal::read(folder.path())?;
         let before = recovered.len();
-        let entries = decode(folder.path(), recovered.records())?;
-        let beginning = Summary::of(&entries);
-        let (Some(id), Some(names)) = (beginning.run, beginning.resources) else {
+        let entries = past::decode(folder.path(), &recovered)?;
+        let Some(past) = Past::of(&entries) else {
             return Err(RunError::NothingSubmitted(folder.path().to_owned()));
         };
-        let layout = Layout::new(&host, options, &names)?;
-        let starting = Starting { layout, id, folder: Some(folder), registry, options };
+        let mut layout = Layout::new(&host, options, &past.job.resources)?;
+        layout.notes.extend(recovered.torn.map(|torn| {
+            format!("the last {} bytes of the journal were torn and are cut off", torn.bytes)
+        }));
+        let graph = Graph::new(&past.job).unwrap_or_default();
+        let (id, name) = (past.run, past.job.name);
+        let starting =
+            Starting { layout, id, folder: Some(folder), registry, options, name, graph };
         let journal = |folder: &RunFolder, control: Control| {
             let commit = move |commit| control.commit(commit, before);
             Ok(Journal::open(folder, options.commit_window, commit)?.0)
         };
-        starting.go(Beginning::Resumed { entries, sealed: beginning.sealed }, journal, watch)
+        starting.go(Beginning::Resumed { entries, sealed: past.sealed }, journal, watch)
     }
 
     /// What other threads reach the run by.
@@ -153,7 +163,16 @@ impl Run {
             files::publish_verdict(folder, &verdict)?;
         }
         let folder = self.folder.as_ref().map(|folder| folder.path().to_owned());
-        Ok(Outcome::new(verdict, records, std::mem::take(&mut self.nodes), folder))
+        let cores = layout::distinct_cores(&self.nodes);
+        Ok(Outcome {
+            lower_bound: policy::measured_lower_bound(&self.graph, &records, cores),
+            name: std::mem::take(&mut self.name),
+            nodes: std::mem::take(&mut self.nodes),
+            done: outcome::done(&records),
+            verdict,
+            records,
+            folder,
+        })
     }
 
     fn kill_all(&self) {
@@ -180,6 +199,8 @@ struct Starting<'a> {
     folder: Option<RunFolder>,
     registry: &'a Registry,
     options: &'a Options,
+    name: String,
+    graph: Graph,
 }
 
 impl Starting<'_> {
@@ -215,6 +236,8 @@ impl Starting<'_> {
             threads: Vec::new(),
             collector,
             nodes: self.layout.nodes().to_vec(),
+            name: self.name,
+            graph: self.graph,
             folder: self.folder,
         };
         for (i, driver) in drivers.into_iter().enumerate() {
@@ -276,43 +299,6 @@ fn begin(controls: &[Control], beginning: Beginning) {
             }
         }
     }
-}
-
-/// What the entries of a journal say about the run as a whole.
-#[derive(Default)]
-struct Summary {
-    run: Option<RunId>,
-    resources: Option<ResourceNames>,
-    sealed: bool,
-}
-
-impl Summary {
-    fn of(entries: &[Entry]) -> Summary {
-        let mut summary = Summary::default();
-        for entry in entries {
-            match entry {
-                Entry::Opened { run, .. } => summary.run = Some(*run),
-                Entry::Submitted(batch) => summary.resources = Some(batch.resources.clone()),
-                Entry::Sealed => summary.sealed = true,
-                Entry::Granted(_) | Entry::Ended { .. } | Entry::Closed(_) => {}
-            }
-        }
-        summary
-    }
-}
-
-fn decode<'a>(
-    folder: &Path,
-    records: impl Iterator<Item = &'a [u8]>,
-) -> Result<Vec<Entry>, RunError> {
-    let decoded = records.zip(1..).map(|(bytes, entry)| {
-        Entry::from_bytes(bytes).map_err(|error| RunError::Garbled {
-            folder: folder.to_owned(),
-            entry,
-            problem: error.0,
-        })
-    });
-    decoded.collect()
 }
 
 /// A number that no other run has.

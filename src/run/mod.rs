@@ -36,11 +36,14 @@ mod layout;
 mod live;
 mod options;
 mod outcome;
+mod past;
 
 pub use error::RunError;
+pub use layout::local_nodes;
 pub use live::{Run, RunHandle};
 pub use options::Options;
 pub use outcome::{NodeInfo, Outcome};
+pub use past::{Status, status};
 
 use crate::exec::Registry;
 use crate::model::Job;
@@ -55,4 +58,13 @@ use crate::model::Job;
 /// on.
 pub fn run(job: Job, registry: &Registry, options: &Options) -> Result<Outcome, RunError> {
     Run::start(job, registry, options, |_| ())?.wait()
+}
+
+/// Checks all of `job` that can be checked without running it.
+///
+/// # Errors
+/// As [`run`].
+pub fn check(job: Job, registry: &Registry, options: &Options) -> Result<(), RunError> {
+    let nodes = local_nodes(options, &job.resources)?;
+    check::prepare(job, registry, &nodes).map(drop)
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::model::{
-    CoreId, ExitCode, PeerId, Record, ResourceId, Resources, State, SubclusterId, TaskId, Value,
-    Verdict,
+    CoreId, ExitCode, PeerId, Record, ResourceId, Resources, Span, State, SubclusterId, TaskId,
+    Value, Verdict,
 };
 
 /// A node of a run.
@@ -34,6 +34,8 @@ impl NodeInfo {
 /// What came of a run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
+    /// The name of the job.
+    pub name: String,
     /// How it ended.
     pub verdict: Verdict,
     /// One record for each attempt, and one for each task that was never tried; in the order in
@@ -43,21 +45,18 @@ pub struct Outcome {
     pub nodes: Vec<NodeInfo>,
     /// The folder of the run, if it has one.
     pub folder: Option<PathBuf>,
-    done: BTreeMap<TaskId, usize>,
+    /// What no run on these cores could have beaten, given how long each task took.
+    pub lower_bound: Span,
+    pub(super) done: BTreeMap<TaskId, usize>,
+}
+
+/// Where the record of each task that is done is.
+pub(super) fn done(records: &[Record]) -> BTreeMap<TaskId, usize> {
+    let done = records.iter().enumerate().filter(|(_, record)| record.state == State::Done);
+    done.map(|(i, record)| (record.task, i)).collect()
 }
 
 impl Outcome {
-    pub(super) fn new(
-        verdict: Verdict,
-        records: Vec<Record>,
-        nodes: Vec<NodeInfo>,
-        folder: Option<PathBuf>,
-    ) -> Outcome {
-        let done = records.iter().enumerate().filter(|(_, r)| r.state == State::Done);
-        let done = done.map(|(i, record)| (record.task, i)).collect();
-        Outcome { verdict, records, nodes, folder, done }
-    }
-
     /// Whether every task is done.
     #[must_use]
     pub fn is_done(&self) -> bool {

@@ -89,6 +89,21 @@ impl RunFolder {
         })
     }
 
+    /// Removes a published file, if it is there.
+    ///
+    /// # Errors
+    /// If the folder was taken over, or the file cannot be removed.
+    pub fn retract(&self, name: &str) -> Result<(), StoreError> {
+        self.ownership.confirm()?;
+        let path = self.path().join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(StoreError::io("remove", path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Opens the text file `name` to append lines to it; made if it is not there.
     ///
     /// # Errors

@@ -1,0 +1,182 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::model::{Amount, Span};
+use crate::spec;
+
+/// A parallel job scheduler: pinned work-stealing threads in a node, a hierarchy of masters
+/// across nodes.
+#[derive(Debug, Parser)]
+#[command(
+    name = "evenkeel",
+    version,
+    after_help = "Exit codes: 0 every task done, 1 a task failed, 2 bad input, \
+                  3 infrastructure, 4 interrupted and resumable."
+)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run a job on this host
+    Run(RunArgs),
+    /// Work out a static schedule of a job on a platform (HEFT)
+    Plan(PlanArgs),
+    /// Run a job in virtual time on a platform, by the same protocol as a real run
+    Simulate(SimulateArgs),
+    /// Step through a run that was made with --record, and compare what the machines do
+    Replay(FolderArgs),
+    /// Show this host as evenkeel sees it, and where workers would be pinned
+    Topo(TopoArgs),
+    /// Check a job file, and what it asks of this host, without running it
+    Check(CheckArgs),
+    /// Say how far a run is, or how it ended
+    Status(StatusArgs),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct RunArgs {
+    /// The job: a TOML file, or WfFormat 1.5 JSON
+    #[arg(required_unless_present = "resume", conflicts_with = "resume")]
+    pub(super) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) nodes: NodeArgs,
+    /// Multiply the recorded times of a WfFormat file
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = scale)]
+    pub(super) time_scale: f64,
+    /// The folder for journal, records and verdict [default: evenkeel-runs/JOB-N]
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    pub(super) run_dir: Option<PathBuf>,
+    /// Go on with the run in this folder where it ended
+    #[arg(long, value_name = "DIR")]
+    pub(super) resume: Option<PathBuf>,
+    /// Write down all inputs of the machines, for `evenkeel replay`
+    #[arg(long)]
+    pub(super) record: bool,
+    /// How long a node may be silent before it is taken for dead
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = lease)]
+    pub(super) lease: Span,
+    /// How long to wait for a node when none could run what is left
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
+    pub(super) wait_for_nodes: Span,
+    /// Print the outcome as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// How a host is divided.
+#[derive(Args, Debug)]
+pub(super) struct NodeArgs {
+    /// Divide the host's cores among so many nodes
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) nodes: u32,
+    /// Divide the nodes among so many subclusters
+    #[arg(long, value_name = "M", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) subclusters: u32,
+    /// What each node has beside cores and memory, such as gpus=2 or licence=1
+    #[arg(long = "resource", value_name = "NAME=AMOUNT", value_parser = resource)]
+    pub(super) resources: Vec<(String, Amount)>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    pub(super) input: PlannedArgs,
+    /// Print the plan as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct SimulateArgs {
+    #[command(flatten)]
+    pub(super) input: PlannedArgs,
+    /// Where everything random comes from
+    #[arg(long, default_value_t = 0)]
+    pub(super) seed: u64,
+    /// Print the outcome as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// A job and a platform to plan it on.
+#[derive(Args, Debug)]
+pub(super) struct PlannedArgs {
+    /// The job: a TOML file, or WfFormat 1.5 JSON
+    pub(super) file: PathBuf,
+    /// The platform: a TOML file, or a description such as "4 nodes x numa:2 core:8"
+    /// [default: jobs say their own beside them as NAME-platform.toml, else this host]
+    #[arg(long, short, value_name = "P")]
+    pub(super) platform: Option<String>,
+    /// Multiply the recorded times of a WfFormat file
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = scale)]
+    pub(super) time_scale: f64,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct FolderArgs {
+    /// The folder of the run
+    pub(super) run_dir: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct TopoArgs {
+    /// Divide the host's cores among so many nodes
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) nodes: u32,
+    /// Print it as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct CheckArgs {
+    /// The job: a TOML file, or WfFormat 1.5 JSON
+    pub(super) file: PathBuf,
+    #[command(flatten)]
+    pub(super) nodes: NodeArgs,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct StatusArgs {
+    /// The folder of the run
+    pub(super) run_dir: PathBuf,
+    /// End with the exit code of the run: 3 while it goes on, 4 if it was cut off
+    #[arg(long)]
+    pub(super) exit_code: bool,
+    /// Print it as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+fn scale(text: &str) -> Result<f64, String> {
+    let scale: f64 = text.parse().map_err(|_| "a number is needed, such as 0.001".to_owned())?;
+    let fits = scale.is_finite() && scale >= 0.0;
+    if fits { Ok(scale) } else { Err("it must be finite and not negative".to_owned()) }
+}
+
+fn duration(text: &str) -> Result<Span, String> {
+    spec::parse_duration(text).map_err(|error| format!("{}; {}", error.what(), error.help()))
+}
+
+fn lease(text: &str) -> Result<Span, String> {
+    let lease = duration(text)?;
+    let fits = lease >= Span::from_millis(100);
+    if fits { Ok(lease) } else { Err("a lease of less than 100 ms cannot be kept".to_owned()) }
+}
+
+fn resource(text: &str) -> Result<(String, Amount), String> {
+    let (name, amount) = text.split_once('=').ok_or("it must read NAME=AMOUNT")?;
+    if name.is_empty() || name == "cores" || name == "memory" {
+        return Err("cores and memory are the host's; any other name will do".to_owned());
+    }
+    let amount: f64 = amount.parse().map_err(|_| "the amount must be a number".to_owned())?;
+    let fits = amount.is_finite() && amount >= 0.0;
+    let amount = fits.then(|| Amount::from_f64(amount));
+    Ok((name.to_owned(), amount.ok_or("the amount must be finite and not negative")?))
+}

@@ -1,0 +1,122 @@
+//! Reads the files that a command is given.
+
+use std::fs;
+use std::path::Path;
+
+use super::Failure;
+use super::args::{NodeArgs, PlannedArgs};
+use crate::host::Host;
+use crate::model::{Graph, Job, Platform, ResourceNames, Resources};
+use crate::run::{self, Options};
+use crate::spec::{self, Locations, ReadOptions, Source};
+
+/// A file and its path as the user gave it.
+pub(super) struct Text {
+    name: String,
+    text: String,
+}
+
+impl Text {
+    pub(super) fn read(path: &Path) -> Result<Text, Failure> {
+        let name = path.display().to_string();
+        let bytes =
+            fs::read(path).map_err(|error| Failure::bad_input(format!("{name}: {error}")))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            Failure::bad_input(format!("{name}: byte {at} is not UTF-8 text; save it as UTF-8"))
+        })?;
+        Ok(Text { name, text })
+    }
+
+    fn source(&self) -> Source<'_> {
+        Source { name: &self.name, text: &self.text }
+    }
+
+    /// Reads the job in it.
+    pub(super) fn job(&self, time_scale: f64) -> Result<(Job, Locations<'_>), Failure> {
+        let file = spec::read_job(self.source(), &ReadOptions { time_scale });
+        let file = file.map_err(Failure::bad_input)?;
+        Ok((file.job, file.locations))
+    }
+}
+
+/// The options that divide the host, and a check that the job can run on it, with places in
+/// its file.
+pub(super) fn local_options(
+    args: &NodeArgs,
+    job: &Job,
+    locations: &Locations<'_>,
+) -> Result<Options, Failure> {
+    let options = Options {
+        nodes: args.nodes,
+        subclusters: args.subclusters,
+        resources: args.resources.clone(),
+        ..Options::default()
+    };
+    let nodes = run::local_nodes(&options, &job.resources)?;
+    let capacities: Vec<Resources> = nodes.into_iter().map(|node| node.capacity).collect();
+    check_capacity(job, locations, &capacities, &job.resources)?;
+    Ok(options)
+}
+
+fn check_capacity(
+    job: &Job,
+    locations: &Locations<'_>,
+    capacities: &[Resources],
+    names: &ResourceNames,
+) -> Result<(), Failure> {
+    spec::check_capacity(job, Some(locations), capacities, names).map_err(Failure::bad_input)
+}
+
+/// A job, its graph, and the platform to plan it on.
+pub(super) struct Planned {
+    pub(super) job: Job,
+    pub(super) graph: Graph,
+    pub(super) platform: Platform,
+}
+
+pub(super) fn planned(args: &PlannedArgs) -> Result<Planned, Failure> {
+    let text = Text::read(&args.file)?;
+    let (job, locations) = text.job(args.time_scale)?;
+    let platform = platform(args)?;
+    let capacities: Vec<_> = platform.nodes().map(|(_, node)| node.capacity.clone()).collect();
+    check_capacity(&job, &locations, &capacities, &platform.resources)?;
+    // `spec` has found a ring already, and printed it.
+    let graph = Graph::new(&job).map_err(|_| Failure::bad_input("the tasks form a ring"))?;
+    Ok(Planned { job, graph, platform })
+}
+
+/// The platform that is asked for; else the one beside the job; else this host.
+fn platform(args: &PlannedArgs) -> Result<Platform, Failure> {
+    let beside = || {
+        let stem = args.file.file_stem()?.to_str()?;
+        let path = args.file.with_file_name(format!("{stem}-platform.toml"));
+        path.is_file().then_some(path)
+    };
+    match (&args.platform, beside()) {
+        (Some(words), _) if !is_path(words) => {
+            spec::parse_platform_string(words).map_err(Failure::bad_input)
+        }
+        (Some(path), _) => read_platform(Path::new(path)),
+        (None, Some(path)) => read_platform(&path),
+        (None, None) => this_host(),
+    }
+}
+
+/// A description has words with spaces or colons; a path names a file that is there, or a TOML
+/// file.
+fn is_path(words: &str) -> bool {
+    let path = Path::new(words);
+    path.exists() || path.extension().is_some_and(|extension| extension == "toml")
+}
+
+fn read_platform(path: &Path) -> Result<Platform, Failure> {
+    spec::read_platform(Text::read(path)?.source()).map_err(Failure::bad_input)
+}
+
+fn this_host() -> Result<Platform, Failure> {
+    let host = Host::discover().map_err(Failure::bad_input)?;
+    let mut platform = Platform::uniform(1, 1, host.workers() as u64);
+    platform.name.clone_from(&host.name);
+    Ok(platform)
+}

@@ -1,0 +1,138 @@
+//! `evenkeel run`.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::args::RunArgs;
+use super::progress::Watcher;
+use super::{Failure, input, terminal};
+use crate::exec::Registry;
+use crate::host::Signals;
+use crate::model::{ExitCode, Job};
+use crate::report::{self, NodeCores, Summary};
+use crate::run::{Options, Outcome, Run};
+
+pub(super) fn run(args: &RunArgs, registry: &Registry) -> Result<ExitCode, Failure> {
+    let (run, watcher) = match (&args.resume, &args.file) {
+        (Some(folder), _) => resume(args, folder, registry)?,
+        (None, Some(file)) => start(args, file, registry)?,
+        (None, None) => return Err(Failure::bad_input("a job file is needed")),
+    };
+    let handle = run.handle();
+    let _signals = Signals::install(move |signal| {
+        terminal::say(&format!(
+            "{signal:?}: finishing what runs, starting nothing more; once more to stop at once"
+        ));
+        handle.interrupt();
+    })
+    .map_err(|error| Failure::new(ExitCode::Infrastructure, error))?;
+    let outcome = run.wait()?;
+    watcher.finish();
+    show(&outcome, args.json);
+    Ok(outcome.verdict.code)
+}
+
+fn start(args: &RunArgs, file: &Path, registry: &Registry) -> Result<(Run, Arc<Watcher>), Failure> {
+    let text = input::Text::read(file)?;
+    let (job, locations) = text.job(args.time_scale)?;
+    let mut options = input::local_options(&args.nodes, &job, &locations)?;
+    let folder = match &args.run_dir {
+        Some(folder) => folder.clone(),
+        None => new_folder(&job).map_err(|error| {
+            let message = format!("cannot make a folder for the run: {error}");
+            Failure::new(ExitCode::Infrastructure, message)
+        })?,
+    };
+    complete(&mut options, args, Some(folder));
+    let watcher = Watcher::new(job.tasks.len() as u64);
+    let listener = Arc::clone(&watcher);
+    let run = Run::start(job, registry, &options, move |notice| listener.hear(notice))?;
+    Ok((run, watcher))
+}
+
+fn resume(
+    args: &RunArgs,
+    folder: &Path,
+    registry: &Registry,
+) -> Result<(Run, Arc<Watcher>), Failure> {
+    let status = crate::run::status(folder)?;
+    let mut options = Options {
+        nodes: args.nodes.nodes,
+        subclusters: args.nodes.subclusters,
+        resources: args.nodes.resources.clone(),
+        ..Options::default()
+    };
+    complete(&mut options, args, Some(folder.to_owned()));
+    let watcher = Watcher::new(status.counts.tasks);
+    let listener = Arc::clone(&watcher);
+    let run = Run::resume(folder, registry, &options, move |notice| listener.hear(notice))?;
+    Ok((run, watcher))
+}
+
+fn complete(options: &mut Options, args: &RunArgs, folder: Option<PathBuf>) {
+    options.folder = folder;
+    options.record = args.record;
+    options.lease = args.lease;
+    options.wait_for_nodes = args.wait_for_nodes;
+}
+
+/// `evenkeel-runs/JOB-N` with the first N that is free.
+fn new_folder(job: &Job) -> io::Result<PathBuf> {
+    let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    let name: String = job.name.chars().take(60).map(plain).collect();
+    let runs = Path::new("evenkeel-runs");
+    fs::create_dir_all(runs)?;
+    for n in 1u64.. {
+        let folder = runs.join(format!("{name}-{n}"));
+        match fs::create_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            other => return other.map(|()| folder),
+        }
+    }
+    Err(io::Error::other("all names are taken"))
+}
+
+fn show(outcome: &Outcome, json: bool) {
+    let nodes: Vec<NodeCores> = outcome
+        .nodes
+        .iter()
+        .map(|node| NodeCores {
+            node: node.node,
+            host: node.host.clone(),
+            cores: node.cores.clone(),
+        })
+        .collect();
+    let bound = Some(outcome.lower_bound);
+    let summary = Summary::new(&outcome.name, &outcome.records, &nodes, bound);
+    let folder = outcome.folder.as_ref().map(|folder| folder.display().to_string());
+    if json {
+        let part = |text: &str| serde_json::from_str(text).unwrap_or(serde_json::Value::Null);
+        let all = serde_json::json!({
+            "version": 1,
+            "verdict": part(&report::verdict_to_json(&outcome.verdict)),
+            "summary": part(&summary.to_json()),
+            "folder": folder,
+        });
+        return terminal::print(&format!("{all:#}"));
+    }
+    terminal::print(&summary.table(terminal::width(), terminal::colour()));
+    terminal::print(&format!("{}: {}", verdict_word(outcome), outcome.verdict.reason));
+    if let Some(folder) = folder {
+        terminal::print(&format!("records in {folder}"));
+        if outcome.verdict.code == ExitCode::Interrupted {
+            terminal::print(&format!("go on with: evenkeel run --resume {folder}"));
+        }
+    }
+}
+
+fn verdict_word(outcome: &Outcome) -> &'static str {
+    match outcome.verdict.code {
+        ExitCode::Done => "done",
+        ExitCode::TaskFailed => "failed",
+        ExitCode::BadInput => "refused",
+        ExitCode::Infrastructure => "given up",
+        ExitCode::Interrupted => "interrupted",
+    }
+}
