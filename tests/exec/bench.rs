@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use evenkeel::exec::Report;
-use evenkeel::model::CoreId;
+use evenkeel::model::{CoreId, Launch};
 
-use crate::support::{Bed, PATIENCE, command};
+use crate::support::{Bed, PATIENCE, command, kernel};
 
 const TASKS: u32 = 10_000;
 
@@ -17,25 +17,7 @@ const TASKS: u32 = 10_000;
 fn rate_of_true_beside_xargs() {
     for pinned in [false, true] {
         let bed = Bed::with(|config| config.pinned = pinned);
-        let begin = Instant::now();
-        let start = |task: u32| {
-            let mut launch = command(task, &["true"]);
-            launch.cores = vec![CoreId(task % 2)];
-            bed.executor.launch(launch);
-        };
-        let (mut next, mut done) = (2, 0);
-        (0..next).for_each(start);
-        while done < TASKS {
-            if let Report::Ended { ending, .. } = bed.reports.recv_timeout(PATIENCE).unwrap() {
-                assert!(ending.exit.is_success());
-                done += 1;
-                if next < TASKS {
-                    start(next);
-                    next += 1;
-                }
-            }
-        }
-        say(&format!("exec, pinned {pinned}"), begin);
+        rate(&format!("true, pinned: {pinned}"), TASKS, &bed, |task| command(task, &["true"]));
     }
     let begin = Instant::now();
     let mut xargs =
@@ -46,11 +28,42 @@ fn rate_of_true_beside_xargs() {
     }
     drop(input);
     assert!(xargs.wait().unwrap().success());
-    say("xargs -P2", begin);
+    say("xargs -P2", TASKS, begin);
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn rate_of_noop() {
+    rate("noop", 100_000, &Bed::new(), |task| kernel(task, "noop", ()));
+}
+
+/// Runs `n` tasks with two in flight, one on each core.
+fn rate(what: &str, n: u32, bed: &Bed, task: impl Fn(u32) -> Launch) {
+    let begin = Instant::now();
+    // By task, the core that it got.
+    let mut cores = Vec::with_capacity(n as usize);
+    for number in 0..2 {
+        cores.push(CoreId(number));
+        bed.executor.launch(Launch { cores: vec![CoreId(number)], ..task(number) });
+    }
+    let mut done = 0;
+    while done < n {
+        let report = bed.reports.recv_timeout(PATIENCE).unwrap();
+        let Report::Ended { key, ending, .. } = report else { continue };
+        assert!(ending.exit.is_success());
+        done += 1;
+        let number = cores.len() as u32;
+        if number < n {
+            let core = cores[key.task.index()];
+            cores.push(core);
+            bed.executor.launch(Launch { cores: vec![core], ..task(number) });
+        }
+    }
+    say(what, n, begin);
 }
 
 #[expect(clippy::print_stdout, reason = "a measurement that nobody sees is none")]
-fn say(who: &str, begin: Instant) {
-    let rate = f64::from(TASKS) / begin.elapsed().as_secs_f64();
+fn say(who: &str, n: u32, begin: Instant) {
+    let rate = f64::from(n) / begin.elapsed().as_secs_f64();
     println!("{who}: {rate:.0} tasks/s");
 }
