@@ -12,9 +12,7 @@ use super::holes::Holes;
 
 /// How the variables begin by which an MPI launcher speaks to its ranks. A task that saw those
 /// of the launcher that started us would take itself for one of its ranks.
-const LAUNCHERS: [&[u8]; 6] = [b"OMPI_", b"PMI_", b"PMIX_", b"HYDRA_", b"HYDI_", b"MPI_LOCAL"];
-/// Those that have no underscore.
-const LAUNCHER_NAMES: [&[u8]; 2] = [b"PMI", b"PMI2"];
+const LAUNCHERS: [&[u8]; 5] = [b"OMPI_", b"PMI", b"HYDRA_", b"HYDI_", b"MPI_LOCAL"];
 
 /// The environment of this process without what belongs to the launcher alone.
 pub(super) fn base(
@@ -27,8 +25,7 @@ pub(super) fn base(
 }
 
 fn is_launchers(name: &OsStr) -> bool {
-    let name = name.as_bytes();
-    LAUNCHERS.iter().any(|prefix| name.starts_with(prefix)) || LAUNCHER_NAMES.contains(&name)
+    LAUNCHERS.iter().any(|prefix| name.as_bytes().starts_with(prefix))
 }
 
 /// The variables of one task, in the order in which the later win: those that every task has,
@@ -91,9 +88,10 @@ mod tests {
 
     #[test]
     fn what_belongs_to_a_launcher_is_not_handed_on() {
-        let names = ["OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_ID", "PMI", "PMIDDLE", "HOME"];
+        let names =
+            ["OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_ID", "PMI", "MPI_LOCALNRANKS", "HOME"];
         let all = names.iter().map(|name| (name.into(), "1".into()));
         let kept: Vec<CString> = base(all).collect();
-        assert_eq!(kept, [c"PMIDDLE=1".into(), CString::from(c"HOME=1")]);
+        assert_eq!(kept, [CString::from(c"HOME=1")]);
     }
 }

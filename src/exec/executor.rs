@@ -260,8 +260,14 @@ impl Shared {
         stop: &AtomicBool,
     ) {
         let (key, start) = (launch.key, self.clock.now());
-        self.report(Report::Started { key, at: start });
-        let ending = kernel::run(kernel, launch, args, team, self.clock, start, stop);
+        // Relaxed: see `TaskContext::cancelled`. Looked at before the start is told, for what
+        // has started cannot have failed to.
+        let ending = if stop.load(Ordering::Relaxed) {
+            kernel::never_began()
+        } else {
+            self.report(Report::Started { key, at: start });
+            kernel::run(kernel, launch, args, team, self.clock, start, stop)
+        };
         let end = self.clock.now();
         self.kernels.lock().remove(&key);
         self.report(Report::Ended { key, start, end, ending });

@@ -4,7 +4,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -28,11 +28,6 @@ pub(super) fn run(
     start: Time,
     stop: &AtomicBool,
 ) -> Ending {
-    // Relaxed: see `TaskContext::cancelled`.
-    if stop.load(Ordering::Relaxed) {
-        let reason = "stopped from outside before it started";
-        return Ending::new(Exit::CouldNotStart, Some(reason.to_owned()));
-    }
     let mut context = TaskContext::new(launch, args, team, clock, start, stop);
     let before = thread_time();
     // What a panic may leave half done is the context, of which only the additions are looked
@@ -53,6 +48,12 @@ pub(super) fn run(
     };
     ending.usage = Usage { max_rss: 0, cpu };
     ending
+}
+
+/// The ending of an attempt that was stopped while it waited for its core.
+pub(super) fn never_began() -> Ending {
+    let reason = "stopped from outside before it started";
+    Ending::new(Exit::CouldNotStart, Some(reason.to_owned()))
 }
 
 /// Why an attempt that names a kernel which is not there cannot start.

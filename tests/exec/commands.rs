@@ -106,6 +106,20 @@ fn one_file_for_both_outputs_keeps_their_order() {
 }
 
 #[test]
+fn a_named_pipe_without_a_reader_holds_nobody_up() {
+    let bed = Bed::new();
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    assert_eq!(bed.run(command(1, &["mkfifo", fifo.to_str().unwrap()])).exit, Exit::Code(0));
+    let mut task = command(1, &["true"]);
+    settings(&mut task).stdout = Some(fifo.display().to_string());
+    let ending = bed.run(task);
+    assert_eq!(ending.exit, Exit::CouldNotStart);
+    assert!(ending.reason.unwrap().contains("fifo"));
+    assert_eq!(bed.sh("echo on").tail, "on\n");
+}
+
+#[test]
 fn the_tail_is_the_end_of_both_outputs() {
     let bed = Bed::new();
     let script = "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done; echo end >&2";

@@ -189,6 +189,23 @@ fn node_is_killed_here() {
 }
 
 #[test]
+fn what_waits_to_be_started_goes_with_the_node() {
+    let bed = Bed::new();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for task in 0..500 {
+        bed.executor
+            .launch(sh(task, &format!("echo $$ >> {}; exec sleep 100", file.path().display())));
+    }
+    let first = Killed(pids(file.path(), 1));
+    let begin = Instant::now();
+    drop(bed);
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    until_gone(&first, Duration::ZERO);
+    let begun = Killed(pids(file.path(), 1));
+    until_gone(&begun, Duration::ZERO);
+}
+
+#[test]
 fn a_callback_may_call_the_executor() {
     use evenkeel::exec::{Executor, ExecutorConfig, Registry, Report};
     use std::sync::{Arc, OnceLock, mpsc};

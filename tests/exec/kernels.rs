@@ -120,6 +120,19 @@ fn a_kernel_sees_that_it_was_stopped() {
 }
 
 #[test]
+fn a_kernel_that_is_stopped_while_it_waits_never_begins() {
+    let bed = Bed::new();
+    bed.executor.launch(kernel(1, "sleep", 1000.0));
+    bed.started(key(1));
+    bed.executor.launch(kernel(2, "noop", ()));
+    bed.executor.stop(key(2), Span::ZERO);
+    bed.executor.stop(key(1), Span::ZERO);
+    let ending = bed.ended(key(2));
+    assert_eq!(ending.exit, Exit::CouldNotStart);
+    assert!(ending.reason.unwrap().contains("before it started"));
+}
+
+#[test]
 fn nothing_is_told_after_an_abort() {
     let bed = Bed::new();
     bed.executor.launch(kernel(1, "sleep", 1000.0));

@@ -124,7 +124,7 @@ pub(crate) fn until(what: &str, bound: Duration, mut is_true: impl FnMut() -> bo
     let deadline = Instant::now() + bound;
     while !is_true() {
         assert!(Instant::now() < deadline, "not within {bound:?}: {what}");
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

@@ -117,7 +117,7 @@ impl Guard {
     }
 
     fn wait(&self) -> Result<Ready, Gone> {
-        let mut node = PollFlags::IN;
+        let mut node = PollFlags::IN | PollFlags::RDHUP;
         node.set(PollFlags::OUT, !self.outbox.is_empty());
         let mut fds = Vec::with_capacity(self.tasks.len() + 2);
         fds.push(PollFd::new(&self.socket, node));
@@ -134,6 +134,10 @@ impl Guard {
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(_) => return Err(Gone),
+        }
+        // Orders that a node has left behind are not begun any more.
+        if fds[0].revents().intersects(PollFlags::HUP | PollFlags::RDHUP | PollFlags::ERR) {
+            return Err(Gone);
         }
         let is_ready = |fd: &PollFd<'_>| !fd.revents().is_empty();
         let mut ready = fds.iter().map(is_ready);

@@ -201,10 +201,7 @@ unsafe fn redirect(plan: &Plan<'_>) -> Result<(), (Step, c_int)> {
             if step == Step::Stderr && plan.same_file {
                 libc::dup2(1, 2)
             } else if !path.is_null() {
-                match libc::open(path, flags | libc::O_CLOEXEC, 0o666) {
-                    -1 => -1,
-                    file => libc::dup2(file, fd),
-                }
+                open(path, flags, fd)
             } else if step != Step::Stdin {
                 libc::dup2(plan.pipe, fd)
             } else {
@@ -216,6 +213,22 @@ unsafe fn redirect(plan: &Plan<'_>) -> Result<(), (Step, c_int)> {
         }
     }
     Ok(())
+}
+
+/// Opens `path` as `fd`. Without waiting, since the guard waits too: a named pipe that nobody
+/// reads is an error.
+///
+/// # Safety
+/// As for [`run`].
+unsafe fn open(path: *const c_char, flags: c_int, fd: c_int) -> c_int {
+    // SAFETY: by the contract of this function.
+    unsafe {
+        let file = libc::open(path, flags | libc::O_CLOEXEC | libc::O_NONBLOCK, 0o666);
+        if file < 0 || libc::fcntl(file, libc::F_SETFL, flags & libc::O_APPEND) < 0 {
+            return -1;
+        }
+        libc::dup2(file, fd)
+    }
 }
 
 /// Tries each candidate as `execvp` does: one that may not be executed is remembered, one that
