@@ -79,6 +79,15 @@ pub fn scope<'env, R>(body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>)
 
 impl<'scope> Scope<'scope, '_> {
     /// Spawns `body`, to be run before the scope ends. It may spawn in its turn.
+    ///
+    /// It may borrow what outlives the scope, and not what goes with the scope's own body:
+    ///
+    /// ```compile_fail,E0373
+    /// evenkeel::pool::scope(|s| {
+    ///     let gone_before = 1;
+    ///     s.spawn(|| assert_eq!(gone_before, 1));
+    /// });
+    /// ```
     pub fn spawn(&'scope self, body: impl FnOnce() + Send + 'scope) {
         let Some(team) = &self.team else {
             self.keep_panic(body);

@@ -109,7 +109,7 @@ impl Post {
         Arc::ptr_eq(&self.shared, pool)
     }
 
-    /// Puts work where this worker finds it first and the others of the team last.
+    /// Puts work where this worker looks first, and wakes another of the team for it.
     pub(super) fn push(&self, work: Work) {
         self.deque.push(work);
         self.team.sleep().wake_one();

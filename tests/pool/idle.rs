@@ -1,15 +1,16 @@
-//! An idle pool burns nothing; a waiting worker does not either.
+//! An idle pool burns nothing, a waiting worker does not either, and both wake when they must.
 #![cfg(target_os = "linux")]
 
 use std::fs;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use evenkeel::model::CoreId;
 use evenkeel::pool::{self, Pool};
 
-use super::bounded;
+use super::{Random, bounded, pool};
 
 /// Of each thread whose name begins with `prefix`: its state, and how often it has given up
 /// or lost its processor.
@@ -85,5 +86,75 @@ fn a_worker_that_waits_for_a_long_piece_of_work_parks() {
         begun.recv().unwrap();
         assert_asleep("waits-c", 2);
         drop(end);
+    });
+}
+
+/// Gets past only if two workers run this at the same time.
+fn both() {
+    let barrier = Barrier::new(2);
+    pool::join(|| barrier.wait(), || barrier.wait());
+}
+
+#[test]
+fn sleeping_members_come_when_called_and_go_when_the_team_is_over() {
+    bounded(|| {
+        let pool = Pool::builder().threads(2).name("called").build().unwrap();
+        let (began, begun) = mpsc::channel();
+        let (end, ended) = mpsc::channel::<()>();
+        assert_asleep("called-c", 2);
+        pool.start(&[0, 1].map(CoreId), move |_| {
+            both();
+            began.send(()).unwrap();
+            let _ = ended.recv();
+        });
+        begun.recv().unwrap();
+        assert_asleep("called-c", 2);
+        drop(end);
+        pool.install(both);
+    });
+}
+
+/// Lets a random time pass.
+fn dither(random: &mut Random, most: u64) {
+    for _ in 0..random.below(most) {
+        std::hint::spin_loop();
+    }
+}
+
+#[test]
+fn work_that_comes_while_a_worker_falls_asleep_is_not_missed() {
+    bounded(|| {
+        let (pool, mut random) = (pool(1), Random(3));
+        let ran = Arc::new(AtomicUsize::new(0));
+        for round in 1..=30_000 {
+            let mine = Arc::clone(&ran);
+            pool.spawn(move || mine.store(round, Ordering::Release));
+            // Parking here would take longer than the worker takes to fall asleep.
+            while ran.load(Ordering::Acquire) < round {
+                thread::yield_now();
+            }
+            dither(&mut random, 2_000);
+        }
+    });
+}
+
+/// The worker that is woken for the work may find that it is called away at the same moment;
+/// then the other one must be woken for it, for the team does not end before.
+#[test]
+fn a_worker_that_is_called_away_has_another_one_woken() {
+    bounded(|| {
+        let (pool, mut random) = (pool(2), Random(4));
+        for _ in 0..1_000 {
+            let (ran, run) = mpsc::channel();
+            let (end, ended) = mpsc::channel();
+            dither(&mut random, 4_000);
+            pool.spawn(move || ran.send(()).unwrap());
+            let core = CoreId(random.below(2) as u32);
+            pool.start(&[core], move |_| {
+                run.recv().unwrap();
+                end.send(()).unwrap();
+            });
+            ended.recv().unwrap();
+        }
     });
 }
