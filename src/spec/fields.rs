@@ -39,7 +39,6 @@ impl Drop for Document<'_> {
 }
 
 /// A table all of whose keys are known.
-#[derive(Clone)]
 pub(super) struct Fields<'t, 'a> {
     table: &'t DeTable<'a>,
     /// Where the table begins.
