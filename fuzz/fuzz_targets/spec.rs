@@ -1,4 +1,9 @@
 //! No text makes a reader panic, and what it reads fits into the limits.
+//!
+//! ```sh
+//! mkdir -p fuzz/target/corpus/spec
+//! cargo +nightly fuzz run spec fuzz/target/corpus/spec tests/corpus/spec jobs jobs/bad
+//! ```
 #![no_main]
 
 use evenkeel::model::Graph;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use toml::de::DeValue;
 
 use super::entries::Listed;
-use super::error::{Report, counted, quote};
+use super::error::{Report, quote};
 use super::fields::{Entry, Fields};
 use super::names::Names;
 use super::nearest::nearest;
@@ -63,7 +63,7 @@ pub(super) fn resolve<'a>(
             .sum();
         total = total.saturating_add(each.saturating_mul(listed.tasks.len() as u64));
         if total > limit {
-            let what = format!("more than {}", counted(limit, "dependency").replace("ys", "ies"));
+            let what = format!("more than {limit} dependencies");
             let help = "put one task between the many and the many: it waits for all of the \
                         first, and all of the second wait for it";
             report.error(&after.span(), what, help);

@@ -168,11 +168,10 @@ impl Nodes<'_> {
 
 /// `8 cores`, `1.5 GiB of memory`, `2 of licence`.
 fn shown(id: ResourceId, name: &str, amount: Amount) -> String {
-    let singular = if amount == Amount::whole(1) { 1 } else { 0 };
     match id {
         ResourceId::CORES | ResourceId::GPUS => {
             let noun = name.trim_end_matches('s');
-            format!("{amount} {noun}{}", if singular == 1 { "" } else { "s" })
+            format!("{amount} {noun}{}", if amount == Amount::whole(1) { "" } else { "s" })
         }
         ResourceId::MEMORY => format!("{} of memory", bytes(amount.as_f64())),
         _ => format!("{amount} of {}", quote(name)),

@@ -75,11 +75,8 @@ impl<'t, 'a> Reader<'t, 'a> {
 
     /// Reads a `[[task]]`.
     pub(super) fn task(&mut self, table: &'t DeTable<'a>, span: Range<usize>) {
-        let known: Vec<&str> = [&TASK_KEYS[..], &body::KEYS, &SHARED_KEYS, &settings::KEYS]
-            .concat()
-            .into_iter()
-            .chain(request::KEYS)
-            .collect();
+        let known =
+            [&TASK_KEYS[..], &body::KEYS, &SHARED_KEYS, &request::KEYS, &settings::KEYS].concat();
         let fields = Fields::open(&mut self.report, table, span.clone(), &known);
         let Some((name, span)) = self.task_name(&fields, span) else { return };
         let body = body::read(&mut self.report, &fields, &self.shell, Holes::AT_RUN);
@@ -146,12 +143,8 @@ impl<'t, 'a> Reader<'t, 'a> {
 
     /// Reads a `[[sweep]]`.
     pub(super) fn sweep(&mut self, table: &'t DeTable<'a>, span: Range<usize>) {
-        let known: Vec<&str> = [&SWEEP_KEYS[..], &body::KEYS, &SHARED_KEYS, &settings::KEYS]
-            .concat()
-            .into_iter()
-            .chain(request::KEYS)
-            .chain(sweep::KEYS)
-            .collect();
+        let own = [&SWEEP_KEYS[..], &sweep::KEYS].concat();
+        let known = [&own[..], &body::KEYS, &SHARED_KEYS, &request::KEYS, &settings::KEYS].concat();
         let fields = Fields::open(&mut self.report, table, span.clone(), &known);
         let (name, span) = match fields.get("name") {
             Some(value) => match self.report.name(value, "name") {

@@ -1,6 +1,6 @@
 //! What is wrong with a file, where, and how to mend it.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::ops::Range;
 
 /// A text to be read, and what to call it in messages.
@@ -224,8 +224,7 @@ impl fmt::Display for Errors {
             diagnostic.fmt(f)?;
         }
         if self.more > 0 {
-            f.write_char('\n')?;
-            write!(f, "\nand {}", counted(self.more as u64, "more error"))?;
+            write!(f, "\n\nand {}", counted(self.more as u64, "more error"))?;
         }
         Ok(())
     }

@@ -47,7 +47,7 @@ impl<'t, 'a> Reader<'t, 'a> {
         let Some(value) = fields.get("defaults") else { return };
         let help = "write [defaults] with the keys below it";
         let Some(table) = report.table(value, "defaults", help) else { return };
-        let known = [&SHARED_KEYS[..], &settings::KEYS, &request::KEYS].concat();
+        let known = [&SHARED_KEYS[..], &request::KEYS, &settings::KEYS].concat();
         let fields = Fields::open(report, table, value.span(), &known);
         self.defaults = self.overlay(&fields, Holes::AT_RUN);
     }

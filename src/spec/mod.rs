@@ -2,6 +2,75 @@
 //!
 //! Nothing here opens a file: the caller reads it and says what to call it. What is wrong
 //! comes back as [`Errors`], each with the line it is about and how to mend it.
+//!
+//! # Job files
+//!
+//! ```
+//! # use evenkeel::spec::{ReadOptions, Source, read_job};
+//! let text = r#"
+//! name = "study"                        # the file's name if not given
+//! shell = ["bash", "-euc"]              # ["sh", "-c"] if not given
+//!
+//! [defaults]                            # for all tasks that do not say otherwise
+//! time_limit = "1h30m"                  # 90, "90s", "HH:MM:SS", "D-HH:MM:SS"
+//! env = { LANG = "C" }                  # merged by name, as is meta
+//!
+//! [[task]]
+//! name = "prepare"                      # or id = 1; task-N if not given
+//! command = "make mesh > mesh.txt"      # a line for the shell, or ["program", "argument"]
+//!
+//! [[sweep]]                             # one task for each combination
+//! name = "solve"
+//! task_name = "solve-%{mode}-%{n}"      # "solve-%{n}-%{mode}" if not given
+//! product = { n = { from = 0, to = 10, step = 5 }, mode = ["a", "b"] }   # or zip = { … }
+//! command = ["solve", "--n", "%{n}", "--mode", "%{mode}"]
+//! after = [{ task = "prepare", bytes = "18MB" }]
+//! stdout = "out/%{TASK_NAME}.txt"       # likewise stdin, stderr, cwd
+//! cost = 30                             # seconds, or one per processor class: [14, 16, 9]
+//! request = [{ cores = 2, gpus = 1 }, { cores = 8, memory = "4GiB" }]   # the preferred first
+//! retries = 2
+//! grace = "10s"                         # between SIGTERM and SIGKILL
+//!
+//! [[task]]
+//! name = "reduce"
+//! kernel = "noop"                       # a registered function, with its args
+//! args = { tolerance = 1e-6 }
+//! after = ["solve", "prepare"]          # a whole sweep, a task, or a point: "solve-a-0"
+//! cores = 4                             # likewise memory, gpus, nodes
+//! resources = { licence = 1 }
+//! priority = 1                          # higher starts first
+//! kind = "reduction"                    # for prediction and reports
+//! meta = { author = "me" }              # carried into the records
+//! "#;
+//! let file = read_job(Source { name: "study.toml", text }, &ReadOptions::default())?;
+//! assert_eq!(file.job.tasks.len(), 8);
+//! assert_eq!(file.job.task_name(file.job.tasks[7].after[0].task), "solve-a-0");
+//! # Ok::<(), evenkeel::spec::Errors>(())
+//! ```
+//!
+//! In the `after` of a sweep, `"mesh-%{n}"` is the task whose name that becomes for each of its
+//! own. Placeholders are those of [`placeholder`](crate::model::placeholder).
+//!
+//! # Platform files
+//!
+//! ```
+//! # use evenkeel::spec::{Source, read_platform};
+//! let text = r#"
+//! classes = ["cpu", "fat"]              # in the order of the costs of tasks
+//! link = { latency = "5us", bandwidth = "12.5GB/s" }    # between subclusters
+//!
+//! [[subcluster]]
+//! count = 2                             # 1 if not given, as for nodes
+//! link = { latency = "1us", bandwidth = "25GB/s" }      # between its nodes
+//! node = [
+//!     { count = 16, cores = 64, numa = 4, memory = "256GiB" },
+//!     { class = "fat", cores = 32, speed = 1.5, gpus = 4, resources = { nvme = 1 } },
+//! ]
+//! "#;
+//! let platform = read_platform(Source { name: "cluster.toml", text })?;
+//! assert_eq!(platform.nodes().count(), 34);
+//! # Ok::<(), evenkeel::spec::Errors>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod after;
@@ -20,6 +89,7 @@ mod settings;
 mod sweep;
 mod synthetic;
 mod units;
+mod values;
 mod wfformat;
 
 pub use capacity::{Locations, check_capacity};

@@ -6,9 +6,10 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{Errors, Report, Source, quote};
-use super::fields::{Entry, Fields, Number};
+use super::fields::{Entry, Fields};
 use super::job::stem;
 use super::nearest::{list, nearest};
+use super::values::Number;
 use super::{request, units};
 use crate::model::{Link, Platform, PlatformNode, PlatformSubcluster, ResourceId, Resources, Span};
 

@@ -5,7 +5,8 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{Report, counted, quote};
-use super::fields::{Entry, Fields, Key, Number, in_order};
+use super::fields::{Entry, Fields, Key, in_order};
+use super::values::Number;
 use crate::model::{Combine, Sweep, Value, placeholder};
 
 /// The keys read here.
@@ -116,6 +117,12 @@ fn values<'a>(
             found @ (Value::List(_) | Value::Map(_)) => {
                 let what = format!("a value of parameter {} is {}", quote(name), found.kind());
                 report.error(&item.span(), what, "values are text, numbers, true or false");
+                return None;
+            }
+            Value::Text(text) if text.contains(char::is_control) => {
+                let what =
+                    format!("a value of parameter {} holds a control character", quote(name));
+                report.error(&item.span(), what, "values become parts of names: printable text");
                 return None;
             }
             scalar => values.push(scalar),
