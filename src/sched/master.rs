@@ -395,9 +395,10 @@ impl Master {
         let id = record.task;
         match record.state {
             State::Done => {
-                let mut ready = self.ledger.done(id, record.value.clone(), now);
-                // They were checked before the record was written.
-                ready.extend(self.ledger.add(added, now).unwrap_or_default());
+                // They were checked before the record was written. They come first, for values
+                // that nobody waits for are not kept.
+                let mut ready = self.ledger.add(added, now).unwrap_or_default();
+                ready.extend(self.ledger.done(id, record.value.clone(), now));
                 ready
             }
             State::Failed => {
