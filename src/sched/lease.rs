@@ -210,10 +210,11 @@ impl MasterClock {
         }
     }
 
-    /// How far [`map`](Self::map) may be off now.
+    /// How far [`map`](Self::map) may be off for `time`, before or after the reading.
     #[must_use]
-    pub(super) fn error(&self, now: Time) -> Span {
-        let aged = |r: &Reading| r.error + Span(now.since(r.at).0 / Self::DRIFT);
+    pub(super) fn error(&self, time: Time) -> Span {
+        let apart = |r: &Reading| time.since(r.at).max(r.at.since(time));
+        let aged = |r: &Reading| r.error + Span(apart(r).0.div_ceil(Self::DRIFT));
         self.best.as_ref().map_or(Span::ZERO, aged)
     }
 

@@ -181,7 +181,7 @@ impl Node {
                 cores,
                 start: clock.map(start),
                 end: clock.map(end),
-                clock: clock.error(cx.now),
+                clock: clock.error(start).max(clock.error(end)),
                 ending,
             };
             self.tell(cx, Message::Done(vec![completion]));

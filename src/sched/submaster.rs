@@ -245,8 +245,21 @@ impl SubMaster {
 
     fn done(&mut self, cx: &mut Context<'_>, node: PeerId, mut completions: Vec<Completion>) {
         completions.retain(|c| self.work.done(node, c.key, cx.now));
+        if node == self.me {
+            self.map_times(&mut completions);
+        }
         if !completions.is_empty() {
             self.up(cx, Message::Done(completions));
+        }
+    }
+
+    /// The node of this process knows only this process's clock.
+    fn map_times(&self, completions: &mut [Completion]) {
+        let clock = self.parent.clock();
+        for completion in completions {
+            let Completion { start, end, .. } = *completion;
+            completion.clock = clock.error(start).max(clock.error(end));
+            (completion.start, completion.end) = (clock.map(start), clock.map(end));
         }
     }
 
