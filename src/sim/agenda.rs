@@ -27,8 +27,8 @@ pub(super) enum Occurrence {
     Committed { epoch: u32 },
     /// A fault strikes: its place in the plan.
     Strikes(usize),
-    /// A cut is over.
-    Mended(PeerId, PeerId),
+    /// A link may have to go up or down.
+    Settles(PeerId, PeerId),
     /// The run is resumed.
     Resumed { epoch: u32 },
 }

@@ -118,6 +118,12 @@ impl Network {
         Some((direction.last, state.generation))
     }
 
+    /// When the last of what is on its way from one process to another arrives.
+    pub(super) fn quiet(&self, from: PeerId, to: PeerId) -> Time {
+        let state = self.links.get(&key(from, to));
+        state.map(|s| s.directions[usize::from(from > to)].last).unwrap_or_default()
+    }
+
     /// Whether what was sent in `generation` still arrives.
     pub(super) fn delivers(&self, a: PeerId, b: PeerId, generation: u32) -> bool {
         self.links.get(&key(a, b)).is_some_and(|s| s.up && s.generation == generation)

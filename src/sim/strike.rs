@@ -89,7 +89,7 @@ impl World {
     fn cut(&mut self, a: PeerId, b: PeerId, length: Span) {
         self.network.cut(a, b, self.now + length);
         self.settle(a, b);
-        self.agenda.plan(self.now + length, Occurrence::Mended(a, b));
+        self.agenda.plan(self.now + length, Occurrence::Settles(a, b));
         self.trouble(a, length);
         self.trouble(b, length);
     }

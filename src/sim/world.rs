@@ -186,7 +186,7 @@ impl World {
             Occurrence::Committed { epoch } if epoch == self.epoch => self.committed(),
             Occurrence::Resumed { epoch } if epoch == self.epoch => self.resume(),
             Occurrence::Strikes(fault) => self.strike(fault),
-            Occurrence::Mended(a, b) => {
+            Occurrence::Settles(a, b) => {
                 self.settle(a, b);
                 Ok(())
             }
@@ -262,10 +262,13 @@ impl World {
     fn due(&mut self, peer: PeerId) -> Result<(), Foul> {
         let now = self.now;
         let host = self.host(peer);
-        if host.due != Some(now) || host.state == Condition::Hung {
+        if host.due != Some(now) {
             return Ok(());
         }
         host.due = None;
+        if host.state == Condition::Hung {
+            return Ok(());
+        }
         let reading = host.clock.read(now);
         if host.machine.deadline().is_some_and(|deadline| deadline <= reading) {
             return self.step(peer, Event::Tick);
@@ -330,7 +333,11 @@ impl World {
             self.log.add(self.now, peer, Line::Leaves);
             let now = self.now;
             self.host(peer).die(now);
-            self.settle_all(peer);
+            for other in self.network.neighbours(peer) {
+                // What it said last still arrives.
+                let at = self.network.quiet(peer, other).max(now) + Span(1);
+                self.agenda.plan(at, Occurrence::Settles(peer, other));
+            }
         }
     }
 
