@@ -65,7 +65,7 @@ pub(super) struct Attachment {
 
 #[derive(Debug, PartialEq, Eq)]
 enum State {
-    /// Not yet begun.
+    /// Not yet begun, or not wanted any more.
     New,
     /// Said hello, and waits for a welcome until then.
     Greeting { until: Time },
@@ -121,6 +121,13 @@ impl Attachment {
     pub(super) fn greet(&mut self, now: Time) {
         if self.state != State::Local {
             self.state = State::Greeting { until: now + self.lease };
+        }
+    }
+
+    /// Wants no parent any more.
+    pub(super) fn detach(&mut self) {
+        if self.state != State::Local {
+            self.state = State::New;
         }
     }
 

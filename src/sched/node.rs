@@ -68,7 +68,7 @@ impl Node {
     }
 
     /// Stops everything, as if the process had just begun. The next hello goes to the next
-    /// parent if `turn`.
+    /// parent if `turn`. A node that is draining has nothing more to say but goodbye.
     pub(super) fn restart(&mut self, cx: &mut Context<'_>, turn: bool) {
         self.queue = Ready::default();
         if !self.running.is_empty() {
@@ -78,7 +78,12 @@ impl Node {
         if turn {
             self.parent.turn();
         }
-        self.start(cx);
+        if self.draining {
+            self.parent.detach();
+            self.leave_if_idle(cx);
+        } else {
+            self.start(cx);
+        }
     }
 
     /// What is due; whether the lease has lapsed.

@@ -93,6 +93,7 @@ impl Host {
         self.due = None;
         self.idle_planned = false;
         self.leaving = false;
+        self.hung_until = Time::ZERO;
         self.died = Some(now);
     }
 
