@@ -106,6 +106,10 @@ impl Node {
             Message::Welcome(renewal) | Message::Renewed(renewal) => {
                 self.parent.renewed(renewal, cx.now);
             }
+            // Sent before the parent heard of the drain.
+            Message::Grant(dispatches) if self.draining => {
+                self.tell(cx, Message::Returned(dispatches));
+            }
             Message::Grant(dispatches) => {
                 for dispatch in dispatches {
                     self.enqueue(dispatch);
@@ -153,9 +157,11 @@ impl Node {
         }
     }
 
-    /// Gives back what has not started; says goodbye once nothing runs.
+    /// Announces that it goes, so that nothing more is sent; gives back what has not started; says
+    /// goodbye once nothing runs.
     pub(super) fn drain(&mut self, cx: &mut Context<'_>) {
         self.draining = true;
+        self.tell(cx, Message::Members { joined: Vec::new(), left: vec![self.seat.peer] });
         let back: Vec<Dispatch> = self.queue.drain().collect();
         self.tell(cx, Message::Returned(back));
         self.leave_if_idle(cx);

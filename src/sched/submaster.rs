@@ -182,9 +182,13 @@ impl SubMaster {
             Message::Done(completions) => self.done(cx, node, completions),
             Message::Returned(dispatches) => self.returned(cx, node, dispatches),
             Message::Goodbye => self.child_lost(cx, node),
-            // A node has no nodes, and what parents say is not for a parent.
-            Message::Members { .. }
-            | Message::Lost(_)
+            // A node's only node is itself: it is about to leave.
+            Message::Members { left, .. } => {
+                self.work.drain(node);
+                self.up(cx, Message::Members { joined: Vec::new(), left });
+            }
+            // A node loses nothing but itself, and what parents say is not for a parent.
+            Message::Lost(_)
             | Message::Welcome(_)
             | Message::Renewed(_)
             | Message::Grant(_)
