@@ -315,10 +315,15 @@ impl SubMaster {
         }
     }
 
-    /// Deals out what there is, at the end of each step.
+    /// Deals out what there is, at the end of each step. What no node here can run any more goes
+    /// back, for there may be one elsewhere, and if not the master has to know.
     pub(super) fn deal(&mut self, cx: &mut Context<'_>) {
         for (node, dispatches) in self.work.deal(|_, dispatch| dispatch.key) {
             Self::down(cx, node, Message::Grant(dispatches));
+        }
+        let back = self.work.take_unmeetable();
+        if !back.is_empty() {
+            self.up(cx, Message::Returned(back));
         }
         for recall in self.work.recalls(cx.now) {
             let message = Message::Recall { count: recall.count, shapes: recall.shapes };
