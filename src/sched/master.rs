@@ -395,9 +395,10 @@ impl Master {
         let id = record.task;
         match record.state {
             State::Done => {
-                let mut ready = self.ledger.done(id, record.value.clone(), now);
-                // They were checked before the record was written.
-                ready.extend(self.ledger.add(added, now).unwrap_or_default());
+                // Added first, so that the value is kept for those that want it. They were
+                // checked before the record was written.
+                let mut ready = self.ledger.add(added, now).unwrap_or_default();
+                ready.extend(self.ledger.done(id, record.value.clone(), now));
                 ready
             }
             State::Failed => {
