@@ -127,10 +127,12 @@ impl Master {
     // ---- the door ------------------------------------------------------------------------
 
     pub(super) fn submit(&mut self, cx: &mut Context<'_>, batch: Batch) {
+        let first = self.ledger.len();
         match self.ledger.submit(batch.clone(), cx.now) {
             Ok(ready) => {
                 self.append(cx, Entry::Submitted(batch));
                 self.queue(ready);
+                self.cancel_barred(cx, first);
             }
             Err(why) => self.close(cx, ExitCode::BadInput, why),
         }
@@ -380,6 +382,7 @@ impl Master {
     /// Makes an ending part of the job's state and of the journal, and draws its consequences.
     fn conclude(&mut self, cx: &mut Context<'_>, record: Record, added: Vec<Addition>) {
         self.unwanted.remove(&record.task);
+        let first = self.ledger.len();
         let ready = self.settle(&record, added.clone(), cx.now);
         self.queue(ready);
         let id = record.task;
@@ -387,6 +390,12 @@ impl Master {
         if matches!(self.ledger.stage(id), Stage::Failed | Stage::Cancelled) {
             self.cancel_stranded(cx, id);
         }
+        self.cancel_barred(cx, first);
+    }
+
+    /// Cancels those of the tasks from `first` on that came too late to start ever.
+    fn cancel_barred(&mut self, cx: &mut Context<'_>, first: usize) {
+        self.ledger.bars(first).into_iter().for_each(|id| self.cancel_stranded(cx, id));
     }
 
     /// The one place where an ending changes the state of the job, whether it happens now or is
