@@ -95,6 +95,11 @@ impl Master {
             Entry::Granted(keys) => {
                 keys.into_iter().for_each(|key| self.ledger.replay_granted(key));
             }
+            Entry::Returned(keys) => {
+                let out = keys.into_iter().filter(|key| self.ledger.is_out(*key));
+                let out: Vec<AttemptKey> = out.collect();
+                out.into_iter().for_each(|key| self.ledger.returned(key.task));
+            }
             Entry::Ended { record, added } => self.replay_ended(cx, *record, added),
         }
     }
@@ -348,14 +353,18 @@ impl Master {
     }
 
     fn returned(&mut self, cx: &mut Context<'_>, peer: PeerId, dispatches: &[Dispatch]) {
-        for Dispatch { key, .. } in dispatches {
-            if self.work.release(peer, *key) && self.ledger.is_out(*key) {
-                self.ledger.returned(key.task);
-                if self.unwanted.contains(&key.task) {
-                    self.cancel_now(cx, key.task, "cancelled by the user");
-                } else {
-                    self.queue(vec![key.task]);
-                }
+        let mut back: Vec<AttemptKey> = dispatches.iter().map(|d| d.key).collect();
+        back.retain(|key| self.work.release(peer, *key) && self.ledger.is_out(*key));
+        if back.is_empty() {
+            return;
+        }
+        self.append(cx, Entry::Returned(back.clone()));
+        for AttemptKey { task, .. } in back {
+            self.ledger.returned(task);
+            if self.unwanted.contains(&task) {
+                self.cancel_now(cx, task, "cancelled by the user");
+            } else {
+                self.queue(vec![task]);
             }
         }
     }
