@@ -181,6 +181,7 @@ impl SubMaster {
             Message::Renew { asked } => self.renew(cx, node, asked),
             Message::Done(completions) => self.done(cx, node, completions),
             Message::Returned(dispatches) => self.returned(cx, node, dispatches),
+            Message::Drain => self.drain_node(cx, node),
             Message::Goodbye => self.child_lost(cx, node),
             // A node has no nodes, and what parents say is not for a parent.
             Message::Members { .. }
@@ -190,9 +191,15 @@ impl SubMaster {
             | Message::Grant(_)
             | Message::Recall { .. }
             | Message::Cancel { .. }
-            | Message::Drain
             | Message::Farewell => {}
         }
+    }
+
+    /// A node is to leave: it counts for nothing more, neither here nor above.
+    fn drain_node(&mut self, cx: &mut Context<'_>, node: PeerId) {
+        self.work.drain(node);
+        self.up(cx, Message::Members { joined: Vec::new(), left: vec![node] });
+        Self::down(cx, node, Message::Drain);
     }
 
     fn join(&mut self, cx: &mut Context<'_>, node: PeerId, asked: Time, members: Vec<Member>) {
