@@ -305,8 +305,13 @@ impl SubMaster {
         }
     }
 
-    /// Deals out what there is, at the end of each step.
+    /// Deals out what there is, at the end of each step. What no node here can run any more,
+    /// since the one that could is gone, goes back up.
     pub(super) fn deal(&mut self, cx: &mut Context<'_>) {
+        let back = self.work.take_unmeetable();
+        if !back.is_empty() {
+            self.up(cx, Message::Returned(back));
+        }
         for (node, dispatches) in self.work.deal(|_, dispatch| dispatch.key) {
             Self::down(cx, node, Message::Grant(dispatches));
         }
