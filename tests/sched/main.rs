@@ -1,0 +1,7 @@
+//! The protocol, told as stories, and put under random events.
+#![allow(unreachable_pub, reason = "modules of a test")]
+
+mod deaths;
+mod order;
+mod story;
+mod will;
