@@ -223,6 +223,11 @@ impl Story {
 
     /// A process and all that it runs is gone.
     pub fn kill(&mut self, peer: PeerId) {
+        self.remove(peer);
+        self.settle();
+    }
+
+    fn remove(&mut self, peer: PeerId) {
         self.processes.remove(&peer);
         self.hung.remove(&peer);
         self.running.retain(|(at, _), _| *at != peer);
@@ -230,7 +235,6 @@ impl Story {
         for other in self.processes.keys() {
             self.post.push_back((*other, Event::Down(peer)));
         }
-        self.settle();
     }
 
     /// A process stands still; what is sent to it waits.
@@ -260,6 +264,23 @@ impl Story {
         self.link(peer, |to| Event::Up(to));
     }
 
+    pub fn mend_all(&mut self) {
+        self.wake_all();
+        self.cut.clone().into_iter().for_each(|peer| self.mend(peer));
+    }
+
+    pub fn wake_all(&mut self) {
+        let hung: Vec<PeerId> = self.hung.keys().copied().collect();
+        hung.into_iter().for_each(|peer| self.wake(peer));
+    }
+
+    /// Whether a process lives, is awake and can be reached.
+    pub fn is_there(&self, peer: PeerId) -> bool {
+        self.processes.contains_key(&peer)
+            && !self.hung.contains_key(&peer)
+            && !self.cut.contains(&peer)
+    }
+
     fn link(&mut self, peer: PeerId, event: impl Fn(PeerId) -> Event) {
         for other in self.processes.keys().filter(|other| **other != peer) {
             self.post.push_back((*other, event(peer)));
@@ -286,9 +307,16 @@ impl Story {
 
     /// Ends one attempt after the other until `enough`.
     pub fn run_until(&mut self, enough: impl Fn(&Story) -> bool) {
-        for _ in 0..100_000 {
+        if !self.run_for(100_000, enough) {
+            panic!("the story does not come to its end: {:?} {:?}", self.states(), self.notes);
+        }
+    }
+
+    /// The same, for so many turns at most. Whether it was enough.
+    pub fn run_for(&mut self, turns: u32, enough: impl Fn(&Story) -> bool) -> bool {
+        for _ in 0..turns {
             if enough(self) {
-                return;
+                return true;
             }
             self.pass(TAKES);
             let awake = |peer: &PeerId| !self.hung.contains_key(peer);
@@ -306,7 +334,7 @@ impl Story {
                 self.pass(Span::from_millis(100));
             }
         }
-        panic!("the story does not come to its end: {:?} {:?}", self.states(), self.notes);
+        enough(self)
     }
 
     /// Until the master has spoken.
@@ -385,6 +413,9 @@ impl Story {
         process.step(self.now, event, &mut actions);
         process.step(self.now, Event::Flush, &mut actions);
         actions.into_iter().for_each(|action| self.act(peer, action));
+        if self.left.contains(&peer) && peer != PeerId(0) {
+            self.remove(peer);
+        }
     }
 
     fn act(&mut self, peer: PeerId, action: Action) {
