@@ -34,7 +34,8 @@ impl Past {
                     past.job.resources = batch.resources.clone();
                 }
                 Entry::Sealed => past.sealed = true,
-                Entry::Granted(_) | Entry::Ended { .. } | Entry::Closed(_) => {}
+                Entry::Granted(_) | Entry::Returned(_) | Entry::Ended { .. } | Entry::Closed(_) => {
+                }
             }
         }
         submitted.then_some(past)
@@ -99,7 +100,7 @@ pub fn status(folder: &Path) -> Result<Status, RunError> {
                 last.insert(record.task, record.state);
             }
             Entry::Closed(verdict) => status.verdict = Some(verdict),
-            Entry::Sealed => {}
+            Entry::Returned(_) | Entry::Sealed => {}
         }
     }
     let count = |state| last.values().filter(|s| **s == state).count() as u64;

@@ -148,6 +148,8 @@ pub enum Entry {
     Sealed,
     /// Attempts were given out. Not waited for: it only tells a resumed master what may have run.
     Granted(Vec<AttemptKey>),
+    /// Attempts came back without having started, as if they had not been given out.
+    Returned(Vec<AttemptKey>),
     /// An attempt, or a task that was never tried, ended. What the job knows of the task (name,
     /// kind, meta) is left out of the record.
     Ended {
@@ -206,5 +208,6 @@ wire_enum! {
         3 => Granted(keys),
         4 => Ended { record, added },
         5 => Closed(verdict),
+        6 => Returned(keys),
     }
 }

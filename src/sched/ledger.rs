@@ -327,6 +327,17 @@ impl Ledger {
         stranded.into_iter().collect()
     }
 
+    /// What ended badly before tasks from `first` on came that wait for it.
+    pub(super) fn bars(&self, first: usize) -> BTreeSet<TaskId> {
+        let before = self.tasks[first..].iter().flat_map(|task| &task.after).map(|d| d.task);
+        before.filter(|id| matches!(self.stage(*id), Stage::Failed | Stage::Cancelled)).collect()
+    }
+
+    /// How many tasks there are.
+    pub(super) fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
     /// The task exists.
     pub(super) fn knows(&self, id: TaskId) -> bool {
         id.index() < self.tasks.len()

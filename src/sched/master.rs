@@ -95,6 +95,11 @@ impl Master {
             Entry::Granted(keys) => {
                 keys.into_iter().for_each(|key| self.ledger.replay_granted(key));
             }
+            Entry::Returned(keys) => {
+                let out = keys.into_iter().filter(|key| self.ledger.is_out(*key));
+                let out: Vec<AttemptKey> = out.collect();
+                out.into_iter().for_each(|key| self.ledger.returned(key.task));
+            }
             Entry::Ended { record, added } => self.replay_ended(cx, *record, added),
         }
     }
@@ -127,10 +132,12 @@ impl Master {
     // ---- the door ------------------------------------------------------------------------
 
     pub(super) fn submit(&mut self, cx: &mut Context<'_>, batch: Batch) {
+        let first = self.ledger.len();
         match self.ledger.submit(batch.clone(), cx.now) {
             Ok(ready) => {
                 self.append(cx, Entry::Submitted(batch));
                 self.queue(ready);
+                self.cancel_barred(cx, first);
             }
             Err(why) => self.close(cx, ExitCode::BadInput, why),
         }
@@ -355,14 +362,18 @@ impl Master {
     }
 
     fn returned(&mut self, cx: &mut Context<'_>, peer: PeerId, dispatches: &[Dispatch]) {
-        for Dispatch { key, .. } in dispatches {
-            if self.work.release(peer, *key) && self.awaits(*key) {
-                self.ledger.returned(key.task);
-                if self.unwanted.contains(&key.task) {
-                    self.cancel_now(cx, key.task, "cancelled by the user");
-                } else {
-                    self.queue(vec![key.task]);
-                }
+        let mut back: Vec<AttemptKey> = dispatches.iter().map(|d| d.key).collect();
+        back.retain(|key| self.work.release(peer, *key) && self.awaits(*key));
+        if back.is_empty() {
+            return;
+        }
+        self.append(cx, Entry::Returned(back.clone()));
+        for AttemptKey { task, .. } in back {
+            self.ledger.returned(task);
+            if self.unwanted.contains(&task) {
+                self.cancel_now(cx, task, "cancelled by the user");
+            } else {
+                self.queue(vec![task]);
             }
         }
     }
@@ -389,6 +400,7 @@ impl Master {
     /// Makes an ending part of the job's state and of the journal, and draws its consequences.
     fn conclude(&mut self, cx: &mut Context<'_>, record: Record, added: Vec<Addition>) {
         self.unwanted.remove(&record.task);
+        let first = self.ledger.len();
         let ready = self.settle(&record, added.clone(), cx.now);
         self.queue(ready);
         let id = record.task;
@@ -396,6 +408,12 @@ impl Master {
         if matches!(self.ledger.stage(id), Stage::Failed | Stage::Cancelled) {
             self.cancel_stranded(cx, id);
         }
+        self.cancel_barred(cx, first);
+    }
+
+    /// Cancels those of the tasks from `first` on that came too late to start ever.
+    fn cancel_barred(&mut self, cx: &mut Context<'_>, first: usize) {
+        self.ledger.bars(first).into_iter().for_each(|id| self.cancel_stranded(cx, id));
     }
 
     /// The one place where an ending changes the state of the job, whether it happens now or is
@@ -404,8 +422,8 @@ impl Master {
         let id = record.task;
         match record.state {
             State::Done => {
-                // They were checked before the record was written. They come first, for values
-                // that nobody waits for are not kept.
+                // Added first, so that the value is kept for those that want it. They were
+                // checked before the record was written.
                 let mut ready = self.ledger.add(added, now).unwrap_or_default();
                 ready.extend(self.ledger.done(id, record.value.clone(), now));
                 ready

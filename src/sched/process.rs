@@ -112,7 +112,7 @@ impl Process {
             Event::Ended { key, start, end, ending } => {
                 self.node.ended(cx, key, (start, end), ending);
             }
-            Event::Drain => self.node.drain(cx),
+            Event::Drain => self.node.ask_to_drain(cx),
             Event::Flush | Event::Tick => {}
             Event::Durable(_)
             | Event::Replay(_)

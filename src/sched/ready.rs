@@ -118,6 +118,14 @@ impl<T> Ready<T> {
         taken
     }
 
+    /// Takes out everything whose request does not satisfy `keep`.
+    pub(super) fn reject(&mut self, keep: impl Fn(&Request) -> bool) -> Vec<T> {
+        let rejected = self.classes.extract_if(.., |request, _| !keep(request));
+        let rejected: Vec<T> = rejected.flat_map(|(_, class)| class.into_values()).collect();
+        self.len -= rejected.len();
+        rejected
+    }
+
     /// All of it, in the order of urgency, with the requests.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<Request>, &Urgency, &T)> {
         let mut all: Vec<_> = self

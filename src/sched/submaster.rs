@@ -181,22 +181,25 @@ impl SubMaster {
             Message::Renew { asked } => self.renew(cx, node, asked),
             Message::Done(completions) => self.done(cx, node, completions),
             Message::Returned(dispatches) => self.returned(cx, node, dispatches),
+            Message::Drain => self.drain_node(cx, node),
             Message::Goodbye => self.child_lost(cx, node),
-            // A node's only node is itself: it is about to leave.
-            Message::Members { left, .. } => {
-                self.work.drain(node);
-                self.up(cx, Message::Members { joined: Vec::new(), left });
-            }
-            // A node loses nothing but itself, and what parents say is not for a parent.
-            Message::Lost(_)
+            // A node has no nodes, and what parents say is not for a parent.
+            Message::Members { .. }
+            | Message::Lost(_)
             | Message::Welcome(_)
             | Message::Renewed(_)
             | Message::Grant(_)
             | Message::Recall { .. }
             | Message::Cancel { .. }
-            | Message::Drain
             | Message::Farewell => {}
         }
+    }
+
+    /// A node is to leave: it counts for nothing more, neither here nor above.
+    fn drain_node(&mut self, cx: &mut Context<'_>, node: PeerId) {
+        self.work.drain(node);
+        self.up(cx, Message::Members { joined: Vec::new(), left: vec![node] });
+        Self::down(cx, node, Message::Drain);
     }
 
     fn join(&mut self, cx: &mut Context<'_>, node: PeerId, asked: Time, members: Vec<Member>) {
@@ -315,15 +318,15 @@ impl SubMaster {
         }
     }
 
-    /// Deals out what there is, at the end of each step. What no node here can run any more goes
-    /// back, for there may be one elsewhere, and if not the master has to know.
+    /// Deals out what there is, at the end of each step. What no node here can run any more,
+    /// since the one that could is gone, goes back up.
     pub(super) fn deal(&mut self, cx: &mut Context<'_>) {
-        for (node, dispatches) in self.work.deal(|_, dispatch| dispatch.key) {
-            Self::down(cx, node, Message::Grant(dispatches));
-        }
         let back = self.work.take_unmeetable();
         if !back.is_empty() {
             self.up(cx, Message::Returned(back));
+        }
+        for (node, dispatches) in self.work.deal(|_, dispatch| dispatch.key) {
+            Self::down(cx, node, Message::Grant(dispatches));
         }
         for recall in self.work.recalls(cx.now) {
             let message = Message::Recall { count: recall.count, shapes: recall.shapes };

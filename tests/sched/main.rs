@@ -1,0 +1,8 @@
+//! The protocol, told as stories, and put under random events.
+#![allow(unreachable_pub, reason = "modules of a test")]
+
+mod chaos;
+mod deaths;
+mod order;
+mod story;
+mod will;
