@@ -138,8 +138,10 @@ impl Process {
     }
 
     fn frame(&mut self, cx: &mut Context<'_>, from: PeerId, frame: Frame) {
-        // A frame of another run, or of a master that was superseded, concerns nobody here.
-        if frame.run != self.seat.run || frame.epoch < self.seat.epoch {
+        // A frame of another run, or of a master that was superseded, concerns nobody here; one
+        // from here was forged.
+        let ours = frame.run == self.seat.run && frame.epoch >= self.seat.epoch;
+        if !ours || from == self.seat.peer {
             return;
         }
         if frame.epoch > self.seat.epoch && self.master.is_none() {

@@ -86,6 +86,7 @@ impl SubMaster {
         self.leases = Leases::default();
         self.unwelcomed.clear();
         self.owed = 0;
+        self.draining = false;
         self.start(cx);
     }
 
@@ -197,6 +198,9 @@ impl SubMaster {
 
     /// A node is to leave: it counts for nothing more, neither here nor above.
     fn drain_node(&mut self, cx: &mut Context<'_>, node: PeerId) {
+        if self.work.child(node).is_none() {
+            return;
+        }
         self.work.drain(node);
         self.up(cx, Message::Members { joined: Vec::new(), left: vec![node] });
         Self::down(cx, node, Message::Drain);
@@ -204,6 +208,8 @@ impl SubMaster {
 
     fn join(&mut self, cx: &mut Context<'_>, node: PeerId, asked: Time, members: Vec<Member>) {
         self.child_lost(cx, node);
+        // A node speaks for itself alone. Others would outlive it in the master's books.
+        let members: Vec<Member> = members.into_iter().filter(|m| m.node == node).collect();
         self.work.join(node, self.subcluster, members.clone(), cx.now);
         self.up(cx, Message::Members { joined: members, left: Vec::new() });
         self.unwelcomed.insert(node, asked);
