@@ -343,6 +343,11 @@ impl Ledger {
         id.index() < self.tasks.len()
     }
 
+    /// The task exists and has not ended.
+    pub(super) fn is_open(&self, id: TaskId) -> bool {
+        self.knows(id) && !self.stage(id).is_over()
+    }
+
     /// The journal says that an attempt was given out.
     pub(super) fn replay_granted(&mut self, key: AttemptKey) {
         if self.knows(key.task) {

@@ -105,7 +105,7 @@ impl Master {
     }
 
     fn replay_ended(&mut self, cx: &mut Context<'_>, mut record: Record, added: Vec<Addition>) {
-        if self.ledger.knows(record.task) {
+        if self.ledger.is_open(record.task) {
             self.settle(&record, added, cx.now);
             self.ledger.describe(&mut record);
             cx.actions.push(Action::Publish(Box::new(record)));

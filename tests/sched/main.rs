@@ -3,6 +3,7 @@
 
 mod chaos;
 mod deaths;
+mod garbage;
 mod order;
 mod story;
 mod will;
