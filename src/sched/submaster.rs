@@ -1,6 +1,6 @@
 //! The role that deals work to the nodes of a subcluster, and speaks for them upwards.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::dispatcher::Dispatcher;
@@ -293,10 +293,8 @@ impl SubMaster {
     }
 
     fn cancel(&mut self, cx: &mut Context<'_>, keys: Vec<AttemptKey>, grace: Option<Span>) {
-        let waiting = self.work.queue().iter().filter(|(_, _, d)| keys.contains(&d.key));
-        let waiting: Vec<_> = waiting.map(|(r, u, _)| (Arc::clone(r), *u)).collect();
-        let queue = self.work.queue();
-        let back: Vec<_> = waiting.iter().filter_map(|(r, u)| queue.remove(r, u)).collect();
+        let unwanted: BTreeSet<&AttemptKey> = keys.iter().collect();
+        let back = self.work.queue().take(|dispatch| unwanted.contains(&dispatch.key));
         if !back.is_empty() {
             self.up(cx, Message::Returned(back));
         }
