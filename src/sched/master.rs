@@ -66,6 +66,9 @@ impl Master {
     }
 
     pub(super) fn deadline(&self) -> Option<Time> {
+        if self.is_closed() {
+            return self.leases.next();
+        }
         let stuck = self.stuck.map(|since| since + self.wait_for_nodes);
         [self.leases.next(), self.work.next_recall(), stuck].into_iter().flatten().min()
     }
