@@ -1,7 +1,7 @@
 //! What the master knows of each task: where it stands, what it waits for, what it gave back.
 //!
-//! One array per fact rather than one struct per task: a task takes about 40 bytes here beside
-//! what the user wrote of it.
+//! One array per fact rather than one struct per task: a task takes some 40 bytes here beside
+//! what the user wrote of it, and 8 for each predecessor.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -348,9 +348,9 @@ impl Ledger {
         self.knows(id) && !self.stage(id).is_over()
     }
 
-    /// The journal says that an attempt was given out.
+    /// The journal says that an attempt was given out. The first is 1.
     pub(super) fn replay_granted(&mut self, key: AttemptKey) {
-        if self.knows(key.task) {
+        if self.knows(key.task) && key.attempt > Attempt(0) {
             let attempt = &mut self.attempts[key.task.index()];
             *attempt = (*attempt).max(key.attempt);
             if self.stage(key.task) == Stage::Ready {
@@ -381,5 +381,30 @@ fn check(task: &Task, tasks: usize, templates: &[Arc<Template>]) -> Result<(), S
             let known = sweep.is_some_and(|s| s.len().is_some_and(|n| *index < n));
             known.then_some(()).ok_or(format!("task {name} is of a sweep that there is not"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Body;
+
+    /// Bytes of one element of an array, without naming its type again.
+    fn each<T>(_: &[T]) -> usize {
+        size_of::<T>()
+    }
+
+    #[test]
+    fn a_task_takes_no_more_than_200_bytes_beside_the_strings_of_the_user() {
+        let Ledger { tasks, ranks, stage, waits, attempts, failures, ready, uses, first, .. } =
+            Ledger::default();
+        let columns = each(&ranks) + each(&stage) + each(&waits) + each(&attempts);
+        let columns = columns + each(&failures) + each(&ready) + each(&uses) + each(&first);
+        assert!(columns <= 40, "{columns} bytes beside the task itself");
+        let edge = each(&Ledger::default().edges) + size_of::<Dependency>();
+        let whole = columns + each(&tasks) + size_of::<Body>() + edge;
+        assert!(whole <= 256, "{whole} bytes with a body of its own and one predecessor");
+        let of_a_sweep = columns + each(&tasks);
+        assert!(of_a_sweep <= 200, "{of_a_sweep} bytes for a task of a sweep");
     }
 }
