@@ -380,7 +380,7 @@ fn layers() -> Vec<Task> {
     let before = |i: u32| [i, (i / 4) * 4 + (i + 1) % 4].map(|j| TaskId(j.wrapping_sub(4)));
     let one = |i: u32| {
         let after = if i < 4 { Vec::new() } else { before(i).to_vec() };
-        with_retries(task(&i.to_string()), 1).after(after).cores(1 + u64::from(i % 5 == 0))
+        with_retries(task(&i.to_string()), 1).after(after).cores(1 + u64::from(i.is_multiple_of(5)))
     };
     (0..40).map(one).collect()
 }

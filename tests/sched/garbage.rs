@@ -8,8 +8,11 @@ use proptest::prelude::*;
 
 use crate::story::*;
 
+/// Frames, entries of the journal, and launches, as bytes.
+type Spoken = (Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<Vec<u8>>);
+
 /// Everything that a small run with all that can happen says, writes down and starts.
-fn spoken() -> (Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<Vec<u8>>) {
+fn spoken() -> Spoken {
     let added = Addition { task: task("child").after([TaskId(0)]), siblings: vec![] };
     let mut story = Story::of(&[&[1], &[1, 1]])
         .ending(move |l| Ending {
@@ -81,9 +84,8 @@ proptest! {
     }
 }
 
-fn spoken_once() -> &'static (Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<Vec<u8>>) {
-    static SPOKEN: std::sync::OnceLock<(Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<Vec<u8>>)> =
-        std::sync::OnceLock::new();
+fn spoken_once() -> &'static Spoken {
+    static SPOKEN: std::sync::OnceLock<Spoken> = std::sync::OnceLock::new();
     SPOKEN.get_or_init(spoken)
 }
 
@@ -156,7 +158,7 @@ fn a_corpus_of_old_sins() {
         read_as_anything(sin);
     }
     // Lists in lists in lists: deeper than any stack.
-    let mut deep = vec![7u8, 1].repeat(200_000);
+    let mut deep = [7u8, 1].repeat(200_000);
     deep.push(0);
     read_as_anything(&deep);
     assert!(Value::from_bytes(&deep).is_err());

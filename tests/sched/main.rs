@@ -5,5 +5,6 @@ mod chaos;
 mod deaths;
 mod garbage;
 mod order;
+mod pace;
 mod story;
 mod will;

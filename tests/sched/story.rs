@@ -256,12 +256,12 @@ impl Story {
             _ => false,
         };
         self.post.retain(|(to, event)| !crosses(*to, event));
-        self.link(peer, |to| Event::Down(to));
+        self.link(peer, Event::Down);
     }
 
     pub fn mend(&mut self, peer: PeerId) {
         self.cut.remove(&peer);
-        self.link(peer, |to| Event::Up(to));
+        self.link(peer, Event::Up);
     }
 
     pub fn mend_all(&mut self) {
