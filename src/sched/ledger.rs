@@ -389,6 +389,24 @@ mod tests {
     use super::*;
     use crate::model::Body;
 
+    #[test]
+    fn a_value_is_kept_until_the_last_task_that_uses_it_has_ended() {
+        let user = |name: &str| Task::kernel(name, "noop", ()).after([TaskId(0)]);
+        let tasks = vec![Task::kernel("source", "noop", ()), user("done"), user("cancelled")];
+        let mut ledger = Ledger::default();
+        let ranks = vec![0; tasks.len()];
+        let batch = Batch { tasks, ranks, ..Batch::default() };
+        assert_eq!(ledger.submit(batch, Time::ZERO), Ok(vec![TaskId(0)]));
+        ledger.grant(TaskId(0));
+        assert_eq!(ledger.done(TaskId(0), Value::Int(5), Time::ZERO), [1, 2].map(TaskId));
+        ledger.grant(TaskId(1));
+        assert_eq!(ledger.dispatch(TaskId(1)).inputs, [(TaskId(0), Value::Int(5))]);
+        ledger.done(TaskId(1), Value::Int(6), Time::ZERO);
+        assert_eq!(ledger.values.len(), 1, "one still needs the source; nobody needs the 6");
+        ledger.cancel(TaskId(2));
+        assert!(ledger.values.is_empty());
+    }
+
     /// Bytes of one element of an array, without naming its type again.
     fn each<T>(_: &[T]) -> usize {
         size_of::<T>()

@@ -302,6 +302,28 @@ fn a_failed_attempt_adds_nothing() {
 }
 
 #[test]
+fn what_a_lost_attempt_would_have_added_never_was() {
+    let parent = |l: &Launch| Ending {
+        added: vec![Addition { task: task("child"), siblings: vec![] }; usize::from(l.name == "p")],
+        ..well()
+    };
+    let mut story = Story::of(&[&[1, 1]]).ending(parent).job(vec![task("x"), task("p")]);
+    let (peer, key) = *story.running.iter().find(|(_, l)| l.name == "p").unwrap().0;
+    assert_eq!(peer, node(1));
+    // It ends while its node is cut off: the ending goes nowhere before the lease is over.
+    story.cut(peer);
+    let ending = parent(&story.running[&(peer, key)]);
+    story.end("p", ending);
+    story.pass(Span(2 * LEASE.0));
+    story.mend(peer);
+    assert_eq!(story.finish(), ExitCode::Done);
+    assert_eq!(
+        story.states(),
+        [(0, 1, State::Done), (1, 1, State::Lost), (1, 2, State::Done), (2, 1, State::Done)]
+    );
+}
+
+#[test]
 fn a_batch_that_makes_no_sense_is_bad_input() {
     let mut story = Story::of(&[&[1]]).job(vec![task("x").after([TaskId(5)])]);
     assert_eq!(story.finish(), ExitCode::BadInput);
