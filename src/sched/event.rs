@@ -128,7 +128,8 @@ pub enum Action {
     Note(String),
     /// The run is over.
     Finish(Verdict),
-    /// This process is not needed any more.
+    /// This process is not needed any more. To be obeyed after the next [`Event::Flush`]: its
+    /// last words wait to be sent.
     Leave,
 }
 

@@ -66,6 +66,9 @@ impl Master {
     }
 
     pub(super) fn deadline(&self) -> Option<Time> {
+        if self.is_closed() {
+            return self.leases.next();
+        }
         let stuck = self.stuck.map(|since| since + self.wait_for_nodes);
         [self.leases.next(), self.work.next_recall(), stuck].into_iter().flatten().min()
     }
@@ -105,7 +108,7 @@ impl Master {
     }
 
     fn replay_ended(&mut self, cx: &mut Context<'_>, mut record: Record, added: Vec<Addition>) {
-        if self.ledger.knows(record.task) {
+        if self.ledger.is_open(record.task) {
             self.settle(&record, added, cx.now);
             self.ledger.describe(&mut record);
             cx.actions.push(Action::Publish(Box::new(record)));

@@ -1,6 +1,6 @@
 //! The role that runs tasks: it owns the cores of its process and starts what it is granted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::lease::{Attachment, Due};
 use super::message::{Address, Completion, Dispatch, Member, Message, Role};
@@ -154,9 +154,8 @@ impl Node {
     }
 
     fn cancel(&mut self, cx: &mut Context<'_>, keys: &[AttemptKey], grace: Option<Span>) {
-        let waiting = self.queue.iter().filter(|(_, _, d)| keys.contains(&d.key));
-        let waiting: Vec<_> = waiting.map(|(r, u, _)| (std::sync::Arc::clone(r), *u)).collect();
-        let back: Vec<_> = waiting.iter().filter_map(|(r, u)| self.queue.remove(r, u)).collect();
+        let unwanted: BTreeSet<&AttemptKey> = keys.iter().collect();
+        let back = self.queue.take(|dispatch| unwanted.contains(&dispatch.key));
         if !back.is_empty() {
             self.tell(cx, Message::Returned(back));
         }

@@ -126,15 +126,15 @@ impl<T> Ready<T> {
         rejected
     }
 
-    /// All of it, in the order of urgency, with the requests.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<Request>, &Urgency, &T)> {
-        let mut all: Vec<_> = self
-            .classes
-            .iter()
-            .flat_map(|(request, class)| class.iter().map(move |(u, item)| (request, u, item)))
-            .collect();
-        all.sort_by_key(|(_, urgency, _)| **urgency);
-        all.into_iter()
+    /// Takes out every item that is `wanted`.
+    pub(super) fn take(&mut self, wanted: impl Fn(&T) -> bool) -> Vec<T> {
+        let mut taken = Vec::new();
+        self.classes.retain(|_, class| {
+            taken.extend(class.extract_if(.., |_, item| wanted(item)).map(|(_, item)| item));
+            !class.is_empty()
+        });
+        self.len -= taken.len();
+        taken
     }
 
     /// Takes out everything.

@@ -1,6 +1,6 @@
 //! The role that deals work to the nodes of a subcluster, and speaks for them upwards.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::dispatcher::Dispatcher;
@@ -86,6 +86,7 @@ impl SubMaster {
         self.leases = Leases::default();
         self.unwelcomed.clear();
         self.owed = 0;
+        self.draining = false;
         self.start(cx);
     }
 
@@ -197,6 +198,9 @@ impl SubMaster {
 
     /// A node is to leave: it counts for nothing more, neither here nor above.
     fn drain_node(&mut self, cx: &mut Context<'_>, node: PeerId) {
+        if self.work.child(node).is_none() {
+            return;
+        }
         self.work.drain(node);
         self.up(cx, Message::Members { joined: Vec::new(), left: vec![node] });
         Self::down(cx, node, Message::Drain);
@@ -204,6 +208,8 @@ impl SubMaster {
 
     fn join(&mut self, cx: &mut Context<'_>, node: PeerId, asked: Time, members: Vec<Member>) {
         self.child_lost(cx, node);
+        // A node speaks for itself alone. Others would outlive it in the master's books.
+        let members: Vec<Member> = members.into_iter().filter(|m| m.node == node).collect();
         self.work.join(node, self.subcluster, members.clone(), cx.now);
         self.up(cx, Message::Members { joined: members, left: Vec::new() });
         self.unwelcomed.insert(node, asked);
@@ -300,10 +306,8 @@ impl SubMaster {
     }
 
     fn cancel(&mut self, cx: &mut Context<'_>, keys: Vec<AttemptKey>, grace: Option<Span>) {
-        let waiting = self.work.queue().iter().filter(|(_, _, d)| keys.contains(&d.key));
-        let waiting: Vec<_> = waiting.map(|(r, u, _)| (Arc::clone(r), *u)).collect();
-        let queue = self.work.queue();
-        let back: Vec<_> = waiting.iter().filter_map(|(r, u)| queue.remove(r, u)).collect();
+        let unwanted: BTreeSet<&AttemptKey> = keys.iter().collect();
+        let back = self.work.queue().take(|dispatch| unwanted.contains(&dispatch.key));
         if !back.is_empty() {
             self.up(cx, Message::Returned(back));
         }

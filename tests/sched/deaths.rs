@@ -106,6 +106,20 @@ fn a_sub_master_that_hung_comes_back_as_another() {
 }
 
 #[test]
+fn a_master_that_hung_gathers_its_nodes_again() {
+    let mut story = Story::of(&[&[1], &[1, 1]]).job(wide(30));
+    story.run_until(|s| s.count(State::Done) == 6);
+    story.hang(node(0));
+    story.pass(LONGER_THAN_A_LEASE + LONGER_THAN_A_LEASE);
+    assert_eq!((story.runs_on(node(1)), story.runs_on(node(2))), (0, 0), "they stopped");
+    story.wake(node(0));
+    story.pass(LONGER_THAN_A_LEASE);
+    assert!((0..3).all(|n| story.runs_on(node(n)) == 1), "{:?}", story.busy());
+    assert_eq!(story.finish(), ExitCode::Done);
+    story.assert_whole();
+}
+
+#[test]
 fn all_nodes_but_the_masters_may_die() {
     let mut story = Story::of(&[&[1, 1], &[1, 1]]).job(chain(12));
     for n in [3, 2, 1] {

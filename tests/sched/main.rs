@@ -3,6 +3,8 @@
 
 mod chaos;
 mod deaths;
+mod garbage;
 mod order;
+mod pace;
 mod story;
 mod will;

@@ -13,7 +13,7 @@ fn a_chain_on_one_node() {
     assert_eq!(story.finish(), ExitCode::Done);
     assert_eq!(story.count(State::Done), 10);
     story.assert_whole();
-    assert_eq!(story.carried, 0, "roles of one process need no wire");
+    assert_eq!(story.frames, [], "roles of one process need no wire");
 }
 
 #[test]
@@ -299,6 +299,28 @@ fn a_failed_attempt_adds_nothing() {
         .job(vec![with_retries(task("parent"), 1)]);
     assert_eq!(story.finish(), ExitCode::Done);
     assert_eq!(story.states(), [(0, 1, State::Failed), (0, 2, State::Done), (1, 1, State::Done)]);
+}
+
+#[test]
+fn what_a_lost_attempt_would_have_added_never_was() {
+    let parent = |l: &Launch| Ending {
+        added: vec![Addition { task: task("child"), siblings: vec![] }; usize::from(l.name == "p")],
+        ..well()
+    };
+    let mut story = Story::of(&[&[1, 1]]).ending(parent).job(vec![task("x"), task("p")]);
+    let (peer, key) = *story.running.iter().find(|(_, l)| l.name == "p").unwrap().0;
+    assert_eq!(peer, node(1));
+    // It ends while its node is cut off: the ending goes nowhere before the lease is over.
+    story.cut(peer);
+    let ending = parent(&story.running[&(peer, key)]);
+    story.end("p", ending);
+    story.pass(Span(2 * LEASE.0));
+    story.mend(peer);
+    assert_eq!(story.finish(), ExitCode::Done);
+    assert_eq!(
+        story.states(),
+        [(0, 1, State::Done), (1, 1, State::Lost), (1, 2, State::Done), (2, 1, State::Done)]
+    );
 }
 
 #[test]

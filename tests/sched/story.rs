@@ -40,8 +40,8 @@ pub struct Story {
     pub notes: Vec<String>,
     pub left: BTreeSet<PeerId>,
     pub verdict: Option<Verdict>,
-    /// Messages carried from one process to another.
-    pub carried: u64,
+    /// Frames carried from one process to another.
+    pub frames: Vec<Frame>,
 }
 
 /// A task that calls the kernel `noop`.
@@ -143,7 +143,7 @@ impl Story {
             notes: Vec::new(),
             left: BTreeSet::new(),
             verdict: None,
-            carried: 0,
+            frames: Vec::new(),
         }
     }
 
@@ -422,8 +422,8 @@ impl Story {
         match action {
             Action::Send { to, frame } => {
                 if !self.cut.contains(&peer) && !self.cut.contains(&to) {
-                    self.carried += frame.envelopes.len() as u64;
                     let frame = Frame::from_bytes(&frame.to_bytes()).expect("it was just written");
+                    self.frames.push(frame.clone());
                     self.post.push_back((to, Event::Frame { from: peer, frame }));
                 }
             }
