@@ -327,6 +327,17 @@ impl Ledger {
         stranded.into_iter().collect()
     }
 
+    /// Tasks that failed or were cancelled and that others, from `first` on, wait for.
+    pub(super) fn lost_causes(&self, first: usize) -> BTreeSet<TaskId> {
+        let after = self.tasks[first..].iter().flat_map(|task| &task.after).map(|d| d.task);
+        after.filter(|id| matches!(self.stage(*id), Stage::Failed | Stage::Cancelled)).collect()
+    }
+
+    /// How many tasks there are.
+    pub(super) fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
     /// The task exists.
     pub(super) fn knows(&self, id: TaskId) -> bool {
         id.index() < self.tasks.len()

@@ -127,10 +127,12 @@ impl Master {
     // ---- the door ------------------------------------------------------------------------
 
     pub(super) fn submit(&mut self, cx: &mut Context<'_>, batch: Batch) {
+        let first = self.ledger.len();
         match self.ledger.submit(batch.clone(), cx.now) {
             Ok(ready) => {
                 self.append(cx, Entry::Submitted(batch));
                 self.queue(ready);
+                self.cancel_hopeless(cx, first);
             }
             Err(why) => self.close(cx, ExitCode::BadInput, why),
         }
@@ -386,9 +388,15 @@ impl Master {
         }
     }
 
+    /// Tasks from `first` on are new; some may wait for what will never be done.
+    fn cancel_hopeless(&mut self, cx: &mut Context<'_>, first: usize) {
+        self.ledger.lost_causes(first).into_iter().for_each(|id| self.cancel_stranded(cx, id));
+    }
+
     /// Makes an ending part of the job's state and of the journal, and draws its consequences.
     fn conclude(&mut self, cx: &mut Context<'_>, record: Record, added: Vec<Addition>) {
         self.unwanted.remove(&record.task);
+        let first = self.ledger.len();
         let ready = self.settle(&record, added.clone(), cx.now);
         self.queue(ready);
         let id = record.task;
@@ -396,6 +404,7 @@ impl Master {
         if matches!(self.ledger.stage(id), Stage::Failed | Stage::Cancelled) {
             self.cancel_stranded(cx, id);
         }
+        self.cancel_hopeless(cx, first);
     }
 
     /// The one place where an ending changes the state of the job, whether it happens now or is

@@ -33,13 +33,14 @@ impl Scenario {
         let ranks = job.tasks.iter().map(|task| task.cost.mean().0).collect();
         let lease = rng.span(Span::from_millis(400), Span::from_secs(3));
         let faults = faults(rng, &platform, &job, lease);
-        let (seed, additions) = (self.seed, rng.chance(40));
+        let traits = (self.seed, rng.chance(40));
+        let failing = failing(&job);
         SimConfig {
-            seed,
+            seed: self.seed,
             faults,
             lease,
             behaviour: Arc::new(move |launch, task, node| {
-                behave(seed, additions, launch, task, node)
+                behave(traits, &failing, launch, task, node)
             }),
             deviation: 0.5,
             wait_for_nodes: Span(lease.0 * 12),
@@ -149,6 +150,12 @@ fn predecessors(rng: &mut Rng, shape: u64, i: u64) -> Vec<TaskId> {
     after
 }
 
+fn failing(job: &Job) -> Vec<TaskId> {
+    let fails = |task: &Task| matches!(task.resolved_body(&[]).0, Body::Kernel { name, .. } if name == "fail");
+    let tasks = job.tasks.iter().enumerate().filter(|(_, task)| fails(task));
+    tasks.map(|(i, _)| TaskId(i as u32)).collect()
+}
+
 /// Times and places at which a run is hit.
 fn faults(rng: &mut Rng, platform: &Platform, job: &Job, lease: Span) -> FaultPlan {
     let nodes = platform.nodes().count() as u64;
@@ -196,8 +203,8 @@ fn faults(rng: &mut Rng, platform: &Platform, job: &Job, lease: Span) -> FaultPl
 /// Attempts fail now and then where the task may be tried again, give back a value that names
 /// them, and some add tasks.
 fn behave(
-    seed: u64,
-    additions: bool,
+    (seed, additions): (u64, bool),
+    failing: &[TaskId],
     launch: &Launch,
     task: &Task,
     node: &PlatformNode,
@@ -214,12 +221,13 @@ fn behave(
     }
     let original = matches!(&launch.body, Body::Kernel { name, .. } if name == "noop");
     if additions && original && ending.exit.is_success() && rng.chance(20) {
-        ending.added = (0..rng.within(1, 4)).map(|n| addition(&mut rng, launch, n)).collect();
+        ending.added =
+            (0..rng.within(1, 4)).map(|n| addition(&mut rng, launch, failing, n)).collect();
     }
     (span, ending)
 }
 
-fn addition(rng: &mut Rng, launch: &Launch, n: u64) -> Addition {
+fn addition(rng: &mut Rng, launch: &Launch, failing: &[TaskId], n: u64) -> Addition {
     let mut task = Task::kernel(format!("{}+{n}", launch.name), "added", ());
     task = task.cost(rng.span(Span::ZERO, Span::from_millis(300)));
     if rng.chance(50) {
@@ -228,12 +236,9 @@ fn addition(rng: &mut Rng, launch: &Launch, n: u64) -> Addition {
     task.after.extend(
         launch.inputs.iter().filter(|_| rng.chance(30)).map(|(id, _)| Dependency::from(*id)),
     );
-    if rng.chance(20) {
-        let other = TaskId(rng.below(u64::from(launch.key.task.0) + 1) as u32);
-        // Of a task that is done long ago the value is not kept: only of the adding one's own.
-        if other == launch.key.task && !task.after.contains(&other.into()) {
-            task.after.push(other.into());
-        }
+    // Of a task that was done long ago the value is not kept, but one that fails has none.
+    if rng.chance(10) && !failing.is_empty() {
+        task.after.push(failing[rng.index(failing.len())].into());
     }
     let siblings = (0..n).filter(|_| rng.chance(30)).map(|s| s as u32).collect();
     Addition { task, siblings }
