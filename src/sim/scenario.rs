@@ -31,7 +31,7 @@ impl Scenario {
         let most = if rng.chance(85) { first } else { largest };
         let job = job(rng, most);
         let ranks = job.tasks.iter().map(|task| task.cost.mean().0).collect();
-        let lease = rng.span(Span::from_millis(400), Span::from_secs(3));
+        let lease = rng.span(Span::from_millis(200), Span::from_secs(2));
         let faults = faults(rng, &platform, &job, lease);
         let traits = (self.seed, rng.chance(40));
         let failing = failing(&job);
@@ -95,9 +95,9 @@ fn platform(rng: &mut Rng) -> Platform {
 /// Chains, fans, layers and loose tasks, of few or many, short or long tasks.
 fn job(rng: &mut Rng, most: u64) -> Job {
     let mut job = Job::new("drawn");
-    let n = if rng.chance(20) { rng.within(1, 5) } else { rng.within(5, 60) };
+    let n = if rng.chance(20) { rng.within(1, 5) } else { rng.within(5, 80) };
     let shape = rng.below(4);
-    let longest = [Span::from_millis(5), Span::from_millis(300), Span::from_secs(4)][rng.index(3)];
+    let longest = [Span::from_millis(5), Span::from_millis(800), Span::from_secs(4)][rng.index(3)];
     let failing = if rng.chance(50) { rng.below(15) } else { 0 };
     for i in 0..n {
         let kernel = if rng.chance(failing) { "fail" } else { "noop" };
@@ -156,6 +156,14 @@ fn failing(job: &Job) -> Vec<TaskId> {
     tasks.map(|(i, _)| TaskId(i as u32)).collect()
 }
 
+/// About how long the job takes.
+fn about(platform: &Platform, job: &Job) -> Span {
+    let work: Span = job.tasks.iter().map(|task| task.cost.mean()).sum();
+    let longest = job.tasks.iter().map(|task| task.cost.mean()).max().unwrap_or_default();
+    let cores: u64 = platform.nodes().map(|(_, node)| cores(node)).sum();
+    work.scale(2.0 / cores.max(1) as f64).max(longest.scale(3.0))
+}
+
 /// Times and places at which a run is hit.
 fn faults(rng: &mut Rng, platform: &Platform, job: &Job, lease: Span) -> FaultPlan {
     let nodes = platform.nodes().count() as u64;
@@ -168,8 +176,8 @@ fn faults(rng: &mut Rng, platform: &Platform, job: &Job, lease: Span) -> FaultPl
             Some(head)
         })
         .collect();
-    let count = if rng.chance(15) { 0 } else { rng.within(1, 8) };
-    let horizon = rng.span(Span::from_millis(500), Span::from_secs(15));
+    let count = if rng.chance(10) { 0 } else { rng.within(1, 12) };
+    let horizon = Span::from_millis(300) + about(platform, job).scale(0.3 + rng.unit());
     let peer = |rng: &mut Rng| {
         let any = rng.below(nodes);
         PeerId(if rng.chance(40) { heads[rng.index(heads.len())] } else { any } as u32)
