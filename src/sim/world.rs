@@ -297,13 +297,16 @@ impl World {
         self.log.add(self.now, peer, Line::Step(event.clone()));
         let now = self.now;
         let host = self.host(peer);
-        let incarnation = host.machine.incarnation();
+        let (life, incarnation) = (host.life, host.machine.incarnation());
         let mut actions = Vec::new();
         host.machine.step(host.clock.read(now), event, &mut actions);
         let restarted = host.machine.incarnation() > incarnation;
         self.stats.restarts += u64::from(restarted);
         for action in actions {
             self.act(peer, action)?;
+        }
+        if self.host(peer).life != life {
+            return Ok(()); // The run has ended, and is resumed later.
         }
         if flush && self.host(peer).leaving {
             self.leave(peer);
