@@ -1,0 +1,29 @@
+//! `evenkeel topo`.
+
+use serde_json::Value;
+
+use crate::scratch::{Finished, Scratch};
+
+const SYNTHETIC: &str = "package:2 numa:2 l3:1 core:2 pu:2";
+
+fn topo(scratch: &Scratch, args: &[&str]) -> Finished {
+    let mut command = scratch.command(args);
+    command.env("HWLOC_SYNTHETIC", SYNTHETIC);
+    scratch.start_command(command).wait().expect(0)
+}
+
+#[test]
+fn a_described_machine_is_shown() {
+    let scratch = Scratch::new();
+    insta::assert_snapshot!("topo", topo(&scratch, &["topo"]).shown(&scratch));
+    insta::assert_snapshot!("topo_nodes", topo(&scratch, &["topo", "--nodes", "3"]).shown(&scratch));
+}
+
+#[test]
+fn json_of_the_topology_parses_and_has_all_cores() {
+    let scratch = Scratch::new();
+    let json: Value = serde_json::from_str(&topo(&scratch, &["topo", "--json"]).stdout).unwrap();
+    insta::assert_snapshot!("topo_json", scratch.redact(&format!("{json:#}")));
+    let real = scratch.run(&["topo", "--json"]).expect(0);
+    serde_json::from_str::<Value>(&real.stdout).unwrap();
+}
