@@ -110,7 +110,7 @@ pub(super) struct PlannedArgs {
     /// The job: a TOML file, or WfFormat 1.5 JSON
     pub(super) file: PathBuf,
     /// The platform: a TOML file, or a description such as "4 nodes x numa:2 core:8"
-    /// [default: jobs say their own beside them as NAME-platform.toml, else this host]
+    /// [default: the one that the job names, else this host]
     #[arg(long, short, value_name = "P")]
     pub(super) platform: Option<String>,
     /// Multiply the recorded times of a WfFormat file

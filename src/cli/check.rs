@@ -5,10 +5,11 @@ use super::{Failure, input, terminal};
 use crate::exec::Registry;
 use crate::model::ExitCode;
 use crate::run;
+use crate::spec::JobFile;
 
 pub(super) fn check(args: &CheckArgs, registry: &Registry) -> Result<ExitCode, Failure> {
     let text = input::Text::read(&args.file)?;
-    let (job, locations) = text.job(1.0)?;
+    let JobFile { job, locations, .. } = text.job(1.0)?;
     let options = input::local_options(&args.nodes, &job, &locations)?;
     let (name, tasks) = (job.name.clone(), job.tasks.len());
     let dependencies: usize = job.tasks.iter().map(|task| task.after.len()).sum();

@@ -8,7 +8,7 @@ use super::args::{NodeArgs, PlannedArgs};
 use crate::host::Host;
 use crate::model::{Graph, Job, Platform, ResourceNames, Resources};
 use crate::run::{self, Options};
-use crate::spec::{self, Locations, ReadOptions, Source};
+use crate::spec::{self, JobFile, Locations, ReadOptions, Source};
 
 /// A file and its path as the user gave it.
 pub(super) struct Text {
@@ -33,10 +33,8 @@ impl Text {
     }
 
     /// Reads the job in it.
-    pub(super) fn job(&self, time_scale: f64) -> Result<(Job, Locations<'_>), Failure> {
-        let file = spec::read_job(self.source(), &ReadOptions { time_scale });
-        let file = file.map_err(Failure::bad_input)?;
-        Ok((file.job, file.locations))
+    pub(super) fn job(&self, time_scale: f64) -> Result<JobFile<'_>, Failure> {
+        spec::read_job(self.source(), &ReadOptions { time_scale }).map_err(Failure::bad_input)
     }
 }
 
@@ -77,8 +75,12 @@ pub(super) struct Planned {
 
 pub(super) fn planned(args: &PlannedArgs) -> Result<Planned, Failure> {
     let text = Text::read(&args.file)?;
-    let (job, locations) = text.job(args.time_scale)?;
-    let platform = platform(args)?;
+    let JobFile { job, platform, locations } = text.job(args.time_scale)?;
+    let platform = match (&args.platform, &platform) {
+        (Some(asked), _) => read_platform(asked, Path::new(""))?,
+        (None, Some(own)) => read_platform(own, args.file.parent().unwrap_or(Path::new("")))?,
+        (None, None) => this_host()?,
+    };
     let capacities: Vec<_> = platform.nodes().map(|(_, node)| node.capacity.clone()).collect();
     check_capacity(&job, &locations, &capacities, &platform.resources)?;
     // `spec` has found a ring already, and printed it.
@@ -86,32 +88,14 @@ pub(super) fn planned(args: &PlannedArgs) -> Result<Planned, Failure> {
     Ok(Planned { job, graph, platform })
 }
 
-/// The platform that is asked for; else the one beside the job; else this host.
-fn platform(args: &PlannedArgs) -> Result<Platform, Failure> {
-    let beside = || {
-        let stem = args.file.file_stem()?.to_str()?;
-        let path = args.file.with_file_name(format!("{stem}-platform.toml"));
-        path.is_file().then_some(path)
-    };
-    match (&args.platform, beside()) {
-        (Some(words), _) if !is_path(words) => {
-            spec::parse_platform_string(words).map_err(Failure::bad_input)
-        }
-        (Some(path), _) => read_platform(Path::new(path)),
-        (None, Some(path)) => read_platform(&path),
-        (None, None) => this_host(),
+/// A platform by a path, taken from `folder`, or by a description: a description has a word
+/// with a colon and no dot.
+fn read_platform(words: &str, folder: &Path) -> Result<Platform, Failure> {
+    let path = folder.join(words);
+    if !path.exists() && words.contains(':') && !words.contains('.') {
+        return spec::parse_platform_string(words).map_err(Failure::bad_input);
     }
-}
-
-/// A description has words with spaces or colons; a path names a file that is there, or a TOML
-/// file.
-fn is_path(words: &str) -> bool {
-    let path = Path::new(words);
-    path.exists() || path.extension().is_some_and(|extension| extension == "toml")
-}
-
-fn read_platform(path: &Path) -> Result<Platform, Failure> {
-    spec::read_platform(Text::read(path)?.source()).map_err(Failure::bad_input)
+    spec::read_platform(Text::read(&path)?.source()).map_err(Failure::bad_input)
 }
 
 fn this_host() -> Result<Platform, Failure> {

@@ -13,6 +13,7 @@ use crate::host::Signals;
 use crate::model::{ExitCode, Job};
 use crate::report::{self, NodeCores, Summary};
 use crate::run::{Options, Outcome, Run};
+use crate::spec::JobFile;
 
 pub(super) fn run(args: &RunArgs, registry: &Registry) -> Result<ExitCode, Failure> {
     let (run, watcher) = match (&args.resume, &args.file) {
@@ -36,7 +37,7 @@ pub(super) fn run(args: &RunArgs, registry: &Registry) -> Result<ExitCode, Failu
 
 fn start(args: &RunArgs, file: &Path, registry: &Registry) -> Result<(Run, Arc<Watcher>), Failure> {
     let text = input::Text::read(file)?;
-    let (job, locations) = text.job(args.time_scale)?;
+    let JobFile { job, locations, .. } = text.job(args.time_scale)?;
     let mut options = input::local_options(&args.nodes, &job, &locations)?;
     let folder = match &args.run_dir {
         Some(folder) => folder.clone(),

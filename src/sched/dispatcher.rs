@@ -224,6 +224,13 @@ impl<T> Dispatcher<T> {
         heads.into_iter().find(|(request, _)| !self.can_ever_meet(request)).map(|(_, u)| u)
     }
 
+    /// Takes out what no child could run, now or later.
+    pub(super) fn take_unmeetable(&mut self) -> Vec<T> {
+        let children = &self.children;
+        let met = |r: &Request| children.values().any(|c| !c.draining && c.meets(r));
+        self.queue.take_least(usize::MAX, |request| !met(request))
+    }
+
     /// Deals out what there is room for. `key` says which attempt an item is.
     pub(super) fn deal(
         &mut self,

@@ -65,7 +65,7 @@ pub(super) struct Attachment {
 
 #[derive(Debug, PartialEq, Eq)]
 enum State {
-    /// Not yet begun.
+    /// Not yet begun, or not wanted any more.
     New,
     /// Said hello, and waits for a welcome until then.
     Greeting { until: Time },
@@ -121,6 +121,13 @@ impl Attachment {
     pub(super) fn greet(&mut self, now: Time) {
         if self.state != State::Local {
             self.state = State::Greeting { until: now + self.lease };
+        }
+    }
+
+    /// Wants no parent any more.
+    pub(super) fn detach(&mut self) {
+        if self.state != State::Local {
+            self.state = State::New;
         }
     }
 
@@ -210,10 +217,11 @@ impl MasterClock {
         }
     }
 
-    /// How far [`map`](Self::map) may be off now.
+    /// How far [`map`](Self::map) may be off for `time`, before or after the reading.
     #[must_use]
-    pub(super) fn error(&self, now: Time) -> Span {
-        let aged = |r: &Reading| r.error + Span(now.since(r.at).0 / Self::DRIFT);
+    pub(super) fn error(&self, time: Time) -> Span {
+        let apart = |r: &Reading| time.since(r.at).max(r.at.since(time));
+        let aged = |r: &Reading| r.error + Span(apart(r).0.div_ceil(Self::DRIFT));
         self.best.as_ref().map_or(Span::ZERO, aged)
     }
 

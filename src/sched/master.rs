@@ -144,6 +144,9 @@ impl Master {
 
     /// Tasks are not wanted any more: those that are out are called off, others never start.
     pub(super) fn cancel(&mut self, cx: &mut Context<'_>, ids: Vec<TaskId>) {
+        if self.is_closed() {
+            return;
+        }
         let mut out: BTreeMap<PeerId, Vec<AttemptKey>> = BTreeMap::new();
         for id in ids.into_iter().filter(|id| self.ledger.knows(*id)).collect::<Vec<_>>() {
             match self.ledger.stage(id) {
@@ -305,10 +308,16 @@ impl Master {
         }
     }
 
+    /// Whether what becomes of an attempt still counts: it is out, and the verdict, which counts
+    /// all there is, is not written yet.
+    fn awaits(&self, key: AttemptKey) -> bool {
+        !self.is_closed() && self.ledger.is_out(key)
+    }
+
     /// An attempt has ended on a node. One that was given up before is dropped.
     fn complete(&mut self, cx: &mut Context<'_>, completion: Completion) {
         let Completion { key, node, cores, start, end, clock, mut ending } = completion;
-        if !self.ledger.is_out(key) {
+        if !self.awaits(key) {
             return;
         }
         if let Err(why) = self.ledger.check_additions(&ending.added) {
@@ -335,7 +344,7 @@ impl Master {
     }
 
     fn lost(&mut self, cx: &mut Context<'_>, key: AttemptKey, node: Option<PeerId>, why: String) {
-        if self.ledger.is_out(key) {
+        if self.awaits(key) {
             let state =
                 if self.unwanted.contains(&key.task) { State::Cancelled } else { State::Lost };
             let mut record = self.record(key, state, Some(why));
@@ -347,7 +356,7 @@ impl Master {
 
     fn returned(&mut self, cx: &mut Context<'_>, peer: PeerId, dispatches: &[Dispatch]) {
         for Dispatch { key, .. } in dispatches {
-            if self.work.release(peer, *key) && self.ledger.is_out(*key) {
+            if self.work.release(peer, *key) && self.awaits(*key) {
                 self.ledger.returned(key.task);
                 if self.unwanted.contains(&key.task) {
                     self.cancel_now(cx, key.task, "cancelled by the user");
@@ -395,9 +404,10 @@ impl Master {
         let id = record.task;
         match record.state {
             State::Done => {
-                let mut ready = self.ledger.done(id, record.value.clone(), now);
-                // They were checked before the record was written.
-                ready.extend(self.ledger.add(added, now).unwrap_or_default());
+                // They were checked before the record was written. They come first, for values
+                // that nobody waits for are not kept.
+                let mut ready = self.ledger.add(added, now).unwrap_or_default();
+                ready.extend(self.ledger.done(id, record.value.clone(), now));
                 ready
             }
             State::Failed => {

@@ -68,7 +68,7 @@ impl Node {
     }
 
     /// Stops everything, as if the process had just begun. The next hello goes to the next
-    /// parent if `turn`.
+    /// parent if `turn`. A node that is draining has nothing more to say but goodbye.
     pub(super) fn restart(&mut self, cx: &mut Context<'_>, turn: bool) {
         self.queue = Ready::default();
         if !self.running.is_empty() {
@@ -78,7 +78,12 @@ impl Node {
         if turn {
             self.parent.turn();
         }
-        self.start(cx);
+        if self.draining {
+            self.parent.detach();
+            self.leave_if_idle(cx);
+        } else {
+            self.start(cx);
+        }
     }
 
     /// What is due; whether the lease has lapsed.
@@ -100,6 +105,10 @@ impl Node {
         match message {
             Message::Welcome(renewal) | Message::Renewed(renewal) => {
                 self.parent.renewed(renewal, cx.now);
+            }
+            // Sent before the parent heard of the drain.
+            Message::Grant(dispatches) if self.draining => {
+                self.tell(cx, Message::Returned(dispatches));
             }
             Message::Grant(dispatches) => {
                 for dispatch in dispatches {
@@ -148,9 +157,11 @@ impl Node {
         }
     }
 
-    /// Gives back what has not started; says goodbye once nothing runs.
+    /// Announces that it goes, so that nothing more is sent; gives back what has not started; says
+    /// goodbye once nothing runs.
     pub(super) fn drain(&mut self, cx: &mut Context<'_>) {
         self.draining = true;
+        self.tell(cx, Message::Members { joined: Vec::new(), left: vec![self.seat.peer] });
         let back: Vec<Dispatch> = self.queue.drain().collect();
         self.tell(cx, Message::Returned(back));
         self.leave_if_idle(cx);
@@ -181,7 +192,7 @@ impl Node {
                 cores,
                 start: clock.map(start),
                 end: clock.map(end),
-                clock: clock.error(cx.now),
+                clock: clock.error(start).max(clock.error(end)),
                 ending,
             };
             self.tell(cx, Message::Done(vec![completion]));

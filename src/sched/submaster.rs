@@ -182,9 +182,13 @@ impl SubMaster {
             Message::Done(completions) => self.done(cx, node, completions),
             Message::Returned(dispatches) => self.returned(cx, node, dispatches),
             Message::Goodbye => self.child_lost(cx, node),
-            // A node has no nodes, and what parents say is not for a parent.
-            Message::Members { .. }
-            | Message::Lost(_)
+            // A node's only node is itself: it is about to leave.
+            Message::Members { left, .. } => {
+                self.work.drain(node);
+                self.up(cx, Message::Members { joined: Vec::new(), left });
+            }
+            // A node loses nothing but itself, and what parents say is not for a parent.
+            Message::Lost(_)
             | Message::Welcome(_)
             | Message::Renewed(_)
             | Message::Grant(_)
@@ -245,8 +249,21 @@ impl SubMaster {
 
     fn done(&mut self, cx: &mut Context<'_>, node: PeerId, mut completions: Vec<Completion>) {
         completions.retain(|c| self.work.done(node, c.key, cx.now));
+        if node == self.me {
+            self.map_times(&mut completions);
+        }
         if !completions.is_empty() {
             self.up(cx, Message::Done(completions));
+        }
+    }
+
+    /// The node of this process knows only this process's clock.
+    fn map_times(&self, completions: &mut [Completion]) {
+        let clock = self.parent.clock();
+        for completion in completions {
+            let Completion { start, end, .. } = *completion;
+            completion.clock = clock.error(start).max(clock.error(end));
+            (completion.start, completion.end) = (clock.map(start), clock.map(end));
         }
     }
 
@@ -298,10 +315,15 @@ impl SubMaster {
         }
     }
 
-    /// Deals out what there is, at the end of each step.
+    /// Deals out what there is, at the end of each step. What no node here can run any more goes
+    /// back, for there may be one elsewhere, and if not the master has to know.
     pub(super) fn deal(&mut self, cx: &mut Context<'_>) {
         for (node, dispatches) in self.work.deal(|_, dispatch| dispatch.key) {
             Self::down(cx, node, Message::Grant(dispatches));
+        }
+        let back = self.work.take_unmeetable();
+        if !back.is_empty() {
+            self.up(cx, Message::Returned(back));
         }
         for recall in self.work.recalls(cx.now) {
             let message = Message::Recall { count: recall.count, shapes: recall.shapes };

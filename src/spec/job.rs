@@ -12,7 +12,7 @@ use super::error::{Errors, Report, Source, quote};
 use super::fields::Fields;
 use super::{JobFile, Limits, Locations, request, settings};
 
-const KEYS: [&str; 5] = ["name", "shell", "defaults", "task", "sweep"];
+const KEYS: [&str; 6] = ["name", "platform", "shell", "defaults", "task", "sweep"];
 
 /// Reads a job file.
 pub(super) fn read<'a>(source: Source<'a>, limits: Limits) -> Result<JobFile<'a>, Errors> {
@@ -21,6 +21,10 @@ pub(super) fn read<'a>(source: Source<'a>, limits: Limits) -> Result<JobFile<'a>
     let mut reader = Reader::new(report, limits);
     let fields = Fields::open(&mut reader.report, document.table(), 0..0, &KEYS);
     reader.head(&fields);
+    let platform = fields.get("platform").and_then(|value| {
+        let help = "name a platform file beside this one, or describe one: \"4 nodes x core:8\"";
+        reader.report.text(value, "platform", help).map(str::to_owned)
+    });
     reader.entries(&fields);
     let Reader { mut report, mut job, names, listed, .. } = reader;
     let sweeps = sweeps(&mut report, &listed, |name| names.find(&job, name).map(|id| id.0));
@@ -30,7 +34,8 @@ pub(super) fn read<'a>(source: Source<'a>, limits: Limits) -> Result<JobFile<'a>
         after::check_rings(&mut report, &job, &listed);
     }
     let places = listed.iter().map(|l| (l.tasks.start, l.span.clone())).collect();
-    report.finish(JobFile { job, locations: Locations::new(source, places) })
+    let locations = Locations::new(source, places);
+    report.finish(JobFile { job, platform, locations })
 }
 
 impl<'t, 'a> Reader<'t, 'a> {

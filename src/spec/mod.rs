@@ -9,6 +9,7 @@
 //! # use evenkeel::spec::{ReadOptions, Source, read_job};
 //! let text = r#"
 //! name = "study"                        # the file's name if not given
+//! platform = "cluster.toml"             # to plan it on; a file beside this, or "4 nodes x core:8"
 //! shell = ["bash", "-euc"]              # ["sh", "-c"] if not given
 //!
 //! [defaults]                            # for all tasks that do not say otherwise
@@ -137,6 +138,9 @@ impl Default for Limits {
 pub struct JobFile<'a> {
     /// The job.
     pub job: Job,
+    /// The platform to plan it on, if the file says: a path from the file's folder, or a
+    /// description as for [`parse_platform_string`].
+    pub platform: Option<String>,
     /// Where its tasks stand, for [`check_capacity`].
     pub locations: Locations<'a>,
 }

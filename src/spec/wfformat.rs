@@ -37,7 +37,8 @@ pub(super) fn read<'a>(
     let job = reader.job(&Node::root(&document), time_scale, limits);
     match job {
         Some(job) if reader.errors.count() == 0 => {
-            Ok(JobFile { job, locations: Locations::new(source, Vec::new()) })
+            let locations = Locations::new(source, Vec::new());
+            Ok(JobFile { job, platform: None, locations })
         }
         _ => Err(reader.errors),
     }

@@ -1,0 +1,109 @@
+//! One simulated process, and what really runs on it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::clock::Clock;
+use crate::model::{AttemptKey, CoreId, Ending, Incarnation, Time};
+use crate::sched::{Event, Process, Seat};
+
+/// A process.
+#[derive(Debug)]
+pub(super) struct Host {
+    pub(super) seat: Seat,
+    pub(super) machine: Process,
+    pub(super) clock: Clock,
+    pub(super) state: Condition,
+    /// Changes whenever it begins or dies; what was planned for an earlier life does not happen.
+    pub(super) life: u32,
+    pub(super) running: BTreeMap<AttemptKey, Running>,
+    /// What is at hand for it while it hangs.
+    pub(super) inbox: VecDeque<Event>,
+    /// When it is stepped next for a deadline.
+    pub(super) due: Option<Time>,
+    /// It is told that nothing more is at hand.
+    pub(super) idle_planned: bool,
+    pub(super) leaving: bool,
+    pub(super) drained: bool,
+    /// A hung one wakes then.
+    pub(super) hung_until: Time,
+    /// Something is wrong with it, or was, until then.
+    pub(super) troubled_until: Time,
+    /// When it last died.
+    pub(super) died: Option<Time>,
+}
+
+/// Whether a process does anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Condition {
+    /// Not there: not yet begun, dead, or gone.
+    Gone,
+    /// Well.
+    Well,
+    /// It does nothing for now.
+    Hung,
+}
+
+/// An attempt that runs.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) cores: Vec<CoreId>,
+    pub(super) started: Time,
+    pub(super) ends: Time,
+    pub(super) ending: Ending,
+    /// Changes when it is called off, so that the earlier end does not count.
+    pub(super) call: u32,
+    /// It was told to end.
+    pub(super) stopping: bool,
+}
+
+impl Host {
+    pub(super) fn new(seat: Seat, clock: Clock) -> Host {
+        Host {
+            machine: Process::new(&seat),
+            clock,
+            state: Condition::Gone,
+            life: 0,
+            running: BTreeMap::new(),
+            inbox: VecDeque::new(),
+            due: None,
+            idle_planned: false,
+            leaving: false,
+            drained: false,
+            hung_until: Time::ZERO,
+            troubled_until: Time::ZERO,
+            died: None,
+            seat,
+        }
+    }
+
+    /// It begins, as the incarnation after the highest that it had.
+    pub(super) fn boot(&mut self) {
+        self.life += 1;
+        self.machine = Process::new(&self.seat);
+        self.state = Condition::Well;
+    }
+
+    /// It dies, and what it runs with it. Should it come back, then as another incarnation.
+    pub(super) fn die(&mut self, now: Time) {
+        self.seat.incarnation = Incarnation(self.machine.incarnation().0 + 1);
+        self.life += 1;
+        self.state = Condition::Gone;
+        self.running.clear();
+        self.inbox.clear();
+        self.due = None;
+        self.idle_planned = false;
+        self.leaving = false;
+        self.hung_until = Time::ZERO;
+        self.died = Some(now);
+    }
+
+    pub(super) fn is_there(&self) -> bool {
+        self.state != Condition::Gone
+    }
+
+    /// The attempt that has one of `cores`, if any is taken.
+    pub(super) fn user_of(&self, cores: &[CoreId]) -> Option<AttemptKey> {
+        let shares = |r: &Running| r.cores.iter().any(|core| cores.contains(core));
+        self.running.iter().find(|(_, running)| shares(running)).map(|(key, _)| *key)
+    }
+}

@@ -1,0 +1,413 @@
+//! What must hold of every run, checked as it happens.
+//!
+//! The referee keeps its own books from what is written to the journal and from what really ran,
+//! and shares no code with the scheduler's.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{
+    Addition, Attempt, AttemptKey, CoreId, Counts, Dependency, Ending, ExitCode, Launch, PeerId,
+    Record, Resources, Span, State, Task, TaskId, Time, Value, Verdict,
+};
+use crate::sched::{Batch, Entry};
+
+/// A rule that was broken, in words.
+pub(super) type Foul = String;
+
+/// A task, as far as the journal tells.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) task: Task,
+    /// How it ended, once that is final.
+    fate: Option<State>,
+    /// The last attempt that was given out, and whether it has not ended.
+    attempt: Attempt,
+    out: bool,
+    failures: u16,
+    value: Value,
+}
+
+/// An attempt that really ended.
+#[derive(Debug)]
+struct Ended {
+    peer: PeerId,
+    cores: Vec<CoreId>,
+    /// By the master's clock.
+    start: Time,
+    end: Time,
+    ending: Ending,
+}
+
+/// The books of a run.
+#[derive(Debug, Default)]
+pub(super) struct Referee {
+    tasks: Vec<Known>,
+    sealed: bool,
+    closed: bool,
+    /// In this epoch: attempts that were started, that ended, records that were published.
+    launched: BTreeSet<AttemptKey>,
+    ended: BTreeMap<AttemptKey, Ended>,
+    published: BTreeMap<(TaskId, Attempt), State>,
+    unwanted: BTreeSet<TaskId>,
+    interrupted: bool,
+    /// In any epoch.
+    ever_published: BTreeMap<(TaskId, Attempt), State>,
+    counts: Counts,
+    /// The longest that all tasks could take one after the other, tried as often as allowed.
+    pub(super) work: Span,
+    /// How long a task takes on the slowest node.
+    slowest: f64,
+}
+
+/// What holds of the node that starts an attempt.
+pub(super) struct Place<'a> {
+    pub(super) capacity: &'a Resources,
+    pub(super) running: Vec<AttemptKey>,
+    /// Its sub-master died a moment ago, and it cannot know yet.
+    pub(super) orphaned: bool,
+}
+
+fn foul<T>(text: String) -> Result<T, Foul> {
+    Err(text)
+}
+
+impl Referee {
+    /// `slowest` is the longest that a task of cost 1 can take.
+    pub(super) fn new(slowest: f64) -> Referee {
+        Referee { slowest, ..Referee::default() }
+    }
+
+    pub(super) fn task(&self, id: TaskId) -> Option<&Task> {
+        self.tasks.get(id.index()).map(|known| &known.task)
+    }
+
+    pub(super) fn lost(&self) -> u64 {
+        self.counts.lost
+    }
+
+    /// A new epoch begins with what survived of the journal.
+    pub(super) fn resume(&mut self, entries: &[Entry]) -> Result<(), Foul> {
+        let ever_published = std::mem::take(&mut self.ever_published);
+        *self = Referee { ever_published, ..Referee::new(self.slowest) };
+        entries.iter().for_each(|entry| self.apply(entry));
+        self.closed = false;
+        for (at, state) in &self.ever_published {
+            let kept = entries.iter().any(|entry| {
+                matches!(entry, Entry::Ended { record, .. }
+                    if (record.task, record.attempt) == *at && record.state == *state)
+            });
+            if !kept {
+                return foul(format!("{}{} was published {state}, then forgotten", at.0, at.1));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn cancel(&mut self, tasks: &[TaskId]) {
+        let open = |id: &&TaskId| self.tasks.get(id.index()).is_some_and(|k| k.fate.is_none());
+        self.unwanted.extend(tasks.iter().filter(open).copied().collect::<Vec<_>>());
+    }
+
+    pub(super) fn interrupt(&mut self) {
+        self.interrupted = true;
+    }
+
+    // ---- the journal ---------------------------------------------------------------------
+
+    pub(super) fn wrote(&mut self, entry: &Entry) -> Result<(), Foul> {
+        match entry {
+            Entry::Granted(keys) => keys.iter().try_for_each(|key| self.judge_grant(*key))?,
+            Entry::Ended { record, .. } => self.judge_end(record)?,
+            Entry::Closed(_) if self.closed => return foul("the run was closed twice".to_owned()),
+            _ => {}
+        }
+        self.apply(entry);
+        Ok(())
+    }
+
+    fn known(&self, id: TaskId) -> Result<&Known, Foul> {
+        self.tasks.get(id.index()).ok_or_else(|| format!("there is no task {id}"))
+    }
+
+    fn judge_grant(&self, key: AttemptKey) -> Result<(), Foul> {
+        let known = self.known(key.task)?;
+        if let Some(fate) = known.fate {
+            return foul(format!("{key} was given out, but the task is {fate}"));
+        }
+        self.judge_predecessors(known, key)?;
+        if self.unwanted.contains(&key.task) && !known.out {
+            return foul(format!("{key} was given out, but the task was cancelled"));
+        }
+        let again = known.out && key.attempt == known.attempt && !self.launched.contains(&key);
+        let next = !known.out && key.attempt.0 == known.attempt.0.saturating_add(1);
+        if again || next {
+            return Ok(());
+        }
+        foul(format!("{key} was given out after {} (out: {})", known.attempt, known.out))
+    }
+
+    fn judge_predecessors(&self, known: &Known, key: AttemptKey) -> Result<(), Foul> {
+        for before in &known.task.after {
+            if self.known(before.task)?.fate != Some(State::Done) {
+                return foul(format!("{key} was given out before {} was done", before.task));
+            }
+        }
+        Ok(())
+    }
+
+    fn judge_end(&self, record: &Record) -> Result<(), Foul> {
+        let Record { job, task, attempt, state, .. } = *record;
+        let key = AttemptKey { job, task, attempt };
+        let known = self.known(task)?;
+        if let Some(fate) = known.fate {
+            return foul(format!("{key} was recorded {state}, but the task is {fate} already"));
+        }
+        if self.unwanted.contains(&task) && state != State::Cancelled {
+            return foul(format!("{key} was recorded {state}, but it had been cancelled"));
+        }
+        if attempt.0 > 0 && (!known.out || attempt != known.attempt) {
+            return foul(format!("{key} was recorded {state}, but {} was out", known.attempt));
+        }
+        match state {
+            State::Cancelled => self.judge_cancelled(known, key),
+            State::Done | State::Failed => self.judge_ending(record, key),
+            State::Lost if attempt.0 == 0 => foul(format!("{key} was lost without being tried")),
+            State::Lost => Ok(()),
+        }
+    }
+
+    fn judge_cancelled(&self, known: &Known, key: AttemptKey) -> Result<(), Foul> {
+        let stranded = known.task.after.iter().any(|before| {
+            let fate = self.tasks.get(before.task.index()).and_then(|k| k.fate);
+            matches!(fate, Some(State::Failed | State::Cancelled))
+        });
+        // Of tasks that are cancelled in one go, a later one can come before its predecessor.
+        let coming = known.task.after.iter().any(|before| self.is_doomed(before.task));
+        if stranded || coming || self.unwanted.contains(&key.task) {
+            return Ok(());
+        }
+        foul(format!("{key} was cancelled for no reason"))
+    }
+
+    fn is_doomed(&self, id: TaskId) -> bool {
+        self.tasks.get(id.index()).is_some_and(|known| {
+            matches!(known.fate, Some(State::Failed | State::Cancelled))
+                || self.unwanted.contains(&id)
+                || (known.fate.is_none()
+                    && known.task.after.iter().any(|before| self.is_doomed(before.task)))
+        })
+    }
+
+    /// What is recorded is what happened, where and when it happened.
+    fn judge_ending(&self, record: &Record, key: AttemptKey) -> Result<(), Foul> {
+        let Some(ended) = self.ended.get(&key) else {
+            return foul(format!("{key} was recorded {}, but it has not ended", record.state));
+        };
+        let good = ended.ending.exit.is_success() == (record.state == State::Done);
+        if !good || record.exit != Some(ended.ending.exit) || record.value != ended.ending.value {
+            return foul(format!("{key} ended {:?} and was recorded {record:?}", ended.ending));
+        }
+        let place = record.place.as_ref().map(|place| (place.node, &place.cores));
+        if place != Some((ended.peer, &ended.cores)) {
+            return foul(format!("{key} ran on {}, not {:?}", ended.peer, record.place));
+        }
+        let off = |told: Option<Time>, real: Time| {
+            let told = told.unwrap_or_default();
+            told.since(real).max(real.since(told)) > record.clock + Span::from_micros(1)
+        };
+        if off(record.start, ended.start) || off(record.end, ended.end) {
+            return foul(format!(
+                "{key} ran from {} to {} by the master's clock; recorded is {:?} to {:?}, give or \
+                 take {}",
+                ended.start.0, ended.end.0, record.start, record.end, record.clock
+            ));
+        }
+        Ok(())
+    }
+
+    /// Takes an entry into the books.
+    fn apply(&mut self, entry: &Entry) {
+        match entry {
+            Entry::Opened { .. } => {}
+            Entry::Submitted(Batch { tasks, .. }) => {
+                tasks.iter().for_each(|task| self.push(task.clone()));
+            }
+            Entry::Sealed => self.sealed = true,
+            Entry::Granted(keys) => {
+                for key in keys {
+                    if let Some(known) = self.tasks.get_mut(key.task.index()) {
+                        known.attempt = key.attempt;
+                        known.out = true;
+                    }
+                }
+            }
+            Entry::Ended { record, added } => self.end(record, added),
+            Entry::Closed(_) => self.closed = true,
+        }
+    }
+
+    fn push(&mut self, task: Task) {
+        let tries = f64::from(task.settings.retries) + 1.0;
+        self.work += task.cost.mean().scale(self.slowest * tries);
+        self.counts.tasks += 1;
+        self.tasks.push(Known {
+            task,
+            fate: None,
+            attempt: Attempt(0),
+            out: false,
+            failures: 0,
+            value: Value::Unit,
+        });
+    }
+
+    fn end(&mut self, record: &Record, added: &[Addition]) {
+        let Some(known) = self.tasks.get_mut(record.task.index()) else { return };
+        known.out = false;
+        match record.state {
+            State::Done => {
+                known.fate = Some(State::Done);
+                known.value.clone_from(&record.value);
+                self.counts.done += 1;
+            }
+            State::Failed => {
+                known.failures += 1;
+                if known.failures > known.task.settings.retries {
+                    known.fate = Some(State::Failed);
+                    self.counts.failed += 1;
+                }
+            }
+            State::Lost => self.counts.lost += 1,
+            State::Cancelled => {
+                known.fate = Some(State::Cancelled);
+                self.counts.cancelled += 1;
+            }
+        }
+        let first = self.tasks.len() as u32;
+        for Addition { task, siblings } in added {
+            let mut task = task.clone();
+            task.after.extend(siblings.iter().map(|n| Dependency::from(TaskId(first + n))));
+            self.push(task);
+        }
+    }
+
+    // ---- what runs -----------------------------------------------------------------------
+
+    pub(super) fn launches(&mut self, launch: &Launch, place: &Place<'_>) -> Result<(), Foul> {
+        let key = launch.key;
+        let known = self.known(key.task)?;
+        let current = known.fate.is_none() && known.out && known.attempt == key.attempt;
+        if !current && !place.orphaned {
+            let Known { fate, attempt, out, .. } = known;
+            return foul(format!("{key} starts, but {attempt} is (out: {out}, fate: {fate:?})"));
+        }
+        let inputs: Vec<(TaskId, Value)> = known
+            .task
+            .after
+            .iter()
+            .map(|d| Ok((d.task, self.known(d.task)?.value.clone())))
+            .collect::<Result<_, Foul>>()?;
+        if current && launch.inputs != inputs {
+            return foul(format!("{key} is given {:?} instead of {inputs:?}", launch.inputs));
+        }
+        self.judge_resources(launch, place)?;
+        if !self.launched.insert(key) {
+            return foul(format!("{key} starts a second time"));
+        }
+        Ok(())
+    }
+
+    /// What the node runs at one time, it has.
+    fn judge_resources(&self, launch: &Launch, place: &Place<'_>) -> Result<(), Foul> {
+        let mut free = place.capacity.clone();
+        for key in place.running.iter().chain([&launch.key]) {
+            let request = &self.known(key.task)?.task.request;
+            let Some(asked) = request.met_by(place.capacity) else {
+                return foul(format!("{key} starts on a node that cannot meet it"));
+            };
+            if !asked.fits(&free) {
+                return foul(format!("{key} starts, but its node runs {:?}", place.running));
+            }
+            free.take(asked);
+        }
+        Ok(())
+    }
+
+    pub(super) fn ended(
+        &mut self,
+        key: AttemptKey,
+        peer: PeerId,
+        cores: Vec<CoreId>,
+        (start, end): (Time, Time),
+        ending: Ending,
+    ) {
+        self.ended.insert(key, Ended { peer, cores, start, end, ending });
+    }
+
+    // ---- what is told to the user --------------------------------------------------------
+
+    /// Whether it was not published in this or an earlier epoch.
+    pub(super) fn is_new(&self, record: &Record) -> bool {
+        !self.ever_published.contains_key(&(record.task, record.attempt))
+    }
+
+    pub(super) fn published(&mut self, record: &Record, durable: &[Entry]) -> Result<(), Foul> {
+        let at = (record.task, record.attempt);
+        let (task, attempt, state) = (record.task, record.attempt, record.state);
+        let kept = durable.iter().rev().any(|entry| {
+            matches!(entry, Entry::Ended { record, .. }
+                if (record.task, record.attempt) == at && record.state == state)
+        });
+        if !kept {
+            return foul(format!("{task}{attempt} was published {state} before it was durable"));
+        }
+        if self.published.insert(at, state).is_some() {
+            return foul(format!("{task}{attempt} was published twice"));
+        }
+        match self.ever_published.insert(at, state) {
+            Some(before) if before != state => {
+                foul(format!("{task}{attempt} was published {before}, and now {state}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The run is over: the verdict is right, and every task has one final record. `healthy` are
+    /// the capacities of the nodes that were there all the while that the master waits for nodes.
+    pub(super) fn finished(&self, verdict: &Verdict, healthy: &[Resources]) -> Result<(), Foul> {
+        if verdict.counts != self.counts {
+            return foul(format!("counted {:?}, told {:?}", self.counts, verdict.counts));
+        }
+        let open = self.counts.open() > 0 || !self.sealed;
+        let right = match verdict.code {
+            ExitCode::Done => !open && self.counts.failed + self.counts.cancelled == 0,
+            ExitCode::TaskFailed => !open && self.counts.failed + self.counts.cancelled > 0,
+            ExitCode::BadInput => false,
+            ExitCode::Interrupted => open && self.interrupted,
+            ExitCode::Infrastructure => open && self.tasks.iter().any(|k| self.lacks(k, healthy)),
+        };
+        if !right {
+            return foul(format!("the verdict is {:?} with {:?}", verdict.code, self.counts));
+        }
+        let told = self.published.values();
+        let done = told.clone().filter(|state| **state == State::Done).count() as u64;
+        let cancelled = told.filter(|state| **state == State::Cancelled).count() as u64;
+        if (done, cancelled) != (self.counts.done, self.counts.cancelled) {
+            return foul(format!("{done} done and {cancelled} cancelled were published"));
+        }
+        for (i, known) in self.tasks.iter().enumerate() {
+            let last = self.published.get(&(TaskId(i as u32), known.attempt));
+            if known.fate == Some(State::Failed) && last != Some(&State::Failed) {
+                return foul(format!("the failure of {} was not published", TaskId(i as u32)));
+            }
+        }
+        Ok(())
+    }
+
+    /// A task that may start, and that no healthy node can run.
+    fn lacks(&self, known: &Known, healthy: &[Resources]) -> bool {
+        let done = |id: TaskId| self.tasks[id.index()].fate == Some(State::Done);
+        known.fate.is_none()
+            && known.task.after.iter().all(|before| done(before.task))
+            && healthy.iter().all(|capacity| known.task.request.met_by(capacity).is_none())
+    }
+}

@@ -1,0 +1,240 @@
+//! Runs drawn from a seed: a platform, a job, how its tasks go, and what goes wrong.
+
+use std::sync::Arc;
+
+use super::fault::{Fault, FaultPlan};
+use super::rng::Rng;
+use super::{SimConfig, as_foretold};
+use crate::model::{
+    Addition, Amount, Body, Dependency, Ending, Exit, Job, Launch, Link, PeerId, Platform,
+    PlatformNode, PlatformSubcluster, Request, ResourceId, Resources, Settings, Span, Task, TaskId,
+    Time, Value,
+};
+
+/// Draws a run from a seed.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    /// The seed.
+    pub seed: u64,
+}
+
+impl Scenario {
+    /// The run of this seed.
+    #[must_use]
+    pub fn config(self) -> SimConfig {
+        let mut rng = Rng::new(self.seed);
+        let rng = &mut rng;
+        let platform = platform(rng);
+        let largest = platform.nodes().map(|(_, node)| cores(node)).max().unwrap_or(1);
+        let first = platform.nodes().next().map_or(1, |(_, node)| cores(node));
+        // Mostly what the master's own node can run, so that there is always one that can.
+        let most = if rng.chance(85) { first } else { largest };
+        let job = job(rng, most);
+        let ranks = job.tasks.iter().map(|task| task.cost.mean().0).collect();
+        let lease = rng.span(Span::from_millis(400), Span::from_secs(3));
+        let faults = faults(rng, &platform, &job, lease);
+        let (seed, additions) = (self.seed, rng.chance(40));
+        SimConfig {
+            seed,
+            faults,
+            lease,
+            behaviour: Arc::new(move |launch, task, node| {
+                behave(seed, additions, launch, task, node)
+            }),
+            deviation: 0.5,
+            wait_for_nodes: Span(lease.0 * 12),
+            commit: rng.span(Span::from_millis(1), Span::from_millis(200)),
+            disorder: true,
+            ..SimConfig::new(platform, job, ranks)
+        }
+    }
+}
+
+fn cores(node: &PlatformNode) -> u64 {
+    node.capacity.get(ResourceId::CORES).ceil()
+}
+
+fn link(rng: &mut Rng) -> Link {
+    let latency = match rng.below(3) {
+        0 => Span::from_micros(rng.within(1, 50)),
+        1 => Span::from_micros(rng.within(50, 1000)),
+        _ => Span::from_millis(rng.within(1, 30)),
+    };
+    let bandwidth = if rng.chance(30) { 1e6 } else { f64::INFINITY };
+    Link { latency, bandwidth }
+}
+
+fn platform(rng: &mut Rng) -> Platform {
+    let node = |rng: &mut Rng| PlatformNode {
+        name: "node".to_owned(),
+        class: 0,
+        speed: 0.5 + 1.5 * rng.unit(),
+        domains: rng.within(1, 2) as u32,
+        capacity: Resources::cores(rng.within(1, 4))
+            .with(ResourceId::MEMORY, Amount::whole(rng.within(4, 8))),
+    };
+    let subcluster = |rng: &mut Rng| {
+        let n = rng.within(1, 6);
+        PlatformSubcluster {
+            name: "sub".to_owned(),
+            nodes: (0..n).map(|_| node(rng)).collect(),
+            link: link(rng),
+        }
+    };
+    let n = rng.within(1, 4);
+    Platform {
+        name: "drawn".to_owned(),
+        subclusters: (0..n).map(|_| subcluster(rng)).collect(),
+        link: link(rng),
+        classes: vec!["core".to_owned()],
+        ..Platform::default()
+    }
+}
+
+/// Chains, fans, layers and loose tasks, of few or many, short or long tasks.
+fn job(rng: &mut Rng, most: u64) -> Job {
+    let mut job = Job::new("drawn");
+    let n = if rng.chance(20) { rng.within(1, 5) } else { rng.within(5, 60) };
+    let shape = rng.below(4);
+    let longest = [Span::from_millis(5), Span::from_millis(300), Span::from_secs(4)][rng.index(3)];
+    let failing = if rng.chance(50) { rng.below(15) } else { 0 };
+    for i in 0..n {
+        let kernel = if rng.chance(failing) { "fail" } else { "noop" };
+        let mut task = Task::kernel(format!("task{i}"), kernel, ());
+        task.after = predecessors(rng, shape, i).into_iter().map(Dependency::from).collect();
+        let cost = if rng.chance(10) { Span::ZERO } else { rng.span(Span::ZERO, longest) };
+        task = task.cost(cost);
+        let cores = if rng.chance(70) { 1 } else { rng.within(0, most) };
+        let memory = if rng.chance(20) { rng.within(1, 4) } else { 0 };
+        let asked = Resources::cores(cores).with(ResourceId::MEMORY, Amount::whole(memory));
+        task.request = Arc::new(Request::of(asked));
+        task.priority = if rng.chance(10) { rng.below(5) as i32 - 2 } else { 0 };
+        let retries = if rng.chance(30) { rng.within(1, 3) as u16 } else { 0 };
+        task.settings = Arc::new(Settings {
+            retries,
+            grace: rng.span(Span::ZERO, Span::from_secs(1)),
+            time_limit: rng.chance(5).then(|| rng.span(Span::ZERO, longest)),
+            ..Settings::default()
+        });
+        job.add(task);
+    }
+    job
+}
+
+fn predecessors(rng: &mut Rng, shape: u64, i: u64) -> Vec<TaskId> {
+    let before = |rng: &mut Rng, back: u64| TaskId((i - 1 - rng.below(back.min(i))) as u32);
+    let mut after = match (shape, i) {
+        (_, 0) | (0, _) => Vec::new(),
+        // Some chains side by side.
+        (1, i) => {
+            if i >= 4 {
+                vec![TaskId(i as u32 - 4)]
+            } else {
+                Vec::new()
+            }
+        }
+        // A fan out and in, again and again.
+        (2, i) if i % 8 == 0 => (i - 7..i).map(|j| TaskId(j as u32)).collect(),
+        (2, i) => {
+            if i >= 8 {
+                vec![TaskId((i - i % 8) as u32)]
+            } else {
+                vec![TaskId(0)]
+            }
+        }
+        _ => (0..rng.below(4)).map(|_| before(rng, 12)).collect(),
+    };
+    after.sort();
+    after.dedup();
+    after
+}
+
+/// Times and places at which a run is hit.
+fn faults(rng: &mut Rng, platform: &Platform, job: &Job, lease: Span) -> FaultPlan {
+    let nodes = platform.nodes().count() as u64;
+    let heads: Vec<u64> = platform
+        .subclusters
+        .iter()
+        .scan(0, |first, s| {
+            let head = *first;
+            *first += s.nodes.len() as u64;
+            Some(head)
+        })
+        .collect();
+    let count = if rng.chance(15) { 0 } else { rng.within(1, 8) };
+    let horizon = rng.span(Span::from_millis(500), Span::from_secs(15));
+    let peer = |rng: &mut Rng| {
+        let any = rng.below(nodes);
+        PeerId(if rng.chance(40) { heads[rng.index(heads.len())] } else { any } as u32)
+    };
+    let fault = |rng: &mut Rng| {
+        let length = match rng.below(3) {
+            0 => rng.span(Span::from_millis(20), Span(lease.0 / 2)),
+            1 => rng.span(Span::from_millis(20), Span(lease.0 * 2)),
+            _ => rng.span(lease, Span(lease.0 * 4)),
+        };
+        let who = peer(rng);
+        match rng.below(20) {
+            0..5 => Fault::Crash { peer: who, back: rng.chance(70).then_some(length) },
+            5..9 => Fault::Hang { peer: who, length },
+            9..13 => Fault::Cut { a: who, b: peer(rng), length },
+            13..15 => Fault::Slow { peer: who, length, extra: Span(rng.within(1, lease.0)) },
+            15..17 => Fault::CrashRun { back: length },
+            17 => Fault::Interrupt { back: length },
+            18 => Fault::Drain { peer: who },
+            _ => {
+                let n = rng.within(1, 5);
+                let some = (0..n).map(|_| TaskId(rng.index(job.tasks.len()) as u32));
+                Fault::Cancel { tasks: some.collect() }
+            }
+        }
+    };
+    let at = |rng: &mut Rng| Time::ZERO + rng.span(Span::ZERO, horizon);
+    FaultPlan((0..count).map(|_| (at(rng), fault(rng))).collect())
+}
+
+/// Attempts fail now and then where the task may be tried again, give back a value that names
+/// them, and some add tasks.
+fn behave(
+    seed: u64,
+    additions: bool,
+    launch: &Launch,
+    task: &Task,
+    node: &PlatformNode,
+) -> (Span, Ending) {
+    let (span, mut ending) = as_foretold(launch, task, node);
+    let key = launch.key;
+    let mut rng = Rng::new(seed ^ u64::from(key.task.0) << 20 ^ u64::from(key.attempt.0));
+    if ending.exit.is_success() {
+        if task.settings.retries > 0 && rng.chance(40) {
+            ending = Ending::new(Exit::Code(3), None);
+        } else if !rng.chance(10) {
+            ending.value = Value::Int(i64::from(key.task.0) << 16 | i64::from(key.attempt.0));
+        }
+    }
+    let original = matches!(&launch.body, Body::Kernel { name, .. } if name == "noop");
+    if additions && original && ending.exit.is_success() && rng.chance(20) {
+        ending.added = (0..rng.within(1, 4)).map(|n| addition(&mut rng, launch, n)).collect();
+    }
+    (span, ending)
+}
+
+fn addition(rng: &mut Rng, launch: &Launch, n: u64) -> Addition {
+    let mut task = Task::kernel(format!("{}+{n}", launch.name), "added", ());
+    task = task.cost(rng.span(Span::ZERO, Span::from_millis(300)));
+    if rng.chance(50) {
+        task.after.push(launch.key.task.into());
+    }
+    task.after.extend(
+        launch.inputs.iter().filter(|_| rng.chance(30)).map(|(id, _)| Dependency::from(*id)),
+    );
+    if rng.chance(20) {
+        let other = TaskId(rng.below(u64::from(launch.key.task.0) + 1) as u32);
+        // Of a task that is done long ago the value is not kept: only of the adding one's own.
+        if other == launch.key.task && !task.after.contains(&other.into()) {
+            task.after.push(other.into());
+        }
+    }
+    let siblings = (0..n).filter(|_| rng.chance(30)).map(|s| s as u32).collect();
+    Addition { task, siblings }
+}
