@@ -50,7 +50,7 @@ fn a_resumed_run_is_replayed_from_where_it_was_taken_up() {
     let scratch = Scratch::new();
     scratch.write("job.toml", &JOB.replace("\"%{i}\" }", "1 }"));
     let mut running = scratch.start(&["run", "job.toml", "--run-dir", "run", "--record"]);
-    running.wait_until("a journal", || scratch.path("run/journal").exists());
+    running.wait_until("a record", || !scratch.read("run/records.jsonl").is_empty());
     running.kill();
     scratch.run(&["run", "--resume", "run", "--record"]).expect(0);
     scratch.run(&["replay", "run"]).expect(0);

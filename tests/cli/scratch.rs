@@ -135,7 +135,9 @@ impl Drop for Scratch {
         // Those that start others first die with what they start; a second look finds the rest.
         poll(Duration::from_secs(5), || {
             let left = self.processes();
-            left.iter().for_each(|pid| drop(kill_process(*pid, Signal::KILL)));
+            left.iter().for_each(|pid| {
+                let _ = kill_process(*pid, Signal::KILL);
+            });
             left.is_empty()
         });
     }

@@ -128,7 +128,7 @@ fn a_folder_that_a_run_lives_in_is_refused_to_others() {
     let (scratch, job) = scratch();
     let running = start(&scratch);
     let resumed = scratch.run(&["run", "--resume", "run"]).expect(3);
-    let again = scratch.run(&["run", "job.toml", "--run-dir", "run"]).expect(3);
+    let again = scratch.run(&["run", "job.toml", "--run-dir", "run"]).expect(2);
     let pid = running.pid().as_raw_pid().to_string();
     let shown = [resumed, again].map(|refused| refused.shown(&scratch).replace(&pid, "PID"));
     insta::assert_snapshot!("two_runs_in_a_folder", shown.join("\n\n"));
