@@ -78,6 +78,9 @@ impl RunError {
             | RunError::Unmeetable { .. }
             | RunError::Options(_)
             | RunError::NothingSubmitted(_)
+            | RunError::Store(
+                StoreError::NoRun(_) | StoreError::HoldsRun(_) | StoreError::NotEmpty(_),
+            )
             | RunError::Host(_) => ExitCode::BadInput,
             RunError::Garbled { .. }
             | RunError::Exec(_)
