@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::random::Random;
@@ -54,9 +53,9 @@ fn comes_to_a_random_moment(
         0 => return !running.has_ended(),
         1 => ("run", 1),
         2 => ("run/journal", 1),
-        3 | 4 => ("run/journal", 1 + random.below(3000)),
-        5 | 6 => ("effects", 1 + random.below(400)),
-        _ => ("run/records.jsonl", 1 + random.below(2000)),
+        3 | 4 => ("run/journal", 1 + random.below(1500)),
+        5 | 6 => ("effects", 1 + random.below(300)),
+        _ => ("run/records.jsonl", 1 + random.below(1500)),
     };
     let goal = size(name) + more;
     let mut ended = false;
@@ -72,28 +71,29 @@ fn comes_to_a_random_moment(
 /// Kills and resumes one run until it ends by itself; gives how often it was killed.
 fn until_the_end(random: &mut Random, kills: u32, shape: &[&str]) -> u32 {
     let scratch = Scratch::new();
-    let job = job(&scratch, random, 100);
+    let job = job(&scratch, random, 120);
     let run = [&["run", "job.toml", "--run-dir", "run"], shape].concat();
     let resume = [&["run", "--resume", "run"], shape].concat();
     let mut killed = Vec::new();
-    let begun = |scratch: &Scratch| !records_of(&scratch.path("run/journal")).is_empty();
-    while killed.len() < kills as usize {
+    let begun = |scratch: &Scratch| scratch.path("run/journal").exists();
+    loop {
         let mut running = scratch.start(if begun(&scratch) { &resume } else { &run });
-        if !comes_to_a_random_moment(&mut running, &scratch, random) {
-            running.wait().expect(0);
+        let more = killed.len() < kills as usize;
+        if more && comes_to_a_random_moment(&mut running, &scratch, random) {
+            killed.push(now());
+            running.kill();
+            continue;
+        }
+        let finished = running.wait();
+        if !finished.stderr.contains("before its job was written down") {
+            finished.expect(0);
             break;
         }
-        killed.push(now());
-        running.kill();
-    }
-    let last = scratch.run(if begun(&scratch) { &resume } else { &run });
-    if last.status.code() == Some(2) {
-        // Killed before the job was written down; then nothing may have been started either.
-        assert!(last.stderr.contains("before its job was written down"), "{}", last.stderr);
+        // Then nothing may have been started either.
+        finished.expect(2);
         assert_eq!(scratch.read("effects"), "");
-        return killed.len() as u32;
+        fs::remove_dir_all(scratch.path("run")).unwrap();
     }
-    last.expect(0);
     scratch.expect_no_process(std::time::Duration::from_secs(1));
     records::expect_all_done(&scratch.path("run"), &job);
     let again = expect_only_the_unfinished_again(&scratch.read("effects"), &killed);
@@ -105,10 +105,6 @@ fn until_the_end(random: &mut Random, kills: u32, shape: &[&str]) -> u32 {
         killed.len()
     );
     killed.len() as u32
-}
-
-fn records_of(journal: &Path) -> Vec<u8> {
-    fs::read(journal).unwrap_or_default()
 }
 
 /// Sees that a command whose end was long durable when the process was killed was not run
@@ -124,7 +120,7 @@ fn expect_only_the_unfinished_again(effects: &str, killed: &[f64]) -> usize {
             ended.insert(task, at);
         } else if let Some(end) = ended.get(task) {
             again += 1;
-            let kill = killed.iter().find(|kill| **kill > *end && **kill <= at);
+            let kill = killed.iter().rfind(|kill| **kill <= at);
             let kill = kill.unwrap_or_else(|| panic!("{task} was run again, and nothing died"));
             let held = kill - end;
             assert!(held < DURABLE_AFTER, "{task} ended {held} s before the kill and ran again");
