@@ -12,7 +12,7 @@ use crate::exec::{Executor, Report};
 use crate::host::Clock;
 use crate::model::{AttemptKey, Record, Span, Verdict};
 use crate::sched::wire::Wire;
-use crate::sched::{Action, Event, Frame, Machine, Process, Seat};
+use crate::sched::{Action, Entry, Event, Frame, Machine, Process, Seat};
 use crate::store::{Commit, Journal, StoreError};
 
 /// So many events are taken in before what they caused is sent, at most.
@@ -259,6 +259,10 @@ impl<T: Transport> Driver<T> {
                 self.appended += 1;
                 if let Some(journal) = &self.journal {
                     journal.append(&entry.to_bytes());
+                    // Nothing starts before it is durable: no need to wait for company.
+                    if matches!(entry, Entry::Submitted(_)) {
+                        journal.flush();
+                    }
                 }
             }
             Action::Launch(launch) => {

@@ -118,7 +118,9 @@ fn outcome(task: &FailedTask) -> String {
     if task.attempt > Attempt(1) {
         text += &format!(" at attempt {}", task.attempt.0);
     }
-    if let Some(reason) = &task.reason {
+    // The reason of a command that ended badly is its exit.
+    let exit = task.exit.map(|exit| exit.to_string());
+    if let Some(reason) = task.reason.as_ref().filter(|reason| exit.as_ref() != Some(reason)) {
         text += &format!(": {reason}");
     }
     text

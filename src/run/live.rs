@@ -92,7 +92,8 @@ impl Run {
         let name = batch.name.clone();
         let id = RunId(random());
         let folder = options.folder.as_ref().map(RunFolder::create).transpose()?;
-        let starting = Starting { layout, id, folder, registry, options, name, graph };
+        let clock = Clock::start();
+        let starting = Starting { layout, id, clock, folder, registry, options, name, graph };
         let journal = |folder: &RunFolder, control: Control| {
             let commit = move |commit| control.commit(commit, 0);
             Ok(Journal::create(folder, id.0, options.commit_window, commit)?)
@@ -126,8 +127,10 @@ impl Run {
         }));
         let graph = Graph::new(&past.job).unwrap_or_default();
         let (id, name) = (past.run, past.job.name);
-        let starting =
-            Starting { layout, id, folder: Some(folder), registry, options, name, graph };
+        // One axis of time for all records of a run, however often it is taken up.
+        let clock = Clock::start_at(past.until);
+        let folder = Some(folder);
+        let starting = Starting { layout, id, clock, folder, registry, options, name, graph };
         let journal = |folder: &RunFolder, control: Control| {
             let commit = move |commit| control.commit(commit, before);
             Ok(Journal::open(folder, options.commit_window, commit)?.0)
@@ -196,6 +199,7 @@ fn join(thread: JoinHandle<Ended>) -> Ended {
 struct Starting<'a> {
     layout: Layout,
     id: RunId,
+    clock: Clock,
     folder: Option<RunFolder>,
     registry: &'a Registry,
     options: &'a Options,
@@ -213,7 +217,6 @@ impl Starting<'_> {
         if self.options.record && self.folder.is_none() {
             return Err(RunError::Options("a recording needs a run folder".to_owned()));
         }
-        let clock = Clock::start();
         let file = self.folder.as_ref().map(RecordFile::create).transpose()?;
         let collector = Collector::new(file, watch);
         self.layout.notes.iter().for_each(|note| collector.note(note.clone()));
@@ -226,7 +229,7 @@ impl Starting<'_> {
                 Some(folder) if i == 0 => Some(journal(folder, control.clone())?),
                 _ => None,
             };
-            let driver = self.driver(i, transport, (control.clone(), inbox), clock, &collector)?;
+            let driver = self.driver(i, transport, (control.clone(), inbox), &collector)?;
             drivers.push(driver.with_journal(journal));
             controls.push(control);
         }
@@ -254,7 +257,6 @@ impl Starting<'_> {
         i: usize,
         transport: ChannelTransport,
         (control, inbox): (Control, Inbox),
-        clock: Clock,
         collector: &Arc<Collector>,
     ) -> Result<Driver<ChannelTransport>, RunError> {
         let epoch = self.folder.as_ref().map_or(Epoch(1), RunFolder::epoch);
@@ -263,14 +265,14 @@ impl Starting<'_> {
             topology: seat.topology.clone(),
             pinned: self.layout.pinned(i),
             registry: self.registry.clone(),
-            clock,
+            clock: self.clock,
             scratch: None,
         };
         let executor = Executor::start(config, move |report| control.report(report))?;
         let listener = Arc::clone(collector);
         let notify = Arc::new(move |notice| listener.hear(notice));
         let recorder = self.recorder(&seat)?;
-        let driver = Driver::new(&seat, transport, inbox, clock, executor, notify);
+        let driver = Driver::new(&seat, transport, inbox, self.clock, executor, notify);
         Ok(driver.with_recorder(recorder))
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::RunError;
-use crate::model::{Counts, Job, State, TaskId, Verdict};
+use crate::model::{Counts, Job, State, TaskId, Time, Verdict};
 use crate::sched::wire::Wire;
 use crate::sched::{Entry, RunId};
 use crate::store::{Journal, Life, Owner, Recovered};
@@ -16,12 +16,15 @@ pub(super) struct Past {
     /// All that was submitted; not what kernels added.
     pub(super) job: Job,
     pub(super) sealed: bool,
+    /// The latest time in it: what comes now comes after.
+    pub(super) until: Time,
 }
 
 impl Past {
     /// Nothing if no job was submitted.
     pub(super) fn of(entries: &[Entry]) -> Option<Past> {
-        let mut past = Past { run: RunId(0), job: Job::default(), sealed: false };
+        let mut past =
+            Past { run: RunId(0), job: Job::default(), sealed: false, until: Time::ZERO };
         let mut submitted = false;
         for entry in entries {
             match entry {
@@ -34,8 +37,11 @@ impl Past {
                     past.job.resources = batch.resources.clone();
                 }
                 Entry::Sealed => past.sealed = true,
-                Entry::Granted(_) | Entry::Returned(_) | Entry::Ended { .. } | Entry::Closed(_) => {
+                Entry::Ended { record, .. } => {
+                    let times = [record.ready, record.start, record.end];
+                    past.until = times.into_iter().flatten().fold(past.until, Time::max);
                 }
+                Entry::Granted(_) | Entry::Returned(_) | Entry::Closed(_) => {}
             }
         }
         submitted.then_some(past)

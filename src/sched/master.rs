@@ -33,6 +33,10 @@ pub(super) struct Master {
     unwanted: BTreeSet<TaskId>,
     /// How many entries were appended, and records that wait for theirs to be durable.
     appended: u64,
+    /// How many of them are durable, and up to which one the job is only told: nothing is given
+    /// out before that is durable, so that whatever runs can be taken up again.
+    durable: u64,
+    told: u64,
     unpublished: VecDeque<(u64, Box<Record>)>,
     /// Since when there is work but no node that could ever do it.
     stuck: Option<Time>,
@@ -56,6 +60,8 @@ impl Master {
             roster: BTreeMap::new(),
             unwanted: BTreeSet::new(),
             appended: 0,
+            durable: 0,
+            told: 0,
             unpublished: VecDeque::new(),
             stuck: None,
             interrupted: false,
@@ -138,7 +144,7 @@ impl Master {
         let first = self.ledger.len();
         match self.ledger.submit(batch.clone(), cx.now) {
             Ok(ready) => {
-                self.append(cx, Entry::Submitted(batch));
+                self.told = self.append(cx, Entry::Submitted(batch));
                 self.queue(ready);
                 self.cancel_barred(cx, first);
             }
@@ -485,6 +491,7 @@ impl Master {
 
     /// The first so many entries are on disk: their records are final.
     pub(super) fn durable(&mut self, cx: &mut Context<'_>, upto: u64) {
+        self.durable = self.durable.max(upto);
         while self.unpublished.front().is_some_and(|(at, _)| *at <= upto) {
             cx.actions.extend(self.unpublished.pop_front().map(|(_, r)| Action::Publish(r)));
         }
@@ -551,7 +558,7 @@ impl Master {
 
     /// Gives out what there is room for, at the end of each step.
     pub(super) fn deal(&mut self, cx: &mut Context<'_>) {
-        if self.is_closed() {
+        if self.is_closed() || self.told > self.durable {
             return;
         }
         let ledger = &mut self.ledger;

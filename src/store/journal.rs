@@ -6,6 +6,7 @@ mod writer;
 mod tests;
 
 use std::fs::{self, File};
+use std::io;
 use std::panic;
 use std::path::Path;
 use std::sync::Arc;
@@ -100,7 +101,10 @@ impl Journal {
     /// If there is none, it is damaged where it was durable, or of another version.
     pub fn read(folder: &Path) -> Result<Recovered, StoreError> {
         let path = folder.join(JOURNAL);
-        let bytes = fs::read(&path).map_err(StoreError::io("read", &path))?;
+        let bytes = fs::read(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => StoreError::NoRun(folder.to_owned()),
+            _ => StoreError::io("read", &path)(error),
+        })?;
         format::scan(bytes).map_err(|fault| match fault {
             Fault::NoHeader => StoreError::NotAJournal(path),
             Fault::Version(found) => StoreError::Version { path, found, known: format::VERSION },

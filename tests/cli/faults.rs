@@ -1,0 +1,118 @@
+//! What the run stands on gives way: a reader that is gone, a folder that cannot be written, a
+//! disk that is full.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::scratch::{LIMIT, Scratch, poll};
+
+const JOB: &str = "name = \"j\"\n[[task]]\nname = \"a\"\ncommand = [\"true\"]\n";
+
+#[test]
+fn a_reader_that_goes_away_is_no_reason_to_panic() {
+    let scratch = Scratch::new();
+    scratch.write("job.toml", JOB);
+    for args in [
+        &["run", "job.toml", "--run-dir", "run"][..],
+        &["topo"],
+        &["topo", "--json"],
+        &["status", "run"],
+        &["status", "run", "--json"],
+        &["--help"],
+        &["plan", "job.toml"],
+        &["check", "job.toml"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut child = scratch
+            .command(args)
+            .stdout(Stdio::from(writer))
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let ended = poll(LIMIT, || child.try_wait().unwrap().is_some());
+        let _ = child.kill();
+        let status = child.wait().unwrap();
+        let mut stderr = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        assert!(ended && status.code() == Some(0), "{args:?}: {status} {stderr}");
+        assert!(!stderr.contains("panicked"), "{args:?}: {stderr}");
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    let scratch = Scratch::new();
+    scratch.write("job.toml", JOB);
+    scratch.write("file", "");
+    // Root may write where nobody else may, so that the file in the way stands for all.
+    let refused = scratch.run(&["run", "job.toml", "--run-dir", "file/run"]).expect(3);
+    insta::assert_snapshot!("folder_under_a_file", refused.shown(&scratch));
+    if rustix::process::geteuid().is_root() {
+        eprintln!("skipped in part: nothing is unwritable for root");
+        return;
+    }
+    fs::create_dir(scratch.path("closed")).unwrap();
+    fs::set_permissions(scratch.path("closed"), fs::Permissions::from_mode(0o555)).unwrap();
+    let refused = scratch.run(&["run", "job.toml", "--run-dir", "closed/run"]).expect(3);
+    assert!(refused.stderr.contains("closed"), "{}", refused.stderr);
+}
+
+/// A small file system in memory; unmounted when dropped.
+struct Tmpfs(PathBuf);
+
+impl Tmpfs {
+    fn mount(at: PathBuf, size: &str) -> Option<Tmpfs> {
+        fs::create_dir(&at).unwrap();
+        let options = format!("size={size},mode=700");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&at).stderr(Stdio::null());
+        let mounted = mount.status().is_ok_and(|status| status.success());
+        mounted.then_some(Tmpfs(at))
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_and_waited_for() {
+    let scratch = Scratch::new();
+    let Some(_disk) = Tmpfs::mount(scratch.path("disk"), "256k") else {
+        eprintln!("skipped: a small file system cannot be mounted here");
+        return;
+    };
+    scratch.write(
+        "job.toml",
+        "name = \"full\"\n[[sweep]]\nname = \"a\"\nproduct = { i = { from = 1, to = 40 } }\n\
+         command = \"head -c 4000 /dev/zero | tr '\\\\0' x\"\n",
+    );
+    fs::write(scratch.path("disk/ballast"), vec![0; 160 * 1024]).unwrap();
+    let mut running = scratch.start(&["run", "job.toml", "--run-dir", "disk/run"]);
+    let told = poll(LIMIT, || running.has_ended() || running.stderr().contains("journal"));
+    assert!(told && !running.has_ended(), "it waits and says so: {}", running.stderr());
+    assert!(running.stderr().contains("No space left"), "{}", running.stderr());
+    fs::remove_file(scratch.path("disk/ballast")).unwrap();
+    let finished = running.wait();
+    assert!(!finished.stderr.contains("panicked"), "{}", finished.stderr);
+    eprintln!("{}", finished.shown(&scratch));
+}
+
+#[test]
+fn a_disk_that_is_full_from_the_start_is_told() {
+    let scratch = Scratch::new();
+    let Some(_disk) = Tmpfs::mount(scratch.path("disk"), "64k") else {
+        eprintln!("skipped: a small file system cannot be mounted here");
+        return;
+    };
+    scratch.write("job.toml", JOB);
+    let _ = fs::write(scratch.path("disk/ballast"), vec![0; 64 * 1024]);
+    let refused = scratch.run(&["run", "job.toml", "--run-dir", "disk/run"]).expect(3);
+    assert!(refused.stderr.contains("No space left"), "{}", refused.stderr);
+}

@@ -1,0 +1,138 @@
+//! Ctrl-C and its relatives: once to finish what runs, twice to stop.
+
+use std::fs;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::records::{self, Parents};
+use crate::scratch::{Running, Scratch};
+
+/// Tasks that say that they run and then wait for a file: what ends when is up to the test.
+const JOB: &str = r#"
+name = "signals"
+[defaults]
+cwd = "SCRATCH"
+[[sweep]]
+name = "gate"
+product = { i = { from = 1, to = 6 } }
+command = "touch started-%{i}; until test -e open; do sleep 0.01; done"
+[[task]]
+name = "last"
+after = ["gate"]
+command = ["true"]
+"#;
+
+fn scratch() -> (Scratch, Parents) {
+    let scratch = Scratch::new();
+    scratch.write("job.toml", &JOB.replace("SCRATCH", scratch.path("").to_str().unwrap()));
+    let gates: Vec<String> = (1..=6).map(|i| format!("gate-{i}")).collect();
+    let mut job: Parents = gates.iter().map(|gate| (gate.clone(), Vec::new())).collect();
+    job.insert("last".to_owned(), gates);
+    (scratch, job)
+}
+
+fn started(scratch: &Scratch) -> usize {
+    let names = fs::read_dir(scratch.path("")).unwrap().flatten().map(|entry| entry.file_name());
+    names.filter(|name| name.to_string_lossy().starts_with("started-")).count()
+}
+
+fn start(scratch: &Scratch) -> Running<'_> {
+    let mut running = scratch.start(&["run", "job.toml", "--run-dir", "run"]);
+    running.wait_until("a task that runs", || started(scratch) > 0);
+    running
+}
+
+fn expect_resumes(scratch: &Scratch, job: &Parents) {
+    scratch.write("open", "");
+    scratch.run(&["run", "--resume", "run"]).expect(0);
+    records::expect_all_done(&scratch.path("run"), job);
+    scratch.expect_no_process(Duration::from_secs(1));
+}
+
+fn expect_finishes_what_runs(signal: Signal) {
+    let (scratch, job) = scratch();
+    let mut running = start(&scratch);
+    running.signal(signal);
+    running_says(&mut running, "finishing what runs");
+    scratch.write("open", "");
+    let finished = running.wait().expect(4);
+    assert!(finished.stdout.contains("evenkeel run --resume"), "{}", finished.stdout);
+    let lines = records::lines(&scratch.path("run"));
+    assert!(lines.iter().all(|line| line.state == "done"), "what ran was finished: {lines:?}");
+    assert!(!lines.is_empty() && lines.len() < job.len(), "{} lines", lines.len());
+    scratch.expect_no_process(Duration::from_secs(1));
+    expect_resumes(&scratch, &job);
+}
+
+fn running_says(running: &mut Running<'_>, words: &str) {
+    let came = crate::scratch::poll(crate::scratch::LIMIT, || running.stderr().contains(words));
+    assert!(came, "never said: {words}; stderr: {}", running.stderr());
+}
+
+#[test]
+fn an_interrupt_finishes_what_runs_and_leaves_a_run_to_resume() {
+    expect_finishes_what_runs(Signal::INT);
+}
+
+#[test]
+fn a_termination_does_the_same() {
+    expect_finishes_what_runs(Signal::TERM);
+}
+
+#[test]
+fn a_second_interrupt_stops_at_once() {
+    let (scratch, job) = scratch();
+    let mut running = start(&scratch);
+    running.signal(Signal::INT);
+    running_says(&mut running, "once more to stop at once");
+    running.signal(Signal::INT);
+    // Nobody opens the gates: it can only end by stopping what runs.
+    running.wait().expect(4);
+    scratch.expect_no_process(Duration::from_secs(1));
+    expect_resumes(&scratch, &job);
+}
+
+#[test]
+fn a_run_that_was_interrupted_says_so_when_asked() {
+    let (scratch, _) = scratch();
+    let mut running = start(&scratch);
+    let during = scratch.run(&["status", "run", "--exit-code"]).expect(3);
+    insta::assert_snapshot!("status_during", during.shown(&scratch));
+    running.signal(Signal::INT);
+    running_says(&mut running, "once more");
+    running.signal(Signal::INT);
+    running.wait().expect(4);
+    let after = scratch.run(&["status", "run", "--exit-code"]).expect(4);
+    assert!(after.stdout.contains("verdict 4"), "{}", after.stdout);
+    scratch.write("open", "");
+    scratch.run(&["run", "--resume", "run"]).expect(0);
+    let done = scratch.run(&["status", "run", "--exit-code"]).expect(0);
+    insta::assert_snapshot!("status_done", done.shown(&scratch));
+    let json = scratch.run(&["status", "run", "--json"]).expect(0);
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!((&json["state"], &json["counts"]["done"]), (&"ended".into(), &7.into()));
+}
+
+#[test]
+fn a_run_that_was_cut_off_says_so_when_asked() {
+    let (scratch, job) = scratch();
+    start(&scratch).kill();
+    let status = scratch.run(&["status", "run", "--exit-code"]).expect(4);
+    insta::assert_snapshot!("status_cut_off", status.shown(&scratch));
+    expect_resumes(&scratch, &job);
+}
+
+#[test]
+fn a_folder_that_a_run_lives_in_is_refused_to_others() {
+    let (scratch, job) = scratch();
+    let running = start(&scratch);
+    let resumed = scratch.run(&["run", "--resume", "run"]).expect(3);
+    let again = scratch.run(&["run", "job.toml", "--run-dir", "run"]).expect(2);
+    let pid = running.pid().as_raw_pid().to_string();
+    let shown = [resumed, again].map(|refused| refused.shown(&scratch).replace(&pid, "PID"));
+    insta::assert_snapshot!("two_runs_in_a_folder", shown.join("\n\n"));
+    scratch.write("open", "");
+    running.wait().expect(0);
+    records::expect_all_done(&scratch.path("run"), &job);
+}

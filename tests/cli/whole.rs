@@ -1,0 +1,186 @@
+//! Jobs from their file to their records, by the real program.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::PathBuf;
+
+use crate::random::Random;
+use crate::records::{self, Parents};
+use crate::scratch::Scratch;
+
+const SHAPES: [&[&str]; 2] = [&[], &["--nodes", "4", "--subclusters", "2"]];
+
+/// Runs `file` in each shape and sees that all of `job` was done.
+fn expect_runs(scratch: &Scratch, file: &str, job: &Parents) {
+    for (i, shape) in SHAPES.iter().enumerate() {
+        let folder = format!("run-{i}");
+        let args = [&["run", file, "--time-scale", "0.001", "--run-dir", &folder], *shape].concat();
+        scratch.run(&args).expect(0);
+        records::expect_all_done(&scratch.path(&folder), job);
+        fs::remove_dir_all(scratch.path(&folder)).unwrap();
+    }
+}
+
+fn data() -> Option<PathBuf> {
+    let data = std::env::var_os("EVENKEEL_DATA").map(PathBuf::from);
+    if data.is_none() {
+        eprintln!("skipped: EVENKEEL_DATA does not say where the recorded workflows are");
+    }
+    // Relative to the package, as a script at its top would have it.
+    data.map(|data| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(data))
+}
+
+#[test]
+fn recorded_workflows_run_to_their_end() {
+    let Some(data) = data() else { return };
+    let mut files: Vec<_> =
+        fs::read_dir(data.join("wfformat")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty());
+    let scratch = Scratch::new();
+    for file in files {
+        let job = records::wfformat(&file);
+        expect_runs(&scratch, file.to_str().unwrap(), &job);
+    }
+}
+
+#[test]
+fn a_random_graph_of_commands_and_kernels_runs_to_its_end() {
+    let mut random = Random::new();
+    let mut text = "name = \"random\"\n".to_owned();
+    let mut job = Parents::new();
+    for i in 0..150 {
+        let n = if i == 0 { 0 } else { random.below(4) };
+        let mut parents: Vec<String> = (0..n).map(|_| format!("t{}", random.below(i))).collect();
+        parents.sort();
+        parents.dedup();
+        let body = match random.below(4) {
+            0 => "command = [\"true\"]",
+            1 => "command = \"true && true\"",
+            2 => "kernel = \"spin\"\nargs = { seconds = 0.002 }",
+            _ => "kernel = \"noop\"",
+        };
+        writeln!(text, "[[task]]\nname = \"t{i}\"\n{body}\nafter = {parents:?}").unwrap();
+        job.insert(format!("t{i}"), parents);
+    }
+    let scratch = Scratch::new();
+    scratch.write("job.toml", &text);
+    expect_runs(&scratch, "job.toml", &job);
+}
+
+#[test]
+fn each_parameter_of_a_sweep_reaches_arguments_environment_and_files() {
+    let scratch = Scratch::new();
+    scratch.write(
+        "job.toml",
+        r#"
+        name = "sweep"
+        [[sweep]]
+        name = "run"
+        task_name = "run-%{size}-%{method}"
+        product = { size = { from = 1, to = 3 }, method = ["slow", "fast & cheap"] }
+        command = ["sh", "-c", 'echo "$1|$2|$size|$method|$OPTION|$EVENKEEL_TASK_NAME"', "sh", "%{size}", "%{method}"]
+        env = { OPTION = "o-%{size}-%{method}" }
+        stdout = "out/%{TASK_ID}-%{size}-%{ATTEMPT}.txt"
+        [[sweep]]
+        name = "pair"
+        zip = { a = [1, 2], b = ["x", "y"] }
+        kernel = "sum"
+        args = { value = 40 }
+        "#,
+    );
+    fs::create_dir(scratch.path("out")).unwrap();
+    scratch.run(&["run", "job.toml", "--run-dir", "run", "--nodes", "2"]).expect(0);
+    let mut index = 0;
+    for size in 1..=3 {
+        for method in ["slow", "fast & cheap"] {
+            let wanted =
+                format!("{size}|{method}|{size}|{method}|o-{size}-{method}|run-{size}-{method}\n");
+            assert_eq!(scratch.read(&format!("out/{index}-{size}-1.txt")), wanted);
+            index += 1;
+        }
+    }
+    let lines = records::lines(&scratch.path("run"));
+    let sums: Vec<_> = lines.iter().filter(|l| l.json["value"] == 40).collect();
+    assert_eq!((lines.len(), sums.len()), (8, 2));
+}
+
+#[test]
+fn a_time_limit_ends_a_task_and_all_that_it_started() {
+    let scratch = Scratch::new();
+    scratch.write(
+        "job.toml",
+        r#"
+        name = "limits"
+        [[task]]
+        name = "stubborn"
+        command = "trap '' TERM; sleep 1000 & while :; do sleep 1000; done"
+        time_limit = "200ms"
+        grace = "100ms"
+        [[task]]
+        name = "kernel"
+        kernel = "sleep"
+        args = { seconds = 1000 }
+        time_limit = "200ms"
+        [[task]]
+        name = "follows"
+        command = ["true"]
+        after = ["stubborn"]
+        [[task]]
+        name = "quick"
+        command = ["true"]
+        time_limit = "50s"
+        "#,
+    );
+    let finished = scratch.run(&["run", "job.toml", "--run-dir", "run"]).expect(1);
+    assert!(finished.stdout.contains("time limit"), "{}", finished.stdout);
+    let lines = records::lines(&scratch.path("run"));
+    let state = |task: &str| {
+        let line = lines.iter().find(|l| l.task == task).unwrap();
+        (line.state.clone(), line.json["exit"].clone(), line.attempt)
+    };
+    assert_eq!(state("stubborn"), ("failed".into(), "time_limit".into(), 1));
+    assert_eq!(state("kernel"), ("failed".into(), "time_limit".into(), 1));
+    assert_eq!(state("follows"), ("cancelled".into(), serde_json::Value::Null, 0));
+    assert_eq!(state("quick").0, "done");
+    scratch.expect_no_process(std::time::Duration::from_secs(1));
+}
+
+#[test]
+fn a_retry_makes_good_what_failed_once() {
+    let scratch = Scratch::new();
+    scratch.write(
+        "job.toml",
+        r#"
+        name = "retries"
+        [[task]]
+        name = "kernel"
+        kernel = "fail"
+        args = { message = "not yet", times = 1 }
+        retries = 1
+        [[task]]
+        name = "command"
+        command = "test $EVENKEEL_ATTEMPT = 3"
+        retries = 2
+        after = ["kernel"]
+        "#,
+    );
+    scratch.run(&["run", "job.toml", "--run-dir", "run"]).expect(0);
+    let told: Vec<_> = records::lines(&scratch.path("run"))
+        .into_iter()
+        .map(|line| (line.task, line.attempt, line.state))
+        .collect();
+    let line = |task: &str, attempt, state: &str| (task.to_owned(), attempt, state.to_owned());
+    assert_eq!(
+        told,
+        [
+            line("kernel", 1, "failed"),
+            line("kernel", 2, "done"),
+            line("command", 1, "failed"),
+            line("command", 2, "failed"),
+            line("command", 3, "done"),
+        ]
+    );
+    let counts = &records::verdict(&scratch.path("run"))["counts"];
+    assert_eq!((&counts["done"], &counts["failed"]), (&2.into(), &0.into()));
+}
