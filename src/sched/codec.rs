@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_value_nested_without_end_is_refused_not_followed() {
-        let mut forged = vec![7u8, 1].repeat(100_000);
+        let mut forged = [7u8, 1].repeat(100_000);
         forged.push(0);
         assert_eq!(Value::from_bytes(&forged), Err(Garbled("a value nested too deep")));
     }
