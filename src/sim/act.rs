@@ -147,6 +147,19 @@ impl World {
         }
     }
 
+    /// An attempt that is not wanted any more was told to end, if nothing kept that from it.
+    fn judge_cancelled(&self, peer: PeerId, key: AttemptKey, run: &Running) -> Result<(), Foul> {
+        let Some(since) = self.cancelled.get(&key.task).map(|at| run.started.max(*at)) else {
+            return Ok(());
+        };
+        let late = self.now.since(since) > Span(self.config.lease.0 * 2);
+        let well = self.hosts.iter().all(|host| host.troubled_until <= since);
+        if late && well && !run.stopping {
+            return Err(format!("{key} runs on {peer} long after it was cancelled"));
+        }
+        Ok(())
+    }
+
     pub(super) fn attempt_ends(
         &mut self,
         peer: PeerId,
@@ -158,9 +171,10 @@ impl World {
         if host.running.get(&key).is_none_or(|running| running.call != call) {
             return Ok(());
         }
-        let Some(Running { cores, started, ending, .. }) = host.running.remove(&key) else {
-            return Ok(());
-        };
+        let Some(running) = host.running.remove(&key) else { return Ok(()) };
+        self.judge_cancelled(peer, key, &running)?;
+        let host = &mut self.hosts[peer.index()];
+        let Running { cores, started, ending, .. } = running;
         let (start, end) = (host.clock.read(started), host.clock.read(now));
         let master = self.hosts[0].clock;
         self.log.add(now, peer, Line::Ends(key));

@@ -1,6 +1,8 @@
 //! The simulation itself: it takes what happens next, steps whom it concerns, and does what
 //! comes out.
 
+use std::collections::BTreeMap;
+
 use super::SimConfig;
 use super::agenda::{Agenda, Occurrence};
 use super::clock::Clock;
@@ -12,7 +14,7 @@ use super::outcome::{SimOutcome, Stats, Violation};
 use super::referee::{Foul, Referee};
 use super::rng::Rng;
 use super::seats::seats;
-use crate::model::{Epoch, Incarnation, PeerId, PlatformNode, Record, Span, Time, Verdict};
+use crate::model::{Epoch, Incarnation, PeerId, PlatformNode, Record, Span, TaskId, Time, Verdict};
 use crate::sched::{Batch, Entry, Event, Machine};
 
 /// How many steps at one moment are taken for standing still.
@@ -35,6 +37,8 @@ pub(super) struct World {
     pub(super) epoch: u32,
     /// The run was interrupted: when it is resumed, counted from its end.
     pub(super) resume_after: Option<Span>,
+    /// When the user cancelled tasks, in this epoch.
+    pub(super) cancelled: BTreeMap<TaskId, Time>,
     /// Frames that a process sends are late by so much until then.
     pub(super) slow: Vec<(Time, Span)>,
     pub(super) records: Vec<Record>,
@@ -70,6 +74,7 @@ impl World {
             stats: Stats::default(),
             epoch: 1,
             resume_after: None,
+            cancelled: BTreeMap::new(),
             records: Vec::new(),
             verdict: None,
             still: (Time::ZERO, 0),
