@@ -66,7 +66,7 @@ fn the_swarm_meets_what_it_is_for() {
         states.extend(outcome.records.iter().map(|record| record.state));
     }
     let rare = [total.missed, total.repeated, total.restarts, total.lost, total.epochs.into()];
-    assert!(rare.iter().all(|n| *n > 50), "{total:?}");
+    assert!(rare.iter().all(|n| *n > 30), "{total:?}");
     assert!([ExitCode::Done, ExitCode::TaskFailed].iter().all(|code| codes.contains(code)));
     assert!(
         [State::Done, State::Failed, State::Lost, State::Cancelled]

@@ -22,6 +22,8 @@ pub(super) struct SubMaster {
     work: Dispatcher<Dispatch>,
     /// Nodes that said hello before this sub-master was welcome itself.
     unwelcomed: BTreeMap<PeerId, Time>,
+    /// Attempts that were called off and may still come back from a node unstarted.
+    unwanted: BTreeSet<AttemptKey>,
     /// How much the parent called back that is still to come from the nodes.
     owed: u32,
     draining: bool,
@@ -41,6 +43,7 @@ impl SubMaster {
             leases: Leases::default(),
             work: Dispatcher::new(HORIZON),
             unwelcomed: BTreeMap::new(),
+            unwanted: BTreeSet::new(),
             owed: 0,
             draining: false,
             me: seat.peer,
@@ -85,6 +88,7 @@ impl SubMaster {
         self.work = Dispatcher::new(HORIZON);
         self.leases = Leases::default();
         self.unwelcomed.clear();
+        self.unwanted.clear();
         self.owed = 0;
         self.draining = false;
         self.start(cx);
@@ -122,6 +126,7 @@ impl SubMaster {
         let lost: Vec<Lost> =
             self.work.leave(node).into_iter().map(|key| Lost { key, node }).collect();
         self.up(cx, Message::Members { joined: Vec::new(), left: vec![node] });
+        lost.iter().for_each(|lost| _ = self.unwanted.remove(&lost.key));
         if !lost.is_empty() {
             self.up(cx, Message::Lost(lost));
         }
@@ -258,6 +263,7 @@ impl SubMaster {
 
     fn done(&mut self, cx: &mut Context<'_>, node: PeerId, mut completions: Vec<Completion>) {
         completions.retain(|c| self.work.done(node, c.key, cx.now));
+        completions.iter().for_each(|c| _ = self.unwanted.remove(&c.key));
         if node == self.me {
             self.map_times(&mut completions);
         }
@@ -276,14 +282,18 @@ impl SubMaster {
         }
     }
 
-    /// What nodes give back goes up as far as the parent called for it, and else to other nodes.
+    /// What nodes give back goes up if it was called off, and else as far as the parent called
+    /// for it; the rest goes to other nodes.
     fn returned(&mut self, cx: &mut Context<'_>, node: PeerId, mut dispatches: Vec<Dispatch>) {
         dispatches.retain(|d| self.work.release(node, d.key));
-        let up = if self.draining { dispatches.len() } else { self.owed as usize };
-        let stay = dispatches.split_off(up.min(dispatches.len()));
-        self.owed -= (dispatches.len() as u32).min(self.owed);
-        if !dispatches.is_empty() {
-            self.up(cx, Message::Returned(dispatches));
+        let (mut back, mut rest): (Vec<_>, Vec<_>) =
+            dispatches.into_iter().partition(|d| self.unwanted.remove(&d.key));
+        let up = if self.draining { rest.len() } else { self.owed as usize };
+        let stay = rest.split_off(up.min(rest.len()));
+        self.owed -= (rest.len() as u32).min(self.owed);
+        back.extend(rest);
+        if !back.is_empty() {
+            self.up(cx, Message::Returned(back));
         }
         stay.into_iter().for_each(|dispatch| self.enqueue(dispatch));
     }
@@ -314,6 +324,7 @@ impl SubMaster {
         let mut below: BTreeMap<PeerId, Vec<AttemptKey>> = BTreeMap::new();
         for key in keys {
             if let Some(node) = self.work.holder(key) {
+                self.unwanted.insert(key);
                 below.entry(node).or_default().push(key);
             }
         }
