@@ -330,12 +330,15 @@ fn look(path: &Path) -> io::Result<Option<Sight>> {
 
 /// Makes the file of this process at `path`; whether it was the first to.
 fn make(path: &Path) -> io::Result<bool> {
+    // Put together before: one that ends in between leaves a file that says nothing, and the
+    // next owner has to watch that in vain.
+    let text = Owner::current().text();
     let mut file = match File::options().write(true).create_new(true).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
         Err(error) => return Err(error),
     };
-    let written = file.write_all(Owner::current().text().as_bytes()).and_then(|()| file.sync_all());
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
     if written.is_err() {
         let _ = fs::remove_file(path);
     }

@@ -1,6 +1,10 @@
 //! Whole runs in one process: threads, channels, real programs.
 
+mod deaths;
+mod growth;
 mod jobs;
+mod marked;
+mod watched;
 
 use evenkeel::exec::Registry;
 use evenkeel::model::{ExitCode, Job, Task, Value};
@@ -8,7 +12,7 @@ use evenkeel::run::{Options, run};
 
 use jobs::reduction;
 
-fn options(nodes: u32, subclusters: u32) -> Options {
+pub(crate) fn options(nodes: u32, subclusters: u32) -> Options {
     Options { nodes, subclusters, ..Options::default() }
 }
 
@@ -33,4 +37,23 @@ fn programs_and_kernels_share_a_job() {
     assert!(outcome.is_done(), "{:?}", outcome.verdict);
     let tails: Vec<&str> = outcome.records.iter().map(|r| r.tail.as_str()).collect();
     assert_eq!(tails, ["hello\n", "", "last\n"]);
+}
+
+#[test]
+fn results_come_back_in_the_order_of_the_job() {
+    let mut job = Job::new("squares");
+    let mut registry = Registry::default();
+    registry.register("square", |cx| {
+        let n = cx.args().as_i64().ok_or("a whole number is needed")?;
+        // Later ones end sooner.
+        std::thread::sleep(std::time::Duration::from_micros((200 - n as u64) * 20));
+        Ok(Value::Int(n * n))
+    });
+    for n in 0..200 {
+        job.add(Task::kernel(format!("square-{n}"), "square", n));
+    }
+    let outcome = run(job, &registry, &options(4, 2)).unwrap();
+    let values: Vec<_> = outcome.values().map(|(id, value)| (id.0, value.as_i64())).collect();
+    let wanted: Vec<_> = (0..200).map(|n| (n, Some(i64::from(n) * i64::from(n)))).collect();
+    assert_eq!(values, wanted);
 }
