@@ -8,18 +8,14 @@ use evenkeel::sim::{
 };
 
 /// Seeds that broke a rule, and what they found.
-const FOUND: [(u64, &str); 8] = [
-    (
-        0,
-        "times of a sub-master's own node were told by its own clock, as if that were the master's",
-    ),
-    (15, "a task that adds tasks lost its value before they were tied to it"),
-    (648, "what ended after an interrupted run was closed was recorded, but not counted"),
-    (769, "a node that was draining lost its parent, came back and sat on what it was granted"),
-    (2559, "the same, after a hang"),
-    (136, "a task that was added behind one that had failed waited for ever"),
-    (1017, "a run that was resumed twice: a fault of the simulation's own"),
-    (919, "a process that hung when the run died: likewise"),
+const FOUND: [(u64, &str); 7] = [
+    (1, "times of a sub-master's own node were told by its clock as if it were the master's"),
+    (2, "a task that adds tasks lost its value before they were tied to it"),
+    (297, "what ended after an interrupted run was closed was recorded, but not counted"),
+    (418, "likewise"),
+    (0, "a task that was added behind one that had failed waited for ever"),
+    (107, "a subcluster kept what none of its nodes could run any more"),
+    (133, "likewise, until nothing happened any more"),
 ];
 
 fn run(seed: u64) -> Result<SimOutcome, Box<Violation>> {

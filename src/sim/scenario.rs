@@ -177,6 +177,8 @@ fn faults(rng: &mut Rng, platform: &Platform, job: &Job, lease: Span) -> FaultPl
         })
         .collect();
     let count = if rng.chance(10) { 0 } else { rng.within(1, 12) };
+    // Now and then only the user acts, so that it can be told what follows from that alone.
+    let gentle = rng.chance(15);
     let horizon = Span::from_millis(300) + about(platform, job).scale(0.3 + rng.unit());
     let peer = |rng: &mut Rng| {
         let any = rng.below(nodes);
@@ -189,7 +191,7 @@ fn faults(rng: &mut Rng, platform: &Platform, job: &Job, lease: Span) -> FaultPl
             _ => rng.span(lease, Span(lease.0 * 4)),
         };
         let who = peer(rng);
-        match rng.below(20) {
+        match if gentle { rng.within(18, 19) } else { rng.below(20) } {
             0..5 => Fault::Crash { peer: who, back: rng.chance(70).then_some(length) },
             5..9 => Fault::Hang { peer: who, length },
             9..13 => Fault::Cut { a: who, b: peer(rng), length },
