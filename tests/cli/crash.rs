@@ -133,7 +133,8 @@ fn expect_only_the_unfinished_again(effects: &str, killed: &[f64]) -> usize {
 fn a_run_that_is_killed_at_random_moments_is_taken_up_again() {
     let mut random = Random::new();
     let mut kills = 0;
-    for shape in [&[][..], &["--nodes", "2"], &["--nodes", "4", "--subclusters", "2"]].iter().cycle()
+    for shape in
+        [&[][..], &["--nodes", "2"], &["--nodes", "4", "--subclusters", "2"]].iter().cycle()
     {
         kills += until_the_end(&mut random, 10, shape);
         if kills >= 20 {

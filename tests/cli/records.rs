@@ -80,7 +80,9 @@ pub(crate) fn expect_all_done(folder: &Path, job: &Parents) {
             assert!(
                 child.start + slack >= parent.end,
                 "{task} started before {} ended:\n{}\n{}",
-                parent.task, child.json, parent.json
+                parent.task,
+                child.json,
+                parent.json
             );
         }
     }
@@ -141,7 +143,8 @@ fn expect_cores_held_by_one(lines: &[Line]) {
             assert!(
                 pair[0].end <= pair[1].start + slack,
                 "on one core at a time:\n{}\n{}",
-                pair[0].json, pair[1].json
+                pair[0].json,
+                pair[1].json
             );
         }
     }

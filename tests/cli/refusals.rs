@@ -96,7 +96,10 @@ fn a_task_that_fails_is_shown_with_the_end_of_its_output() {
     assert_eq!(of("follows")["node"], serde_json::Value::Null);
     let verdict = records::verdict(&scratch.path("run"));
     assert_eq!(verdict["exit_code"], 1);
-    assert_eq!((&verdict["counts"]["failed"], &verdict["counts"]["cancelled"]), (&3.into(), &2.into()));
+    assert_eq!(
+        (&verdict["counts"]["failed"], &verdict["counts"]["cancelled"]),
+        (&3.into(), &2.into())
+    );
 }
 
 #[test]

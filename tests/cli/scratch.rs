@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
 /// Nothing here takes as long as this, however busy the machine is.
@@ -64,7 +64,8 @@ impl Scratch {
     }
 
     pub(crate) fn start_command(&self, mut command: Command) -> Running<'_> {
-        let output = tempfile::Builder::new().prefix("output").tempdir_in(&self.dir).unwrap().keep();
+        let output =
+            tempfile::Builder::new().prefix("output").tempdir_in(&self.dir).unwrap().keep();
         let file = |name| File::create(output.join(name)).unwrap();
         command.stdout(file("out")).stderr(file("err"));
         Running { child: command.spawn().unwrap(), output, scratch: self }
@@ -159,6 +160,11 @@ impl Running<'_> {
         kill_process(self.pid(), signal).unwrap();
     }
 
+    /// To all of its process group, as a terminal does at Ctrl-C.
+    pub(crate) fn signal_group(&self, signal: Signal) {
+        kill_process_group(self.pid(), signal).unwrap();
+    }
+
     pub(crate) fn stderr(&self) -> String {
         read(&self.output, "err")
     }
@@ -230,7 +236,11 @@ impl Finished {
     pub(crate) fn shown(&self, scratch: &Scratch) -> String {
         let code = self.status.code().map_or("none".to_owned(), |code| code.to_string());
         let part = |text: &str| scratch.redact(text);
-        format!("exit {code}\n--- stdout\n{}\n--- stderr\n{}", part(&self.stdout), part(&self.stderr))
+        format!(
+            "exit {code}\n--- stdout\n{}\n--- stderr\n{}",
+            part(&self.stdout),
+            part(&self.stderr)
+        )
     }
 }
 

@@ -50,10 +50,10 @@ fn expect_resumes(scratch: &Scratch, job: &Parents) {
     scratch.expect_no_process(Duration::from_secs(1));
 }
 
-fn expect_finishes_what_runs(signal: Signal) {
+fn expect_finishes_what_runs(send: impl FnOnce(&Running<'_>)) {
     let (scratch, job) = scratch();
     let mut running = start(&scratch);
-    running.signal(signal);
+    send(&running);
     running_says(&mut running, "finishing what runs");
     scratch.write("open", "");
     let finished = running.wait().expect(4);
@@ -72,21 +72,26 @@ fn running_says(running: &mut Running<'_>, words: &str) {
 
 #[test]
 fn an_interrupt_finishes_what_runs_and_leaves_a_run_to_resume() {
-    expect_finishes_what_runs(Signal::INT);
+    expect_finishes_what_runs(|running| running.signal(Signal::INT));
 }
 
 #[test]
-fn a_termination_does_the_same() {
-    expect_finishes_what_runs(Signal::TERM);
+fn so_does_ctrl_c_which_goes_to_the_guard_too() {
+    expect_finishes_what_runs(|running| running.signal_group(Signal::INT));
+}
+
+#[test]
+fn so_does_a_termination() {
+    expect_finishes_what_runs(|running| running.signal(Signal::TERM));
 }
 
 #[test]
 fn a_second_interrupt_stops_at_once() {
     let (scratch, job) = scratch();
     let mut running = start(&scratch);
-    running.signal(Signal::INT);
+    running.signal_group(Signal::INT);
     running_says(&mut running, "once more to stop at once");
-    running.signal(Signal::INT);
+    running.signal_group(Signal::INT);
     // Nobody opens the gates: it can only end by stopping what runs.
     running.wait().expect(4);
     scratch.expect_no_process(Duration::from_secs(1));

@@ -16,7 +16,10 @@ fn topo(scratch: &Scratch, args: &[&str]) -> Finished {
 fn a_described_machine_is_shown() {
     let scratch = Scratch::new();
     insta::assert_snapshot!("topo", topo(&scratch, &["topo"]).shown(&scratch));
-    insta::assert_snapshot!("topo_nodes", topo(&scratch, &["topo", "--nodes", "3"]).shown(&scratch));
+    insta::assert_snapshot!(
+        "topo_nodes",
+        topo(&scratch, &["topo", "--nodes", "3"]).shown(&scratch)
+    );
 }
 
 #[test]

@@ -94,9 +94,8 @@ fn each_parameter_of_a_sweep_reaches_arguments_environment_and_files() {
     let mut index = 0;
     for size in 1..=3 {
         for method in ["slow", "fast & cheap"] {
-            let wanted = format!(
-                "{size}|{method}|{size}|{method}|o-{size}-{method}|run-{size}-{method}\n"
-            );
+            let wanted =
+                format!("{size}|{method}|{size}|{method}|o-{size}-{method}|run-{size}-{method}\n");
             assert_eq!(scratch.read(&format!("out/{index}-{size}-1.txt")), wanted);
             index += 1;
         }
