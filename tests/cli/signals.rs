@@ -141,3 +141,20 @@ fn a_folder_that_a_run_lives_in_is_refused_to_others() {
     running.wait().expect(0);
     records::expect_all_done(&scratch.path("run"), &job);
 }
+
+#[test]
+fn records_can_be_read_while_the_run_goes_on() {
+    let (scratch, job) = scratch();
+    scratch.write(
+        "more.toml",
+        &(scratch.read("job.toml")
+            + "[[task]]\nname = \"quick\"\npriority = 1\ncommand = [\"true\"]\n"),
+    );
+    let mut running = scratch.start(&["run", "more.toml", "--run-dir", "run"]);
+    running.wait_until("a record", || scratch.read("run/records.jsonl").contains("\"quick\""));
+    let lines = records::lines(&scratch.path("run"));
+    assert!(lines.iter().all(|line| line.task == "quick"), "{lines:?}");
+    scratch.write("open", "");
+    running.wait().expect(0);
+    assert_eq!(records::lines(&scratch.path("run")).len(), job.len() + 1);
+}
