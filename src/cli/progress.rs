@@ -36,6 +36,7 @@ impl Watcher {
 
     pub(super) fn hear(&self, notice: &Notice) {
         match notice {
+            Notice::Told => {}
             Notice::Note(text) => self.bar.suspend(|| terminal::say(&format!("note: {text}"))),
             Notice::Record(record) => {
                 let mut counts = self.counts.lock();

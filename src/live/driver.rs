@@ -34,6 +34,8 @@ pub enum Input {
 pub enum Notice {
     /// An attempt ended, or a task was cancelled. It is durable.
     Record(Box<Record>),
+    /// The records that became final together have all been told.
+    Told,
     /// A sentence for the user.
     Note(String),
 }
@@ -242,10 +244,14 @@ impl<T: Transport> Driver<T> {
             self.recorder = None;
             self.note(format!("recording ends: {error}"));
         }
-        let mut appended = false;
+        let (mut appended, mut published) = (false, false);
         for action in actions {
             appended |= matches!(action, Action::Append(_));
+            published |= matches!(action, Action::Publish(_));
             self.act(action);
+        }
+        if published {
+            (self.notify)(Notice::Told);
         }
         if appended && self.journal.is_none() {
             self.step(Event::Durable(self.appended));

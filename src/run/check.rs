@@ -12,20 +12,8 @@ pub(super) fn prepare(
     registry: &Registry,
     nodes: &[NodeInfo],
 ) -> Result<(Batch, Graph), RunError> {
+    tasks(&job, registry, nodes, |_| true)?;
     let name = |id: TaskId| job.task_name(id).into_owned();
-    let ids = || (0..job.tasks.len() as u32).map(TaskId);
-    for id in ids() {
-        let task = &job.tasks[id.index()];
-        if task.after.iter().any(|d| d.task.index() >= job.tasks.len()) {
-            return Err(RunError::UnknownDependency { task: name(id) });
-        }
-        check_kernel(&job, id, registry)?;
-        if nodes.iter().all(|node| task.request.met_by(&node.capacity).is_none()) {
-            let (asks, have) =
-                (asked(&task.request, &job.resources), largest(nodes, &job.resources));
-            return Err(RunError::Unmeetable { task: name(id), asks, have });
-        }
-    }
     let graph = Graph::new(&job)
         .map_err(|cycle| RunError::Cycle(cycle.0.into_iter().map(name).collect()))?;
     let ranks = policy::priorities(&job, &graph).into_iter().map(|rank| rank.0).collect();
@@ -33,6 +21,29 @@ pub(super) fn prepare(
     let batch =
         Batch { name: job.name, tasks: job.tasks, ranks, templates, resources: job.resources };
     Ok((batch, graph))
+}
+
+/// Checks those tasks of `job` that are still `open`.
+pub(super) fn tasks(
+    job: &Job,
+    registry: &Registry,
+    nodes: &[NodeInfo],
+    open: impl Fn(TaskId) -> bool,
+) -> Result<(), RunError> {
+    let name = |id: TaskId| job.task_name(id).into_owned();
+    for id in (0..job.tasks.len() as u32).map(TaskId).filter(|id| open(*id)) {
+        let task = &job.tasks[id.index()];
+        if task.after.iter().any(|d| d.task.index() >= job.tasks.len()) {
+            return Err(RunError::UnknownDependency { task: name(id) });
+        }
+        check_kernel(job, id, registry)?;
+        if nodes.iter().all(|node| task.request.met_by(&node.capacity).is_none()) {
+            let (asks, have) =
+                (asked(&task.request, &job.resources), largest(nodes, &job.resources));
+            return Err(RunError::Unmeetable { task: name(id), asks, have });
+        }
+    }
+    Ok(())
 }
 
 fn check_kernel(job: &Job, id: TaskId, registry: &Registry) -> Result<(), RunError> {

@@ -17,6 +17,8 @@ pub(super) struct Collector {
 struct Records {
     all: Vec<Record>,
     file: Option<RecordFile>,
+    /// What keeps the file from being written, as it was told last.
+    problem: Option<String>,
 }
 
 impl Collector {
@@ -24,20 +26,28 @@ impl Collector {
         file: Option<RecordFile>,
         watch: impl Fn(&Notice) + Send + Sync + 'static,
     ) -> Arc<Collector> {
-        let records = Mutex::new(Records { all: Vec::new(), file });
+        let records = Mutex::new(Records { all: Vec::new(), file, problem: None });
         Arc::new(Collector { records, watch: Box::new(watch) })
     }
 
     pub(super) fn hear(&self, notice: Notice) {
         (self.watch)(&notice);
+        let mut records = self.records.lock();
+        let file = records.file.as_mut();
+        let written = match &notice {
+            Notice::Record(record) => file.map_or(Ok(()), |file| file.append(record)),
+            Notice::Told => file.map_or(Ok(()), RecordFile::flush),
+            Notice::Note(_) => Ok(()),
+        };
         if let Notice::Record(record) = notice {
-            let mut records = self.records.lock();
-            let written = records.file.as_mut().map_or(Ok(()), |file| file.append(&record));
             records.all.push(*record);
-            drop(records);
-            if let Err(problem) = written {
-                (self.watch)(&Notice::Note(problem));
-            }
+        }
+        let problem = written.err();
+        let is_new = problem != records.problem;
+        records.problem.clone_from(&problem);
+        drop(records);
+        if let Some(problem) = problem.filter(|_| is_new) {
+            (self.watch)(&Notice::Note(problem));
         }
     }
 
@@ -48,7 +58,7 @@ impl Collector {
     /// What was gathered; the file is complete then.
     pub(super) fn finish(&self) -> Vec<Record> {
         let mut records = self.records.lock();
-        if let Some(Err(problem)) = records.file.take().map(RecordFile::close) {
+        if let Some(Err(problem)) = records.file.take().map(|mut file| file.flush()) {
             (self.watch)(&Notice::Note(problem));
         }
         std::mem::take(&mut records.all)

@@ -23,7 +23,8 @@ impl RecordFile {
         self.0.append(&line).map_err(|error| error.to_string())
     }
 
-    pub(super) fn close(mut self) -> Result<(), String> {
+    /// Lets others read what was appended.
+    pub(super) fn flush(&mut self) -> Result<(), String> {
         self.0.flush().map_err(|error| error.to_string())
     }
 }

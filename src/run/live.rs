@@ -114,7 +114,6 @@ impl Run {
     ) -> Result<Run, RunError> {
         let host = Host::discover()?;
         let folder = RunFolder::open(folder)?;
-        files::retract_verdict(&folder)?;
         let recovered = Journal::read(folder.path())?;
         let before = recovered.len();
         let entries = past::decode(folder.path(), &recovered)?;
@@ -125,6 +124,9 @@ impl Run {
         layout.notes.extend(recovered.torn.map(|torn| {
             format!("the last {} bytes of the journal were torn and are cut off", torn.bytes)
         }));
+        // A program that lacks a kernel must not fail the tasks that call it.
+        check::tasks(&past.job, registry, layout.nodes(), |id| !past.done.contains(&id))?;
+        files::retract_verdict(&folder)?;
         let graph = Graph::new(&past.job).unwrap_or_default();
         let (id, name) = (past.run, past.job.name);
         // One axis of time for all records of a run, however often it is taken up.

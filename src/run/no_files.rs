@@ -15,7 +15,7 @@ impl RecordFile {
         Ok(())
     }
 
-    pub(super) fn close(self) -> Result<(), String> {
+    pub(super) fn flush(&mut self) -> Result<(), String> {
         Ok(())
     }
 }

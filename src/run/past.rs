@@ -1,6 +1,6 @@
 //! What the journal of a run says of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,6 +16,8 @@ pub(super) struct Past {
     /// All that was submitted; not what kernels added.
     pub(super) job: Job,
     pub(super) sealed: bool,
+    /// What is done already.
+    pub(super) done: BTreeSet<TaskId>,
     /// The latest time in it: what comes now comes after.
     pub(super) until: Time,
 }
@@ -23,8 +25,13 @@ pub(super) struct Past {
 impl Past {
     /// Nothing if no job was submitted.
     pub(super) fn of(entries: &[Entry]) -> Option<Past> {
-        let mut past =
-            Past { run: RunId(0), job: Job::default(), sealed: false, until: Time::ZERO };
+        let mut past = Past {
+            run: RunId(0),
+            job: Job::default(),
+            sealed: false,
+            done: BTreeSet::new(),
+            until: Time::ZERO,
+        };
         let mut submitted = false;
         for entry in entries {
             match entry {
@@ -40,6 +47,9 @@ impl Past {
                 Entry::Ended { record, .. } => {
                     let times = [record.ready, record.start, record.end];
                     past.until = times.into_iter().flatten().fold(past.until, Time::max);
+                    if record.state == State::Done {
+                        past.done.insert(record.task);
+                    }
                 }
                 Entry::Granted(_) | Entry::Returned(_) | Entry::Closed(_) => {}
             }

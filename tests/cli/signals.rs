@@ -50,10 +50,10 @@ fn expect_resumes(scratch: &Scratch, job: &Parents) {
     scratch.expect_no_process(Duration::from_secs(1));
 }
 
-fn expect_finishes_what_runs(signal: Signal) {
+fn expect_finishes_what_runs(send: impl FnOnce(&Running<'_>)) {
     let (scratch, job) = scratch();
     let mut running = start(&scratch);
-    running.signal(signal);
+    send(&running);
     running_says(&mut running, "finishing what runs");
     scratch.write("open", "");
     let finished = running.wait().expect(4);
@@ -72,21 +72,26 @@ fn running_says(running: &mut Running<'_>, words: &str) {
 
 #[test]
 fn an_interrupt_finishes_what_runs_and_leaves_a_run_to_resume() {
-    expect_finishes_what_runs(Signal::INT);
+    expect_finishes_what_runs(|running| running.signal(Signal::INT));
 }
 
 #[test]
-fn a_termination_does_the_same() {
-    expect_finishes_what_runs(Signal::TERM);
+fn so_does_ctrl_c_which_goes_to_the_guard_too() {
+    expect_finishes_what_runs(|running| running.signal_group(Signal::INT));
+}
+
+#[test]
+fn so_does_a_termination() {
+    expect_finishes_what_runs(|running| running.signal(Signal::TERM));
 }
 
 #[test]
 fn a_second_interrupt_stops_at_once() {
     let (scratch, job) = scratch();
     let mut running = start(&scratch);
-    running.signal(Signal::INT);
+    running.signal_group(Signal::INT);
     running_says(&mut running, "once more to stop at once");
-    running.signal(Signal::INT);
+    running.signal_group(Signal::INT);
     // Nobody opens the gates: it can only end by stopping what runs.
     running.wait().expect(4);
     scratch.expect_no_process(Duration::from_secs(1));
@@ -135,4 +140,21 @@ fn a_folder_that_a_run_lives_in_is_refused_to_others() {
     scratch.write("open", "");
     running.wait().expect(0);
     records::expect_all_done(&scratch.path("run"), &job);
+}
+
+#[test]
+fn records_can_be_read_while_the_run_goes_on() {
+    let (scratch, job) = scratch();
+    scratch.write(
+        "more.toml",
+        &(scratch.read("job.toml")
+            + "[[task]]\nname = \"quick\"\npriority = 1\ncommand = [\"true\"]\n"),
+    );
+    let mut running = scratch.start(&["run", "more.toml", "--run-dir", "run"]);
+    running.wait_until("a record", || scratch.read("run/records.jsonl").contains("\"quick\""));
+    let lines = records::lines(&scratch.path("run"));
+    assert!(lines.iter().all(|line| line.task == "quick"), "{lines:?}");
+    scratch.write("open", "");
+    running.wait().expect(0);
+    assert_eq!(records::lines(&scratch.path("run")).len(), job.len() + 1);
 }

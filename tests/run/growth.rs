@@ -7,9 +7,12 @@ use evenkeel::run::{Options, Outcome, run};
 use crate::options;
 use crate::watched::{Watched, expect_all_done};
 
+/// 63 tasks of a binary tree of 32 leaves, and a sum for each of its 31 branches.
+pub(crate) const TASKS_OF_32: usize = 63 + 31;
+
 /// `grow` halves its number until it is 1, each half a task of its own, and a task that adds
 /// them up again.
-fn registry() -> Registry {
+pub(crate) fn registry() -> Registry {
     let mut registry = Registry::default();
     registry.register("grow", |cx| {
         let n = cx.args().as_i64().ok_or("a whole number is needed")?;
@@ -36,7 +39,7 @@ fn registry() -> Registry {
     registry
 }
 
-fn grown(n: i64) -> Job {
+pub(crate) fn grown(n: i64) -> Job {
     let mut job = Job::new("growing");
     job.add(Task::kernel("g", "grow", n));
     job
@@ -50,8 +53,7 @@ fn leaves(outcome: &Outcome) -> usize {
 fn a_job_grows_while_it_runs() {
     for (nodes, subclusters) in [(1, 1), (4, 2)] {
         let outcome = run(grown(32), &registry(), &options(nodes, subclusters)).unwrap();
-        // 63 tasks of a binary tree, and a sum for each of its 31 branches.
-        expect_all_done(&outcome, 63 + 31);
+        expect_all_done(&outcome, TASKS_OF_32);
         assert!(leaves(&outcome) >= 32);
     }
 }
@@ -63,7 +65,7 @@ fn a_job_that_grows_survives_a_node() {
         let watched = Watched::start(grown(32), &registry(), &options);
         watched.hear(heard);
         watched.handle.kill(PeerId(3));
-        expect_all_done(&watched.wait(), 63 + 31);
+        expect_all_done(&watched.wait(), TASKS_OF_32);
     }
 }
 

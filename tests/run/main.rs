@@ -1,9 +1,11 @@
 //! Whole runs in one process: threads, channels, real programs.
+#![allow(clippy::print_stderr, reason = "what was counted is worth seeing")]
 
 mod deaths;
 mod growth;
 mod jobs;
 mod marked;
+mod resume;
 mod watched;
 
 use evenkeel::exec::Registry;

@@ -44,14 +44,9 @@ impl Watched {
     /// Waits for the end.
     #[track_caller]
     pub(crate) fn wait(self) -> Outcome {
-        // While records come the run goes on; when the last one is heard they end.
-        let Watched { run, handle, records } = self;
-        drop(handle);
-        let (sender, ended) = mpsc::channel();
-        std::thread::spawn(move || sender.send(run.wait()));
-        let outcome = ended.recv_timeout(LIMIT).expect("the run ends in time").unwrap();
-        drop(records);
-        outcome
+        let (sender, ended) = mpsc::sync_channel(1);
+        std::thread::spawn(move || drop(sender.send(self.run.wait())));
+        ended.recv_timeout(LIMIT).expect("the run ends in time").unwrap()
     }
 }
 
