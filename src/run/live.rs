@@ -268,7 +268,7 @@ impl Starting<'_> {
             pinned: self.layout.pinned(i),
             registry: self.registry.clone(),
             clock: self.clock,
-            scratch: None,
+            scratch: Some(std::env::temp_dir()),
         };
         let executor = Executor::start(config, move |report| control.report(report))?;
         let listener = Arc::clone(collector);
