@@ -64,4 +64,4 @@ fuzz:
 
 # Simulations with faults, each from its own seed; a seed that breaks a promise is printed.
 swarm:
-	$(CARGO) run --locked --release --example swarm -- --seeds $(SEEDS)
+	$(CARGO) run --locked --release --example swarm -- 0 $(SEEDS)

@@ -16,6 +16,7 @@ mod plan;
 mod progress;
 mod replay;
 mod run;
+mod show;
 mod simulate;
 mod status;
 mod terminal;

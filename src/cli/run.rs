@@ -7,12 +7,11 @@ use std::sync::Arc;
 
 use super::args::RunArgs;
 use super::progress::Watcher;
-use super::{Failure, input, terminal};
+use super::{Failure, input, show, terminal};
 use crate::exec::Registry;
 use crate::host::Signals;
 use crate::model::{ExitCode, Job};
-use crate::report::{self, NodeCores, Summary};
-use crate::run::{Options, Outcome, Run};
+use crate::run::{Options, Run};
 use crate::spec::JobFile;
 
 pub(super) fn run(args: &RunArgs, registry: &Registry) -> Result<ExitCode, Failure> {
@@ -31,7 +30,7 @@ pub(super) fn run(args: &RunArgs, registry: &Registry) -> Result<ExitCode, Failu
     .map_err(|error| Failure::new(ExitCode::Infrastructure, error))?;
     let outcome = run.wait()?;
     watcher.finish();
-    show(&outcome, args.json);
+    show::show(&outcome, args.json);
     Ok(outcome.verdict.code)
 }
 
@@ -93,47 +92,4 @@ fn new_folder(job: &Job) -> io::Result<PathBuf> {
         }
     }
     Err(io::Error::other("all names are taken"))
-}
-
-fn show(outcome: &Outcome, json: bool) {
-    let nodes: Vec<NodeCores> = outcome
-        .nodes
-        .iter()
-        .map(|node| NodeCores {
-            node: node.node,
-            host: node.host.clone(),
-            cores: node.cores.clone(),
-        })
-        .collect();
-    let bound = Some(outcome.lower_bound);
-    let summary = Summary::new(&outcome.name, &outcome.records, &nodes, bound);
-    let folder = outcome.folder.as_ref().map(|folder| folder.display().to_string());
-    if json {
-        let part = |text: &str| serde_json::from_str(text).unwrap_or(serde_json::Value::Null);
-        let all = serde_json::json!({
-            "version": 1,
-            "verdict": part(&report::verdict_to_json(&outcome.verdict)),
-            "summary": part(&summary.to_json()),
-            "folder": folder,
-        });
-        return terminal::print(&format!("{all:#}"));
-    }
-    terminal::print(&summary.table(terminal::width(), terminal::colour()));
-    terminal::print(&format!("{}: {}", verdict_word(outcome), outcome.verdict.reason));
-    if let Some(folder) = folder {
-        terminal::print(&format!("records in {folder}"));
-        if outcome.verdict.code == ExitCode::Interrupted {
-            terminal::print(&format!("go on with: evenkeel run --resume {folder}"));
-        }
-    }
-}
-
-fn verdict_word(outcome: &Outcome) -> &'static str {
-    match outcome.verdict.code {
-        ExitCode::Done => "done",
-        ExitCode::TaskFailed => "failed",
-        ExitCode::BadInput => "refused",
-        ExitCode::Infrastructure => "given up",
-        ExitCode::Interrupted => "interrupted",
-    }
 }

@@ -6,10 +6,10 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
 use super::Pool;
-use super::pin::pin_current_thread;
 use super::shared::{OnPanic, Shared};
 use super::work::discard;
 use super::worker;
+use crate::host::pin_current_thread;
 use crate::model::{Core, Topology};
 
 /// What a worker's stack may grow to: as much as a program's first thread is usually given,

@@ -33,7 +33,6 @@
 mod builder;
 mod join;
 mod latch;
-mod pin;
 mod scope;
 mod shared;
 mod sleep;

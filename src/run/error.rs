@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::exec::ExecError;
 use crate::host::HostError;
 use crate::model::ExitCode;
+use crate::sim::Violation;
 use crate::store::StoreError;
 
 /// Why a run could not be started, or has no verdict.
@@ -63,6 +64,8 @@ pub enum RunError {
         /// What it said.
         error: io::Error,
     },
+    /// A simulated run broke a rule that holds of every run: a fault of this library.
+    Violation(Box<Violation>),
     /// The master was killed: there is no verdict, and the run can be resumed from its folder.
     MasterKilled,
 }
@@ -86,6 +89,7 @@ impl RunError {
             | RunError::Exec(_)
             | RunError::Store(_)
             | RunError::Io { .. }
+            | RunError::Violation(_)
             | RunError::MasterKilled => ExitCode::Infrastructure,
         }
     }
@@ -127,6 +131,7 @@ impl fmt::Display for RunError {
             RunError::Exec(error) => error.fmt(f),
             RunError::Store(error) => error.fmt(f),
             RunError::Io { what, error } => write!(f, "cannot {what}: {error}"),
+            RunError::Violation(violation) => violation.fmt(f),
             RunError::MasterKilled => {
                 f.write_str("the master was killed; the run can be resumed from its folder")
             }

@@ -37,6 +37,7 @@ mod live;
 mod options;
 mod outcome;
 mod past;
+mod simulated;
 
 pub use error::RunError;
 pub use layout::local_nodes;
@@ -44,6 +45,7 @@ pub use live::{Run, RunHandle};
 pub use options::Options;
 pub use outcome::{NodeInfo, Outcome};
 pub use past::{Status, status};
+pub use simulated::simulate;
 
 use crate::exec::Registry;
 use crate::model::Job;

@@ -124,6 +124,11 @@ fn cores_of(resources: &Resources) -> u64 {
     resources.get(ResourceId::CORES).ceil()
 }
 
+/// Whether a child with room, now or later, could run `request`.
+fn can_ever_meet(children: &BTreeMap<PeerId, Child>, request: &Request) -> bool {
+    children.values().any(|child| !child.draining && child.meets(request))
+}
+
 /// Something to call back from a child.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Recall {
@@ -211,24 +216,17 @@ impl<T> Dispatcher<T> {
         self.children.get_mut(&peer).is_some_and(|child| child.settle(key).is_some())
     }
 
-    /// Whether a child with room, now or later, could run `request`.
-    #[must_use]
-    pub(super) fn can_ever_meet(&self, request: &Request) -> bool {
-        self.children.values().any(|child| !child.draining && child.meets(request))
-    }
-
     /// What no child could run, now or later, in the order of urgency.
     #[must_use]
     pub(super) fn unmeetable(&self) -> Option<Urgency> {
         let heads = self.queue.heads();
-        heads.into_iter().find(|(request, _)| !self.can_ever_meet(request)).map(|(_, u)| u)
+        heads.into_iter().find(|(r, _)| !can_ever_meet(&self.children, r)).map(|(_, u)| u)
     }
 
     /// Takes out what no child could run, now or later.
     pub(super) fn take_unmeetable(&mut self) -> Vec<T> {
         let children = &self.children;
-        let met = |r: &Request| children.values().any(|c| !c.draining && c.meets(r));
-        self.queue.take_least(usize::MAX, |request| !met(request))
+        self.queue.reject(|request| can_ever_meet(children, request))
     }
 
     /// Deals out what there is room for. `key` says which attempt an item is.

@@ -128,7 +128,8 @@ pub enum Action {
     Note(String),
     /// The run is over.
     Finish(Verdict),
-    /// This process is not needed any more.
+    /// This process is not needed any more. To be obeyed after the next [`Event::Flush`]: its
+    /// last words wait to be sent.
     Leave,
 }
 
@@ -148,6 +149,8 @@ pub enum Entry {
     Sealed,
     /// Attempts were given out. Not waited for: it only tells a resumed master what may have run.
     Granted(Vec<AttemptKey>),
+    /// Attempts came back without having started, as if they had not been given out.
+    Returned(Vec<AttemptKey>),
     /// An attempt, or a task that was never tried, ended. What the job knows of the task (name,
     /// kind, meta) is left out of the record.
     Ended {
@@ -206,5 +209,6 @@ wire_enum! {
         3 => Granted(keys),
         4 => Ended { record, added },
         5 => Closed(verdict),
+        6 => Returned(keys),
     }
 }

@@ -143,7 +143,10 @@ impl Attachment {
         }
         self.clock.learn(&renewal, now);
         let until = renewal.asked + (renewal.lease - margin(renewal.lease));
-        let ask = renewal.asked + Span(self.lease.0.min(renewal.lease.0) / ASKS);
+        // A parent that is short of time itself has ever less to give; it is not asked ever
+        // faster for that.
+        let often = margin(self.lease).max(self.lease.min(renewal.lease));
+        let ask = renewal.asked + Span(often.0 / ASKS);
         self.state = State::Attached { until, ask };
     }
 
@@ -258,6 +261,22 @@ mod tests {
             now += Span::from_millis(1);
         }
         assert!(now < heard + LEASE);
+    }
+
+    #[test]
+    fn a_parent_with_little_lease_left_is_not_asked_without_end() {
+        let mut child = Attachment::new(vec![PeerId(0)], LEASE);
+        let (end, mut now, mut asked) = (Time::ZERO + LEASE, Time::ZERO, 0);
+        loop {
+            let left = Renewal { lease: end.since(now), ..renewal(now, now) };
+            child.renewed(left, now);
+            now = child.deadline().unwrap();
+            match child.due(now) {
+                Due::Lapsed => break,
+                _ => asked += 1,
+            }
+        }
+        assert!(now < end && asked < 100, "asked {asked} times");
     }
 
     #[test]

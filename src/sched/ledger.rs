@@ -1,7 +1,7 @@
 //! What the master knows of each task: where it stands, what it waits for, what it gave back.
 //!
-//! One array per fact rather than one struct per task: a task takes about 40 bytes here beside
-//! what the user wrote of it.
+//! One array per fact rather than one struct per task: a task takes some 40 bytes here beside
+//! what the user wrote of it, and 8 for each predecessor.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -327,14 +327,30 @@ impl Ledger {
         stranded.into_iter().collect()
     }
 
+    /// What ended badly before tasks from `first` on came that wait for it.
+    pub(super) fn bars(&self, first: usize) -> BTreeSet<TaskId> {
+        let before = self.tasks[first..].iter().flat_map(|task| &task.after).map(|d| d.task);
+        before.filter(|id| matches!(self.stage(*id), Stage::Failed | Stage::Cancelled)).collect()
+    }
+
+    /// How many tasks there are.
+    pub(super) fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
     /// The task exists.
     pub(super) fn knows(&self, id: TaskId) -> bool {
         id.index() < self.tasks.len()
     }
 
-    /// The journal says that an attempt was given out.
+    /// The task exists and has not ended.
+    pub(super) fn is_open(&self, id: TaskId) -> bool {
+        self.knows(id) && !self.stage(id).is_over()
+    }
+
+    /// The journal says that an attempt was given out. The first is 1.
     pub(super) fn replay_granted(&mut self, key: AttemptKey) {
-        if self.knows(key.task) {
+        if self.knows(key.task) && key.attempt > Attempt(0) {
             let attempt = &mut self.attempts[key.task.index()];
             *attempt = (*attempt).max(key.attempt);
             if self.stage(key.task) == Stage::Ready {
@@ -365,5 +381,48 @@ fn check(task: &Task, tasks: usize, templates: &[Arc<Template>]) -> Result<(), S
             let known = sweep.is_some_and(|s| s.len().is_some_and(|n| *index < n));
             known.then_some(()).ok_or(format!("task {name} is of a sweep that there is not"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Body;
+
+    #[test]
+    fn a_value_is_kept_until_the_last_task_that_uses_it_has_ended() {
+        let user = |name: &str| Task::kernel(name, "noop", ()).after([TaskId(0)]);
+        let tasks = vec![Task::kernel("source", "noop", ()), user("done"), user("cancelled")];
+        let mut ledger = Ledger::default();
+        let ranks = vec![0; tasks.len()];
+        let batch = Batch { tasks, ranks, ..Batch::default() };
+        assert_eq!(ledger.submit(batch, Time::ZERO), Ok(vec![TaskId(0)]));
+        ledger.grant(TaskId(0));
+        assert_eq!(ledger.done(TaskId(0), Value::Int(5), Time::ZERO), [1, 2].map(TaskId));
+        ledger.grant(TaskId(1));
+        assert_eq!(ledger.dispatch(TaskId(1)).inputs, [(TaskId(0), Value::Int(5))]);
+        ledger.done(TaskId(1), Value::Int(6), Time::ZERO);
+        assert_eq!(ledger.values.len(), 1, "one still needs the source; nobody needs the 6");
+        ledger.cancel(TaskId(2));
+        assert!(ledger.values.is_empty());
+    }
+
+    /// Bytes of one element of an array, without naming its type again.
+    fn each<T>(_: &[T]) -> usize {
+        size_of::<T>()
+    }
+
+    #[test]
+    fn a_task_takes_no_more_than_200_bytes_beside_the_strings_of_the_user() {
+        let Ledger { tasks, ranks, stage, waits, attempts, failures, ready, uses, first, .. } =
+            Ledger::default();
+        let columns = each(&ranks) + each(&stage) + each(&waits) + each(&attempts);
+        let columns = columns + each(&failures) + each(&ready) + each(&uses) + each(&first);
+        assert!(columns <= 40, "{columns} bytes beside the task itself");
+        let edge = each(&Ledger::default().edges) + size_of::<Dependency>();
+        let whole = columns + each(&tasks) + size_of::<Body>() + edge;
+        assert!(whole <= 256, "{whole} bytes with a body of its own and one predecessor");
+        let of_a_sweep = columns + each(&tasks);
+        assert!(of_a_sweep <= 200, "{of_a_sweep} bytes for a task of a sweep");
     }
 }

@@ -72,6 +72,9 @@ impl Master {
     }
 
     pub(super) fn deadline(&self) -> Option<Time> {
+        if self.is_closed() {
+            return self.leases.next();
+        }
         let stuck = self.stuck.map(|since| since + self.wait_for_nodes);
         [self.leases.next(), self.work.next_recall(), stuck].into_iter().flatten().min()
     }
@@ -101,12 +104,17 @@ impl Master {
             Entry::Granted(keys) => {
                 keys.into_iter().for_each(|key| self.ledger.replay_granted(key));
             }
+            Entry::Returned(keys) => {
+                let out = keys.into_iter().filter(|key| self.ledger.is_out(*key));
+                let out: Vec<AttemptKey> = out.collect();
+                out.into_iter().for_each(|key| self.ledger.returned(key.task));
+            }
             Entry::Ended { record, added } => self.replay_ended(cx, *record, added),
         }
     }
 
     fn replay_ended(&mut self, cx: &mut Context<'_>, mut record: Record, added: Vec<Addition>) {
-        if self.ledger.knows(record.task) {
+        if self.ledger.is_open(record.task) {
             self.settle(&record, added, cx.now);
             self.ledger.describe(&mut record);
             cx.actions.push(Action::Publish(Box::new(record)));
@@ -133,10 +141,12 @@ impl Master {
     // ---- the door ------------------------------------------------------------------------
 
     pub(super) fn submit(&mut self, cx: &mut Context<'_>, batch: Batch) {
+        let first = self.ledger.len();
         match self.ledger.submit(batch.clone(), cx.now) {
             Ok(ready) => {
                 self.told = self.append(cx, Entry::Submitted(batch));
                 self.queue(ready);
+                self.cancel_barred(cx, first);
             }
             Err(why) => self.close(cx, ExitCode::BadInput, why),
         }
@@ -361,14 +371,18 @@ impl Master {
     }
 
     fn returned(&mut self, cx: &mut Context<'_>, peer: PeerId, dispatches: &[Dispatch]) {
-        for Dispatch { key, .. } in dispatches {
-            if self.work.release(peer, *key) && self.awaits(*key) {
-                self.ledger.returned(key.task);
-                if self.unwanted.contains(&key.task) {
-                    self.cancel_now(cx, key.task, "cancelled by the user");
-                } else {
-                    self.queue(vec![key.task]);
-                }
+        let mut back: Vec<AttemptKey> = dispatches.iter().map(|d| d.key).collect();
+        back.retain(|key| self.work.release(peer, *key) && self.awaits(*key));
+        if back.is_empty() {
+            return;
+        }
+        self.append(cx, Entry::Returned(back.clone()));
+        for AttemptKey { task, .. } in back {
+            self.ledger.returned(task);
+            if self.unwanted.contains(&task) {
+                self.cancel_now(cx, task, "cancelled by the user");
+            } else {
+                self.queue(vec![task]);
             }
         }
     }
@@ -395,6 +409,7 @@ impl Master {
     /// Makes an ending part of the job's state and of the journal, and draws its consequences.
     fn conclude(&mut self, cx: &mut Context<'_>, record: Record, added: Vec<Addition>) {
         self.unwanted.remove(&record.task);
+        let first = self.ledger.len();
         let ready = self.settle(&record, added.clone(), cx.now);
         self.queue(ready);
         let id = record.task;
@@ -402,6 +417,12 @@ impl Master {
         if matches!(self.ledger.stage(id), Stage::Failed | Stage::Cancelled) {
             self.cancel_stranded(cx, id);
         }
+        self.cancel_barred(cx, first);
+    }
+
+    /// Cancels those of the tasks from `first` on that came too late to start ever.
+    fn cancel_barred(&mut self, cx: &mut Context<'_>, first: usize) {
+        self.ledger.bars(first).into_iter().for_each(|id| self.cancel_stranded(cx, id));
     }
 
     /// The one place where an ending changes the state of the job, whether it happens now or is
@@ -410,8 +431,8 @@ impl Master {
         let id = record.task;
         match record.state {
             State::Done => {
-                // They were checked before the record was written. They come first, for values
-                // that nobody waits for are not kept.
+                // Added first, so that the value is kept for those that want it. They were
+                // checked before the record was written.
                 let mut ready = self.ledger.add(added, now).unwrap_or_default();
                 ready.extend(self.ledger.done(id, record.value.clone(), now));
                 ready

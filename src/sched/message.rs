@@ -163,6 +163,7 @@ pub enum Message {
         grace: Option<Span>,
     },
     /// Down: start nothing more, give back what has not started, finish what runs, say goodbye.
+    /// Up, from a node: tell me to drain, for nothing more is to start here.
     Drain,
     /// Down: the run is over; leave.
     Farewell,

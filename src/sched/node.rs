@@ -1,6 +1,6 @@
 //! The role that runs tasks: it owns the cores of its process and starts what it is granted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::lease::{Attachment, Due};
 use super::message::{Address, Completion, Dispatch, Member, Message, Role};
@@ -17,7 +17,18 @@ pub(super) struct Node {
     slots: Slots,
     queue: Ready<Dispatch>,
     running: BTreeMap<AttemptKey, Running>,
-    draining: bool,
+    drain: Drain,
+}
+
+/// How far the node has come in leaving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Drain {
+    /// It stays.
+    No,
+    /// It starts nothing more, and has asked its parent to be drained.
+    Asked,
+    /// Its parent knows, so that nothing more is on its way here.
+    Agreed,
 }
 
 #[derive(Debug)]
@@ -40,7 +51,7 @@ impl Node {
             parent,
             queue: Ready::default(),
             running: BTreeMap::new(),
-            draining: false,
+            drain: Drain::No,
         }
     }
 
@@ -65,6 +76,9 @@ impl Node {
         let hello =
             Message::Hello { asked: cx.now, subcluster: seat.subcluster, members: vec![me] };
         self.tell(cx, hello);
+        if self.drain != Drain::No {
+            self.ask_to_drain(cx);
+        }
     }
 
     /// Stops everything, as if the process had just begun. The next hello goes to the next
@@ -78,11 +92,12 @@ impl Node {
         if turn {
             self.parent.turn();
         }
-        if self.draining {
+        if self.drain == Drain::No {
+            self.start(cx);
+        } else {
+            self.drain = Drain::Agreed;
             self.parent.detach();
             self.leave_if_idle(cx);
-        } else {
-            self.start(cx);
         }
     }
 
@@ -105,10 +120,6 @@ impl Node {
         match message {
             Message::Welcome(renewal) | Message::Renewed(renewal) => {
                 self.parent.renewed(renewal, cx.now);
-            }
-            // Sent before the parent heard of the drain.
-            Message::Grant(dispatches) if self.draining => {
-                self.tell(cx, Message::Returned(dispatches));
             }
             Message::Grant(dispatches) => {
                 for dispatch in dispatches {
@@ -143,9 +154,8 @@ impl Node {
     }
 
     fn cancel(&mut self, cx: &mut Context<'_>, keys: &[AttemptKey], grace: Option<Span>) {
-        let waiting = self.queue.iter().filter(|(_, _, d)| keys.contains(&d.key));
-        let waiting: Vec<_> = waiting.map(|(r, u, _)| (std::sync::Arc::clone(r), *u)).collect();
-        let back: Vec<_> = waiting.iter().filter_map(|(r, u)| self.queue.remove(r, u)).collect();
+        let unwanted: BTreeSet<&AttemptKey> = keys.iter().collect();
+        let back = self.queue.take(|dispatch| unwanted.contains(&dispatch.key));
         if !back.is_empty() {
             self.tell(cx, Message::Returned(back));
         }
@@ -157,18 +167,23 @@ impl Node {
         }
     }
 
-    /// Announces that it goes, so that nothing more is sent; gives back what has not started; says
-    /// goodbye once nothing runs.
-    pub(super) fn drain(&mut self, cx: &mut Context<'_>) {
-        self.draining = true;
-        self.tell(cx, Message::Members { joined: Vec::new(), left: vec![self.seat.peer] });
+    /// Starts nothing more. The parent answers with a drain, after which no grant can follow
+    /// that it sent before it knew.
+    pub(super) fn ask_to_drain(&mut self, cx: &mut Context<'_>) {
+        self.drain = Drain::Asked;
+        self.tell(cx, Message::Drain);
+    }
+
+    /// Gives back what has not started; says goodbye once nothing runs.
+    fn drain(&mut self, cx: &mut Context<'_>) {
+        self.drain = Drain::Agreed;
         let back: Vec<Dispatch> = self.queue.drain().collect();
         self.tell(cx, Message::Returned(back));
         self.leave_if_idle(cx);
     }
 
     fn leave_if_idle(&mut self, cx: &mut Context<'_>) {
-        if self.draining && self.running.is_empty() {
+        if self.drain == Drain::Agreed && self.running.is_empty() {
             self.tell(cx, Message::Goodbye);
         }
     }
@@ -204,7 +219,7 @@ impl Node {
     /// Starts what fits, most urgent first. What does not fit has what it needs set aside, as
     /// far as that is free, so that it is not overtaken for ever by smaller tasks.
     fn fill(&mut self, cx: &mut Context<'_>) {
-        if !self.parent.is_attached() || self.draining {
+        if !self.parent.is_attached() || self.drain != Drain::No {
             return;
         }
         let mut free = self.slots.free().clone();

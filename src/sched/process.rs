@@ -112,7 +112,7 @@ impl Process {
             Event::Ended { key, start, end, ending } => {
                 self.node.ended(cx, key, (start, end), ending);
             }
-            Event::Drain => self.node.drain(cx),
+            Event::Drain => self.node.ask_to_drain(cx),
             Event::Flush | Event::Tick => {}
             Event::Durable(_)
             | Event::Replay(_)
@@ -138,8 +138,10 @@ impl Process {
     }
 
     fn frame(&mut self, cx: &mut Context<'_>, from: PeerId, frame: Frame) {
-        // A frame of another run, or of a master that was superseded, concerns nobody here.
-        if frame.run != self.seat.run || frame.epoch < self.seat.epoch {
+        // A frame of another run, or of a master that was superseded, concerns nobody here; one
+        // from here was forged.
+        let ours = frame.run == self.seat.run && frame.epoch >= self.seat.epoch;
+        if !ours || from == self.seat.peer {
             return;
         }
         if frame.epoch > self.seat.epoch && self.master.is_none() {
@@ -212,7 +214,7 @@ impl Process {
     }
 
     fn post(&mut self, actions: &mut Vec<Action>, from: Role, to: Address, message: Message) {
-        if message == Message::Goodbye {
+        if matches!(message, Message::Goodbye) {
             actions.push(Action::Leave);
         }
         let session = self.sessions.entry(to.peer).or_default();
@@ -242,7 +244,7 @@ fn tell_master(master: &mut Master, cx: &mut Context<'_>, event: Event) {
 impl Machine for Process {
     fn step(&mut self, now: Time, event: Event, out: &mut Vec<Action>) {
         let mut mail = Vec::new();
-        let flush = event == Event::Flush;
+        let flush = matches!(event, Event::Flush);
         let mut cx = Context { now, me: self.seat.peer, actions: out, mail: &mut mail };
         if self.deadline().is_some_and(|deadline| deadline <= now) {
             self.tick(&mut cx);

@@ -118,15 +118,23 @@ impl<T> Ready<T> {
         taken
     }
 
-    /// All of it, in the order of urgency, with the requests.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<Request>, &Urgency, &T)> {
-        let mut all: Vec<_> = self
-            .classes
-            .iter()
-            .flat_map(|(request, class)| class.iter().map(move |(u, item)| (request, u, item)))
-            .collect();
-        all.sort_by_key(|(_, urgency, _)| **urgency);
-        all.into_iter()
+    /// Takes out everything whose request does not satisfy `keep`.
+    pub(super) fn reject(&mut self, keep: impl Fn(&Request) -> bool) -> Vec<T> {
+        let rejected = self.classes.extract_if(.., |request, _| !keep(request));
+        let rejected: Vec<T> = rejected.flat_map(|(_, class)| class.into_values()).collect();
+        self.len -= rejected.len();
+        rejected
+    }
+
+    /// Takes out every item that is `wanted`.
+    pub(super) fn take(&mut self, wanted: impl Fn(&T) -> bool) -> Vec<T> {
+        let mut taken = Vec::new();
+        self.classes.retain(|_, class| {
+            taken.extend(class.extract_if(.., |_, item| wanted(item)).map(|(_, item)| item));
+            !class.is_empty()
+        });
+        self.len -= taken.len();
+        taken
     }
 
     /// Takes out everything.

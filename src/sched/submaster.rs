@@ -1,6 +1,6 @@
 //! The role that deals work to the nodes of a subcluster, and speaks for them upwards.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::dispatcher::Dispatcher;
@@ -22,6 +22,8 @@ pub(super) struct SubMaster {
     work: Dispatcher<Dispatch>,
     /// Nodes that said hello before this sub-master was welcome itself.
     unwelcomed: BTreeMap<PeerId, Time>,
+    /// Attempts that were called off and may still come back from a node unstarted.
+    unwanted: BTreeSet<AttemptKey>,
     /// How much the parent called back that is still to come from the nodes.
     owed: u32,
     draining: bool,
@@ -41,6 +43,7 @@ impl SubMaster {
             leases: Leases::default(),
             work: Dispatcher::new(HORIZON),
             unwelcomed: BTreeMap::new(),
+            unwanted: BTreeSet::new(),
             owed: 0,
             draining: false,
             me: seat.peer,
@@ -85,7 +88,9 @@ impl SubMaster {
         self.work = Dispatcher::new(HORIZON);
         self.leases = Leases::default();
         self.unwelcomed.clear();
+        self.unwanted.clear();
         self.owed = 0;
+        self.draining = false;
         self.start(cx);
     }
 
@@ -121,6 +126,7 @@ impl SubMaster {
         let lost: Vec<Lost> =
             self.work.leave(node).into_iter().map(|key| Lost { key, node }).collect();
         self.up(cx, Message::Members { joined: Vec::new(), left: vec![node] });
+        lost.iter().for_each(|lost| _ = self.unwanted.remove(&lost.key));
         if !lost.is_empty() {
             self.up(cx, Message::Lost(lost));
         }
@@ -181,26 +187,34 @@ impl SubMaster {
             Message::Renew { asked } => self.renew(cx, node, asked),
             Message::Done(completions) => self.done(cx, node, completions),
             Message::Returned(dispatches) => self.returned(cx, node, dispatches),
+            Message::Drain => self.drain_node(cx, node),
             Message::Goodbye => self.child_lost(cx, node),
-            // A node's only node is itself: it is about to leave.
-            Message::Members { left, .. } => {
-                self.work.drain(node);
-                self.up(cx, Message::Members { joined: Vec::new(), left });
-            }
-            // A node loses nothing but itself, and what parents say is not for a parent.
-            Message::Lost(_)
+            // A node has no nodes, and what parents say is not for a parent.
+            Message::Members { .. }
+            | Message::Lost(_)
             | Message::Welcome(_)
             | Message::Renewed(_)
             | Message::Grant(_)
             | Message::Recall { .. }
             | Message::Cancel { .. }
-            | Message::Drain
             | Message::Farewell => {}
         }
     }
 
+    /// A node is to leave: it counts for nothing more, neither here nor above.
+    fn drain_node(&mut self, cx: &mut Context<'_>, node: PeerId) {
+        if self.work.child(node).is_none() {
+            return;
+        }
+        self.work.drain(node);
+        self.up(cx, Message::Members { joined: Vec::new(), left: vec![node] });
+        Self::down(cx, node, Message::Drain);
+    }
+
     fn join(&mut self, cx: &mut Context<'_>, node: PeerId, asked: Time, members: Vec<Member>) {
         self.child_lost(cx, node);
+        // A node speaks for itself alone. Others would outlive it in the master's books.
+        let members: Vec<Member> = members.into_iter().filter(|m| m.node == node).collect();
         self.work.join(node, self.subcluster, members.clone(), cx.now);
         self.up(cx, Message::Members { joined: members, left: Vec::new() });
         self.unwelcomed.insert(node, asked);
@@ -249,6 +263,7 @@ impl SubMaster {
 
     fn done(&mut self, cx: &mut Context<'_>, node: PeerId, mut completions: Vec<Completion>) {
         completions.retain(|c| self.work.done(node, c.key, cx.now));
+        completions.iter().for_each(|c| _ = self.unwanted.remove(&c.key));
         if node == self.me {
             self.map_times(&mut completions);
         }
@@ -267,14 +282,18 @@ impl SubMaster {
         }
     }
 
-    /// What nodes give back goes up as far as the parent called for it, and else to other nodes.
+    /// What nodes give back goes up if it was called off, and else as far as the parent called
+    /// for it; the rest goes to other nodes.
     fn returned(&mut self, cx: &mut Context<'_>, node: PeerId, mut dispatches: Vec<Dispatch>) {
         dispatches.retain(|d| self.work.release(node, d.key));
-        let up = if self.draining { dispatches.len() } else { self.owed as usize };
-        let stay = dispatches.split_off(up.min(dispatches.len()));
-        self.owed -= (dispatches.len() as u32).min(self.owed);
-        if !dispatches.is_empty() {
-            self.up(cx, Message::Returned(dispatches));
+        let (mut back, mut rest): (Vec<_>, Vec<_>) =
+            dispatches.into_iter().partition(|d| self.unwanted.remove(&d.key));
+        let up = if self.draining { rest.len() } else { self.owed as usize };
+        let stay = rest.split_off(up.min(rest.len()));
+        self.owed -= (rest.len() as u32).min(self.owed);
+        back.extend(rest);
+        if !back.is_empty() {
+            self.up(cx, Message::Returned(back));
         }
         stay.into_iter().for_each(|dispatch| self.enqueue(dispatch));
     }
@@ -297,16 +316,15 @@ impl SubMaster {
     }
 
     fn cancel(&mut self, cx: &mut Context<'_>, keys: Vec<AttemptKey>, grace: Option<Span>) {
-        let waiting = self.work.queue().iter().filter(|(_, _, d)| keys.contains(&d.key));
-        let waiting: Vec<_> = waiting.map(|(r, u, _)| (Arc::clone(r), *u)).collect();
-        let queue = self.work.queue();
-        let back: Vec<_> = waiting.iter().filter_map(|(r, u)| queue.remove(r, u)).collect();
+        let unwanted: BTreeSet<&AttemptKey> = keys.iter().collect();
+        let back = self.work.queue().take(|dispatch| unwanted.contains(&dispatch.key));
         if !back.is_empty() {
             self.up(cx, Message::Returned(back));
         }
         let mut below: BTreeMap<PeerId, Vec<AttemptKey>> = BTreeMap::new();
         for key in keys {
             if let Some(node) = self.work.holder(key) {
+                self.unwanted.insert(key);
                 below.entry(node).or_default().push(key);
             }
         }
@@ -315,15 +333,15 @@ impl SubMaster {
         }
     }
 
-    /// Deals out what there is, at the end of each step. What no node here can run any more goes
-    /// back, for there may be one elsewhere, and if not the master has to know.
+    /// Deals out what there is, at the end of each step. What no node here can run any more,
+    /// since the one that could is gone, goes back up.
     pub(super) fn deal(&mut self, cx: &mut Context<'_>) {
-        for (node, dispatches) in self.work.deal(|_, dispatch| dispatch.key) {
-            Self::down(cx, node, Message::Grant(dispatches));
-        }
         let back = self.work.take_unmeetable();
         if !back.is_empty() {
             self.up(cx, Message::Returned(back));
+        }
+        for (node, dispatches) in self.work.deal(|_, dispatch| dispatch.key) {
+            Self::down(cx, node, Message::Grant(dispatches));
         }
         for recall in self.work.recalls(cx.now) {
             let message = Message::Recall { count: recall.count, shapes: recall.shapes };

@@ -152,6 +152,7 @@ pub(super) fn entry(entry: &Entry) -> (&'static str, Vec<AttemptKey>) {
         Entry::Submitted(_) => ("submitted", Vec::new()),
         Entry::Sealed => ("sealed", Vec::new()),
         Entry::Granted(keys) => ("granted", keys.clone()),
+        Entry::Returned(keys) => ("returned", keys.clone()),
         Entry::Ended { record, .. } => {
             let Record { job, task, attempt, state, .. } = **record;
             (state.word(), vec![AttemptKey { job, task, attempt }])

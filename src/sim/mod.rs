@@ -9,11 +9,13 @@
 //! The same configuration gives the same log, bit for bit, on every machine.
 #![forbid(unsafe_code)]
 
+mod act;
 mod agenda;
 mod clock;
 mod fault;
 mod host;
 mod journal;
+mod links;
 mod log;
 mod network;
 mod outcome;

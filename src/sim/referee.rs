@@ -241,6 +241,14 @@ impl Referee {
                     }
                 }
             }
+            Entry::Returned(keys) => {
+                for key in keys {
+                    if let Some(known) = self.tasks.get_mut(key.task.index()) {
+                        known.attempt.0 = key.attempt.0 - 1;
+                        known.out = false;
+                    }
+                }
+            }
             Entry::Ended { record, added } => self.end(record, added),
             Entry::Closed(_) => self.closed = true,
         }

@@ -31,15 +31,16 @@ impl Scenario {
         let most = if rng.chance(85) { first } else { largest };
         let job = job(rng, most);
         let ranks = job.tasks.iter().map(|task| task.cost.mean().0).collect();
-        let lease = rng.span(Span::from_millis(400), Span::from_secs(3));
+        let lease = rng.span(Span::from_millis(200), Span::from_secs(2));
         let faults = faults(rng, &platform, &job, lease);
-        let (seed, additions) = (self.seed, rng.chance(40));
+        let traits = (self.seed, rng.chance(40));
+        let failing = failing(&job);
         SimConfig {
-            seed,
+            seed: self.seed,
             faults,
             lease,
             behaviour: Arc::new(move |launch, task, node| {
-                behave(seed, additions, launch, task, node)
+                behave(traits, &failing, launch, task, node)
             }),
             deviation: 0.5,
             wait_for_nodes: Span(lease.0 * 12),
@@ -94,9 +95,9 @@ fn platform(rng: &mut Rng) -> Platform {
 /// Chains, fans, layers and loose tasks, of few or many, short or long tasks.
 fn job(rng: &mut Rng, most: u64) -> Job {
     let mut job = Job::new("drawn");
-    let n = if rng.chance(20) { rng.within(1, 5) } else { rng.within(5, 60) };
+    let n = if rng.chance(20) { rng.within(1, 5) } else { rng.within(5, 80) };
     let shape = rng.below(4);
-    let longest = [Span::from_millis(5), Span::from_millis(300), Span::from_secs(4)][rng.index(3)];
+    let longest = [Span::from_millis(5), Span::from_millis(800), Span::from_secs(4)][rng.index(3)];
     let failing = if rng.chance(50) { rng.below(15) } else { 0 };
     for i in 0..n {
         let kernel = if rng.chance(failing) { "fail" } else { "noop" };
@@ -149,6 +150,20 @@ fn predecessors(rng: &mut Rng, shape: u64, i: u64) -> Vec<TaskId> {
     after
 }
 
+fn failing(job: &Job) -> Vec<TaskId> {
+    let fails = |task: &Task| matches!(task.resolved_body(&[]).0, Body::Kernel { name, .. } if name == "fail");
+    let tasks = job.tasks.iter().enumerate().filter(|(_, task)| fails(task));
+    tasks.map(|(i, _)| TaskId(i as u32)).collect()
+}
+
+/// About how long the job takes.
+fn about(platform: &Platform, job: &Job) -> Span {
+    let work: Span = job.tasks.iter().map(|task| task.cost.mean()).sum();
+    let longest = job.tasks.iter().map(|task| task.cost.mean()).max().unwrap_or_default();
+    let cores: u64 = platform.nodes().map(|(_, node)| cores(node)).sum();
+    work.scale(2.0 / cores.max(1) as f64).max(longest.scale(3.0))
+}
+
 /// Times and places at which a run is hit.
 fn faults(rng: &mut Rng, platform: &Platform, job: &Job, lease: Span) -> FaultPlan {
     let nodes = platform.nodes().count() as u64;
@@ -161,8 +176,10 @@ fn faults(rng: &mut Rng, platform: &Platform, job: &Job, lease: Span) -> FaultPl
             Some(head)
         })
         .collect();
-    let count = if rng.chance(15) { 0 } else { rng.within(1, 8) };
-    let horizon = rng.span(Span::from_millis(500), Span::from_secs(15));
+    let count = if rng.chance(10) { 0 } else { rng.within(1, 12) };
+    // Now and then only the user acts, so that it can be told what follows from that alone.
+    let gentle = rng.chance(15);
+    let horizon = Span::from_millis(300) + about(platform, job).scale(0.3 + rng.unit());
     let peer = |rng: &mut Rng| {
         let any = rng.below(nodes);
         PeerId(if rng.chance(40) { heads[rng.index(heads.len())] } else { any } as u32)
@@ -174,7 +191,7 @@ fn faults(rng: &mut Rng, platform: &Platform, job: &Job, lease: Span) -> FaultPl
             _ => rng.span(lease, Span(lease.0 * 4)),
         };
         let who = peer(rng);
-        match rng.below(20) {
+        match if gentle { rng.within(18, 19) } else { rng.below(20) } {
             0..5 => Fault::Crash { peer: who, back: rng.chance(70).then_some(length) },
             5..9 => Fault::Hang { peer: who, length },
             9..13 => Fault::Cut { a: who, b: peer(rng), length },
@@ -196,8 +213,8 @@ fn faults(rng: &mut Rng, platform: &Platform, job: &Job, lease: Span) -> FaultPl
 /// Attempts fail now and then where the task may be tried again, give back a value that names
 /// them, and some add tasks.
 fn behave(
-    seed: u64,
-    additions: bool,
+    (seed, additions): (u64, bool),
+    failing: &[TaskId],
     launch: &Launch,
     task: &Task,
     node: &PlatformNode,
@@ -214,12 +231,13 @@ fn behave(
     }
     let original = matches!(&launch.body, Body::Kernel { name, .. } if name == "noop");
     if additions && original && ending.exit.is_success() && rng.chance(20) {
-        ending.added = (0..rng.within(1, 4)).map(|n| addition(&mut rng, launch, n)).collect();
+        ending.added =
+            (0..rng.within(1, 4)).map(|n| addition(&mut rng, launch, failing, n)).collect();
     }
     (span, ending)
 }
 
-fn addition(rng: &mut Rng, launch: &Launch, n: u64) -> Addition {
+fn addition(rng: &mut Rng, launch: &Launch, failing: &[TaskId], n: u64) -> Addition {
     let mut task = Task::kernel(format!("{}+{n}", launch.name), "added", ());
     task = task.cost(rng.span(Span::ZERO, Span::from_millis(300)));
     if rng.chance(50) {
@@ -228,12 +246,9 @@ fn addition(rng: &mut Rng, launch: &Launch, n: u64) -> Addition {
     task.after.extend(
         launch.inputs.iter().filter(|_| rng.chance(30)).map(|(id, _)| Dependency::from(*id)),
     );
-    if rng.chance(20) {
-        let other = TaskId(rng.below(u64::from(launch.key.task.0) + 1) as u32);
-        // Of a task that is done long ago the value is not kept: only of the adding one's own.
-        if other == launch.key.task && !task.after.contains(&other.into()) {
-            task.after.push(other.into());
-        }
+    // Of a task that was done long ago the value is not kept, but one that fails has none.
+    if rng.chance(10) && !failing.is_empty() {
+        task.after.push(failing[rng.index(failing.len())].into());
     }
     let siblings = (0..n).filter(|_| rng.chance(30)).map(|s| s as u32).collect();
     Addition { task, siblings }

@@ -41,6 +41,8 @@ impl World {
                 // A master that hangs learns of it later; what ends meanwhile may still count.
                 if self.host(MASTER).state == Condition::Well {
                     self.referee.cancel(&tasks);
+                    let now = self.now;
+                    tasks.iter().for_each(|id| _ = self.cancelled.entry(*id).or_insert(now));
                     return self.tell(MASTER, Event::Cancel(tasks));
                 }
             }
@@ -104,6 +106,7 @@ impl World {
         self.network.collapse();
         self.journal.tear(&mut self.rng);
         self.resume_after = None;
+        self.cancelled.clear();
         self.epoch += 1;
         self.agenda.plan(now + back, Occurrence::Resumed { epoch: self.epoch });
     }

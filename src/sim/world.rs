@@ -1,28 +1,24 @@
 //! The simulation itself: it takes what happens next, steps whom it concerns, and does what
 //! comes out.
 
+use std::collections::BTreeMap;
+
 use super::SimConfig;
 use super::agenda::{Agenda, Occurrence};
 use super::clock::Clock;
-use super::host::{Condition, Host, Running};
+use super::host::{Condition, Host};
 use super::journal::Journal;
-use super::log::{self, Line, Log};
+use super::log::{Line, Log};
 use super::network::Network;
 use super::outcome::{SimOutcome, Stats, Violation};
-use super::referee::{Foul, Place, Referee};
+use super::referee::{Foul, Referee};
 use super::rng::Rng;
 use super::seats::seats;
-use crate::model::{
-    AttemptKey, Ending, Epoch, Exit, Incarnation, Launch, PeerId, PlatformNode, Record, Resources,
-    Span, Time, Verdict,
-};
-use crate::sched::wire::Wire;
-use crate::sched::{Action, Batch, Entry, Event, Frame, Machine};
+use crate::model::{Epoch, Incarnation, PeerId, PlatformNode, Record, Span, TaskId, Time, Verdict};
+use crate::sched::{Batch, Entry, Event, Machine};
 
 /// How many steps at one moment are taken for standing still.
 const STILL: u64 = 200_000;
-/// A process that is told to end all it runs has done so after this time.
-const KILL: Span = Span::from_millis(40);
 
 /// A simulated run.
 #[derive(Debug)]
@@ -32,7 +28,7 @@ pub(super) struct World {
     pub(super) now: Time,
     pub(super) agenda: Agenda,
     pub(super) hosts: Vec<Host>,
-    nodes: Vec<PlatformNode>,
+    pub(super) nodes: Vec<PlatformNode>,
     pub(super) network: Network,
     pub(super) journal: Journal,
     pub(super) referee: Referee,
@@ -41,10 +37,12 @@ pub(super) struct World {
     pub(super) epoch: u32,
     /// The run was interrupted: when it is resumed, counted from its end.
     pub(super) resume_after: Option<Span>,
+    /// When the user cancelled tasks, in this epoch.
+    pub(super) cancelled: BTreeMap<TaskId, Time>,
     /// Frames that a process sends are late by so much until then.
     pub(super) slow: Vec<(Time, Span)>,
-    records: Vec<Record>,
-    verdict: Option<Verdict>,
+    pub(super) records: Vec<Record>,
+    pub(super) verdict: Option<Verdict>,
     still: (Time, u64),
 }
 
@@ -76,6 +74,7 @@ impl World {
             stats: Stats::default(),
             epoch: 1,
             resume_after: None,
+            cancelled: BTreeMap::new(),
             records: Vec::new(),
             verdict: None,
             still: (Time::ZERO, 0),
@@ -297,13 +296,16 @@ impl World {
         self.log.add(self.now, peer, Line::Step(event.clone()));
         let now = self.now;
         let host = self.host(peer);
-        let incarnation = host.machine.incarnation();
+        let (life, incarnation) = (host.life, host.machine.incarnation());
         let mut actions = Vec::new();
         host.machine.step(host.clock.read(now), event, &mut actions);
         let restarted = host.machine.incarnation() > incarnation;
         self.stats.restarts += u64::from(restarted);
         for action in actions {
             self.act(peer, action)?;
+        }
+        if self.host(peer).life != life {
+            return Ok(()); // The run has ended, and is resumed later.
         }
         if flush && self.host(peer).leaving {
             self.leave(peer);
@@ -341,241 +343,7 @@ impl World {
         }
     }
 
-    // ---- links ---------------------------------------------------------------------------
-
-    pub(super) fn settle_all(&mut self, peer: PeerId) {
-        for other in self.network.neighbours(peer) {
-            self.settle(peer, other);
-        }
-    }
-
-    /// Brings a link up or down, and tells both ends, not quite at the same time.
-    pub(super) fn settle(&mut self, a: PeerId, b: PeerId) {
-        let alive = self.host(a).is_there() && self.host(b).is_there();
-        let Some(up) = self.network.settle(a, b, alive, self.now) else { return };
-        let mut latest = self.now;
-        for (peer, other) in [(a, b), (b, a)] {
-            let delay = if self.config.disorder { self.rng.below(5_000_000) } else { 0 };
-            let at = self.now + Span(delay);
-            latest = latest.max(at);
-            let event = if up { Event::Up(other) } else { Event::Down(other) };
-            let life = self.host(peer).life;
-            self.agenda.plan(at, Occurrence::Told { peer, life, event });
-        }
-        self.network.hold(a, b, latest);
-        if up {
-            self.repeat_old(a, b, latest);
-            self.repeat_old(b, a, latest);
-        }
-    }
-
-    /// Some of what was sent before the link went down comes again, in any order.
-    fn repeat_old(&mut self, from: PeerId, to: PeerId, since: Time) {
-        let (frames, generation) = self.network.remembered(from, to);
-        let life = self.host(to).life;
-        for frame in frames {
-            if self.rng.chance(30) {
-                let at = since + self.rng.span(Span::ZERO, self.config.lease);
-                self.stats.repeated += 1;
-                self.agenda.plan(at, Occurrence::Arrives { from, to, life, generation, frame });
-            }
-        }
-    }
-
-    fn transmit(&mut self, from: PeerId, to: PeerId, frame: Frame) -> Result<(), Foul> {
-        self.stats.frames += 1;
-        let mut bytes = 0;
-        let sampled = self.stats.frames.is_multiple_of(16);
-        if sampled || self.network.is_metered(from, to) {
-            let wire = frame.to_bytes();
-            bytes = wire.len() as u64;
-            if sampled && Frame::from_bytes(&wire).as_ref() != Ok(&frame) {
-                return Err(format!("a frame does not survive the wire: {frame:?}"));
-            }
-        }
-        let (until, late) = self.slow[from.index()];
-        let extra = if self.now < until { Span(self.rng.below(late.0)) } else { Span::ZERO };
-        match self.network.send(self.now, (from, to), &frame, (bytes, extra)) {
-            Some((at, generation)) => {
-                let life = self.host(to).life;
-                self.agenda.plan(at, Occurrence::Arrives { from, to, life, generation, frame });
-            }
-            None => self.stats.missed += 1,
-        }
-        Ok(())
-    }
-
-    // ---- what comes out of a step --------------------------------------------------------
-
-    fn act(&mut self, peer: PeerId, action: Action) -> Result<(), Foul> {
-        match action {
-            Action::Send { to, frame } => self.transmit(peer, to, frame),
-            Action::Append(entry) => self.append(entry),
-            Action::Launch(launch) => self.launch(peer, &launch),
-            Action::Stop { key, grace } => {
-                self.call_off(peer, key, grace);
-                Ok(())
-            }
-            Action::StopAll => {
-                self.log.add(self.now, peer, Line::StopsAll);
-                let keys: Vec<_> = self.host(peer).running.keys().copied().collect();
-                keys.into_iter().for_each(|key| self.call_off(peer, key, KILL));
-                Ok(())
-            }
-            Action::Publish(record) => {
-                let key =
-                    AttemptKey { job: record.job, task: record.task, attempt: record.attempt };
-                self.log.add(self.now, peer, Line::Publishes(key, record.state));
-                let new = self.referee.is_new(&record);
-                self.referee.published(&record, self.journal.durable())?;
-                self.records.extend(new.then_some(*record));
-                Ok(())
-            }
-            Action::Note(text) => {
-                self.log.add(self.now, peer, Line::Says(text));
-                Ok(())
-            }
-            Action::Finish(verdict) => self.finish(peer, verdict),
-            Action::Leave => {
-                self.host(peer).leaving = true;
-                Ok(())
-            }
-        }
-    }
-
-    fn append(&mut self, entry: Entry) -> Result<(), Foul> {
-        let (what, keys) = log::entry(&entry);
-        self.log.add(self.now, PeerId(0), Line::Writes(what, keys));
-        self.referee.wrote(&entry)?;
-        if self.rng.chance(10) && Entry::from_bytes(&entry.to_bytes()).as_ref() != Ok(&entry) {
-            return Err(format!("an entry does not survive the journal: {entry:?}"));
-        }
-        self.journal.append(entry);
-        self.plan_commit();
-        Ok(())
-    }
-
-    fn plan_commit(&mut self) {
-        if !self.journal.committing && self.journal.is_dirty() {
-            self.journal.committing = true;
-            let at = self.now + Span(self.rng.below(self.config.commit.0));
-            self.agenda.plan(at, Occurrence::Committed { epoch: self.epoch });
-        }
-    }
-
-    fn committed(&mut self) -> Result<(), Foul> {
-        let behind = if self.config.disorder { self.rng.index(3) } else { 0 };
-        let upto = self.journal.commit(behind);
-        self.tell(PeerId(0), Event::Durable(upto))?;
-        self.plan_commit();
-        Ok(())
-    }
-
-    fn launch(&mut self, peer: PeerId, launch: &Launch) -> Result<(), Foul> {
-        let key = launch.key;
-        self.log.add(self.now, peer, Line::Launches(key, launch.cores.len()));
-        let orphaned = self.is_orphaned(peer);
-        let host = &self.hosts[peer.index()];
-        if let Some(other) = host.user_of(&launch.cores) {
-            return Err(format!("{key} is granted a core of {peer} that {other} has"));
-        }
-        let known = |core| host.seat.topology.domain_of(core).is_some();
-        if launch.cores.is_empty() || !launch.cores.iter().all(|core| known(*core)) {
-            return Err(format!("{key} is granted {:?}, which {peer} has not", launch.cores));
-        }
-        let running = host.running.keys().copied().collect();
-        let place = Place { capacity: &host.seat.capacity, running, orphaned };
-        self.referee.launches(launch, &place)?;
-        self.judge_twins(peer, key)?;
-        let Some(task) = self.referee.task(key.task) else {
-            return Err(format!("{key} is of no task"));
-        };
-        let (span, ending) = (self.config.behaviour)(launch, task, &self.nodes[peer.index()]);
-        let off = self.config.deviation * (2.0 * self.rng.unit() - 1.0);
-        let ends = self.now + span.scale(1.0 + off);
-        let cores = launch.cores.clone();
-        let running = Running { cores, started: self.now, ends, ending, call: 0, stopping: false };
-        let host = self.host(peer);
-        host.running.insert(key, running);
-        let life = host.life;
-        self.agenda.plan(ends, Occurrence::Ends { peer, life, key, call: 0 });
-        Ok(())
-    }
-
-    /// The sub-master of a node died less than a lease ago: the master may know already and the
-    /// node not yet.
-    fn is_orphaned(&self, peer: PeerId) -> bool {
-        let parent = self.hosts[peer.index()].seat.sub_master;
-        let died = self.hosts[parent.index()].died;
-        died.is_some_and(|at| self.now.since(at) <= self.config.lease)
-    }
-
-    /// A task does not run twice at once but where the earlier holder hangs or is orphaned.
-    fn judge_twins(&self, peer: PeerId, key: AttemptKey) -> Result<(), Foul> {
-        for host in self.hosts.iter().filter(|host| host.state == Condition::Well) {
-            let twin = |(k, r): &(&AttemptKey, &Running)| k.task == key.task && !r.stopping;
-            let excused = self.is_orphaned(host.seat.peer) || self.is_orphaned(peer);
-            if let Some((other, _)) = host.running.iter().find(twin).filter(|_| !excused) {
-                let there = host.seat.peer;
-                return Err(format!("{key} starts on {peer} while {other} runs on {there}"));
-            }
-        }
-        Ok(())
-    }
-
-    /// An attempt is told to end, and does so within `grace` if it does not end before.
-    fn call_off(&mut self, peer: PeerId, key: AttemptKey, grace: Span) {
-        let at = self.now + Span(self.rng.below(grace.0));
-        let host = self.host(peer);
-        let life = host.life;
-        let Some(running) = host.running.get_mut(&key) else { return };
-        running.stopping = true;
-        if at < running.ends {
-            running.ends = at;
-            running.ending = Ending::new(Exit::Signal(15), None);
-            running.call += 1;
-            let call = running.call;
-            self.agenda.plan(at, Occurrence::Ends { peer, life, key, call });
-        }
-    }
-
-    fn attempt_ends(&mut self, peer: PeerId, key: AttemptKey, call: u32) -> Result<(), Foul> {
-        let now = self.now;
-        let host = &mut self.hosts[peer.index()];
-        if host.running.get(&key).is_none_or(|running| running.call != call) {
-            return Ok(());
-        }
-        let Some(Running { cores, started, ending, .. }) = host.running.remove(&key) else {
-            return Ok(());
-        };
-        let (start, end) = (host.clock.read(started), host.clock.read(now));
-        let master = self.hosts[0].clock;
-        self.log.add(now, peer, Line::Ends(key));
-        let by_master = (master.read(started), master.read(now));
-        self.referee.ended(key, peer, cores, by_master, ending.clone());
-        self.tell(peer, Event::Ended { key, start, end, ending })
-    }
-
     // ---- the end -------------------------------------------------------------------------
-
-    fn finish(&mut self, peer: PeerId, verdict: Verdict) -> Result<(), Foul> {
-        self.log.add(self.now, peer, Line::Finishes(verdict.clone()));
-        let since = Time(self.now.0.saturating_sub(self.config.wait_for_nodes.0));
-        let healthy: Vec<Resources> = self
-            .hosts
-            .iter()
-            .filter(|h| h.state == Condition::Well && !h.drained && h.troubled_until <= since)
-            .map(|h| h.seat.capacity.clone())
-            .collect();
-        self.referee.finished(&verdict, &healthy)?;
-        match self.resume_after.take() {
-            Some(back) if verdict.code == crate::model::ExitCode::Interrupted => {
-                self.collapse(back);
-            }
-            _ => self.verdict = Some(verdict),
-        }
-        Ok(())
-    }
 
     /// What came of it, once it has run.
     pub(super) fn outcome(&mut self) -> SimOutcome {

@@ -1,6 +1,6 @@
 //! The real program, as users meet it.
 #![cfg(feature = "cli")]
-#![allow(clippy::print_stderr, reason = "seeds, counts and what is skipped are worth seeing")]
+#![allow(clippy::print_stderr, reason = "what is skipped, and seeds, are told")]
 
 mod crash;
 mod faults;

@@ -1,0 +1,50 @@
+//! The closing table of a run, real or simulated.
+
+use super::terminal;
+use crate::model::ExitCode;
+use crate::report::{self, NodeCores, Summary};
+use crate::run::Outcome;
+
+/// Prints what came of a run.
+pub(super) fn show(outcome: &Outcome, json: bool) {
+    let nodes: Vec<NodeCores> = outcome
+        .nodes
+        .iter()
+        .map(|node| NodeCores {
+            node: node.node,
+            host: node.host.clone(),
+            cores: node.cores.clone(),
+        })
+        .collect();
+    let bound = Some(outcome.lower_bound);
+    let summary = Summary::new(&outcome.name, &outcome.records, &nodes, bound);
+    let folder = outcome.folder.as_ref().map(|folder| folder.display().to_string());
+    if json {
+        let part = |text: &str| serde_json::from_str(text).unwrap_or(serde_json::Value::Null);
+        let all = serde_json::json!({
+            "version": 1,
+            "verdict": part(&report::verdict_to_json(&outcome.verdict)),
+            "summary": part(&summary.to_json()),
+            "folder": folder,
+        });
+        return terminal::print(&format!("{all:#}"));
+    }
+    terminal::print(&summary.table(terminal::width(), terminal::colour()));
+    terminal::print(&format!("{}: {}", verdict_word(outcome), outcome.verdict.reason));
+    if let Some(folder) = folder {
+        terminal::print(&format!("records in {folder}"));
+        if outcome.verdict.code == ExitCode::Interrupted {
+            terminal::print(&format!("go on with: evenkeel run --resume {folder}"));
+        }
+    }
+}
+
+fn verdict_word(outcome: &Outcome) -> &'static str {
+    match outcome.verdict.code {
+        ExitCode::Done => "done",
+        ExitCode::TaskFailed => "failed",
+        ExitCode::BadInput => "refused",
+        ExitCode::Infrastructure => "given up",
+        ExitCode::Interrupted => "interrupted",
+    }
+}

@@ -1,0 +1,172 @@
+//! Nodes, sub-masters and wires that fail.
+
+use evenkeel::model::*;
+use evenkeel::sched::Event;
+
+use crate::story::*;
+
+const LONGER_THAN_A_LEASE: Span = Span::from_secs(5);
+
+#[test]
+fn what_a_dead_node_held_is_run_elsewhere_and_costs_no_retry() {
+    let mut story = Story::of(&[&[1, 1, 1]]).job(wide(9));
+    story.run_until(|s| s.count(State::Done) == 3);
+    let victim: Vec<TaskId> =
+        story.running.keys().filter(|(p, _)| *p == node(2)).map(|(_, k)| k.task).collect();
+    story.kill(node(2));
+    story.pass(LONGER_THAN_A_LEASE);
+    assert_eq!(story.finish(), ExitCode::Done);
+    story.assert_whole();
+    let lost = story.published.iter().filter(|r| r.state == State::Lost);
+    let lost: Vec<_> = lost.map(|r| (r.task, r.attempt)).collect();
+    assert!(lost.contains(&(victim[0], Attempt(1))), "{lost:?}");
+    assert!(story.states().contains(&(victim[0].0, 2, State::Done)));
+    let record = story.published.iter().find(|r| r.state == State::Lost).unwrap();
+    assert_eq!(record.place.as_ref().unwrap().node, node(2));
+}
+
+#[test]
+fn the_nodes_of_a_dead_sub_master_attach_to_the_masters() {
+    let mut story = Story::of(&[&[1], &[1, 1, 1]]).job(wide(60));
+    story.run_until(|s| s.count(State::Done) == 6);
+    story.kill(node(1));
+    story.pass(LONGER_THAN_A_LEASE + LONGER_THAN_A_LEASE);
+    assert_eq!((story.runs_on(node(2)), story.runs_on(node(3))), (1, 1));
+    assert_eq!(story.finish(), ExitCode::Done);
+    story.assert_whole();
+    let moved = |r: &Record| {
+        r.place.as_ref().is_some_and(|p| p.node == node(3) && p.subcluster == SubclusterId(0))
+    };
+    assert!(story.published.iter().any(moved));
+}
+
+#[test]
+fn a_hung_node_that_wakes_starts_clean_and_its_late_endings_are_dropped() {
+    let mut story = Story::of(&[&[1], &[1, 1]]).job(wide(20));
+    story.run_until(|s| s.count(State::Done) == 5);
+    let held: Vec<AttemptKey> =
+        story.running.keys().filter(|(p, _)| *p == node(2)).map(|(_, k)| *k).collect();
+    story.hang(node(2));
+    let name = story.running[&(node(2), held[0])].name.clone();
+    story.end(&name, well());
+    story.run_until(|s| s.published.iter().any(|r| r.state == State::Lost));
+    story.pass(LONGER_THAN_A_LEASE);
+    let before = story.process(node(2)).incarnation();
+    story.wake(node(2));
+    assert_eq!(story.process(node(2)).incarnation(), Incarnation(before.0 + 1));
+    assert_eq!(story.finish(), ExitCode::Done);
+    story.assert_whole();
+    let ends: Vec<_> = story.states().into_iter().filter(|r| r.0 == held[0].task.0).collect();
+    assert_eq!(ends, [(held[0].task.0, 1, State::Lost), (held[0].task.0, 2, State::Done)]);
+}
+
+#[test]
+fn a_node_that_is_cut_off_stops_its_tasks_before_its_parent_gives_them_away() {
+    let mut story = Story::of(&[&[1], &[1, 1]]).job(wide(30));
+    story.run_until(|s| s.runs_on(node(2)) == 1);
+    story.cut(node(2));
+    let (_, key) = *story.running.keys().find(|(p, _)| *p == node(2)).unwrap();
+    while story.runs_on(node(2)) == 1 {
+        assert!(story.published.iter().all(|r| r.state != State::Lost), "given away too early");
+        story.pass(Span::from_millis(10));
+    }
+    assert_eq!(story.launched.iter().filter(|l| l.key.task == key.task).count(), 1);
+    story.mend(node(2));
+    assert_eq!(story.finish(), ExitCode::Done);
+    story.assert_whole();
+}
+
+#[test]
+fn a_short_break_of_the_wire_costs_nothing() {
+    let mut story = Story::of(&[&[1], &[1, 1]]).job(wide(30));
+    for n in [1, 2, 1, 2] {
+        let done = story.count(State::Done);
+        story.run_until(|s| s.count(State::Done) >= done + 3);
+        story.cut(node(n));
+        story.pass(Span::from_millis(300));
+        story.mend(node(n));
+    }
+    assert_eq!(story.finish(), ExitCode::Done);
+    assert_eq!(story.count(State::Lost), 0);
+    story.assert_whole();
+}
+
+#[test]
+fn a_sub_master_that_hung_comes_back_as_another() {
+    let mut story = Story::of(&[&[1], &[1, 1]]).job(wide(40));
+    story.run_until(|s| s.count(State::Done) == 6);
+    story.hang(node(1));
+    story.pass(LONGER_THAN_A_LEASE + LONGER_THAN_A_LEASE);
+    story.wake(node(1));
+    story.pass(LONGER_THAN_A_LEASE);
+    assert_eq!(story.process(node(1)).incarnation(), Incarnation(2));
+    assert!((0..3).all(|n| story.runs_on(node(n)) == 1), "{:?}", story.busy());
+    assert_eq!(story.finish(), ExitCode::Done);
+    story.assert_whole();
+}
+
+#[test]
+fn a_master_that_hung_gathers_its_nodes_again() {
+    let mut story = Story::of(&[&[1], &[1, 1]]).job(wide(30));
+    story.run_until(|s| s.count(State::Done) == 6);
+    story.hang(node(0));
+    story.pass(LONGER_THAN_A_LEASE + LONGER_THAN_A_LEASE);
+    assert_eq!((story.runs_on(node(1)), story.runs_on(node(2))), (0, 0), "they stopped");
+    story.wake(node(0));
+    story.pass(LONGER_THAN_A_LEASE);
+    assert!((0..3).all(|n| story.runs_on(node(n)) == 1), "{:?}", story.busy());
+    assert_eq!(story.finish(), ExitCode::Done);
+    story.assert_whole();
+}
+
+#[test]
+fn all_nodes_but_the_masters_may_die() {
+    let mut story = Story::of(&[&[1, 1], &[1, 1]]).job(chain(12));
+    for n in [3, 2, 1] {
+        let done = story.count(State::Done);
+        story.run_until(|s| s.count(State::Done) >= done + 2);
+        story.kill(node(n));
+    }
+    assert_eq!(story.finish(), ExitCode::Done);
+    story.assert_whole();
+}
+
+#[test]
+fn a_task_whose_only_possible_node_dies_ends_the_run_even_if_it_waits_at_a_sub_master() {
+    let mut tasks: Vec<Task> = (0..12).map(|i| task(&format!("broad-{i}")).cores(4)).collect();
+    tasks.push(task("small"));
+    let mut story = Story::of(&[&[1], &[1, 4]]).job(tasks);
+    story.run_until(|s| s.count(State::Done) == 3);
+    story.kill(node(2));
+    assert_eq!(story.finish(), ExitCode::Infrastructure);
+    assert_eq!(story.record("small").state, State::Done);
+}
+
+#[test]
+fn a_frame_of_another_run_or_an_older_epoch_is_as_if_it_had_not_come() {
+    use evenkeel::sched::{Action, Envelope, Frame, Machine, Message, Process, Role, RunId};
+    let story = Story::of(&[&[1]]);
+    let envelope = Envelope { from: Role::SubMaster, to: Role::Master, message: Message::Goodbye };
+    let good = Frame {
+        run: RunId(7),
+        epoch: Epoch(1),
+        from: Incarnation(1),
+        to: Incarnation(0),
+        refused: false,
+        seq: 1,
+        ack: 0,
+        envelopes: vec![envelope].into(),
+    };
+    let answers = |frame: Frame| {
+        let mut seat = story.seat(0).clone();
+        seat.epoch = Epoch(1);
+        let mut process = Process::new(&seat);
+        let mut actions: Vec<Action> = Vec::new();
+        let before = format!("{process:?}");
+        process.step(Time(1), Event::Frame { from: node(9), frame }, &mut actions);
+        (actions.len(), before == format!("{process:?}"))
+    };
+    assert_eq!(answers(Frame { run: RunId(8), ..good.clone() }), (0, true));
+    assert_eq!(answers(Frame { epoch: Epoch(0), ..good.clone() }), (0, true));
+    assert!(!answers(good).1, "one that is ours opens a session");
+}

@@ -1,0 +1,10 @@
+//! The protocol, told as stories, and put under random events.
+#![allow(unreachable_pub, reason = "modules of a test")]
+
+mod chaos;
+mod deaths;
+mod garbage;
+mod order;
+mod pace;
+mod story;
+mod will;

@@ -1,0 +1,152 @@
+//! The simulation: a slice of the swarm, seeds that once found something, and what users see.
+
+use evenkeel::model::{
+    ExitCode, Job, PeerId, Platform, Resources, Span, State, Task, TaskId, Time,
+};
+use evenkeel::sim::{
+    Fault, FaultPlan, Scenario, SimConfig, SimOutcome, Simulation, Violation, swarm,
+};
+
+/// Seeds that broke a rule, and what they found.
+const FOUND: [(u64, &str); 7] = [
+    (1, "times of a sub-master's own node were told by its clock as if it were the master's"),
+    (2, "a task that adds tasks lost its value before they were tied to it"),
+    (297, "what ended after an interrupted run was closed was recorded, but not counted"),
+    (418, "likewise"),
+    (0, "a task that was added behind one that had failed waited for ever"),
+    (107, "a subcluster kept what none of its nodes could run any more"),
+    (133, "likewise, until nothing happened any more"),
+];
+
+fn run(seed: u64) -> Result<SimOutcome, Box<Violation>> {
+    Simulation::new(Scenario { seed }.config()).run()
+}
+
+#[test]
+fn a_slice_of_the_swarm_keeps_every_rule() {
+    let mut broken = Vec::new();
+    swarm(0, 300, |violation| broken.push(violation.to_string()));
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn seeds_that_found_something_find_nothing_more() {
+    for (seed, what) in FOUND {
+        if let Err(violation) = run(seed) {
+            panic!("once: {what}\nnow: {violation}");
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_log() {
+    for seed in 0..20 {
+        let (once, again) = (run(seed).unwrap(), run(seed).unwrap());
+        assert_eq!(once, again);
+        assert_ne!(once.digest, run(seed + 1).unwrap().digest);
+    }
+}
+
+#[test]
+fn the_swarm_meets_what_it_is_for() {
+    let mut total = evenkeel::sim::Stats::default();
+    let (mut codes, mut states) = (Vec::new(), Vec::new());
+    for seed in 0..100 {
+        let outcome = run(seed).unwrap();
+        total.missed += outcome.stats.missed;
+        total.repeated += outcome.stats.repeated;
+        total.restarts += outcome.stats.restarts;
+        total.lost += outcome.stats.lost;
+        total.epochs += outcome.stats.epochs - 1;
+        codes.push(outcome.verdict.code);
+        states.extend(outcome.records.iter().map(|record| record.state));
+    }
+    let rare = [total.missed, total.repeated, total.restarts, total.lost, total.epochs.into()];
+    assert!(rare.iter().all(|n| *n > 30), "{total:?}");
+    assert!([ExitCode::Done, ExitCode::TaskFailed].iter().all(|code| codes.contains(code)));
+    assert!(
+        [State::Done, State::Failed, State::Lost, State::Cancelled]
+            .iter()
+            .all(|s| states.contains(s))
+    );
+}
+
+/// A chain of three tasks of a second each, and `loose` more beside it.
+fn job(loose: u32) -> Job {
+    let mut job = Job::new("chain");
+    let second = |name: String| Task::kernel(name, "spin", ()).cost(Span::from_secs(1));
+    let first = job.add(second("a".to_owned()));
+    let next = job.add(second("b".to_owned()).after([first]));
+    job.add(second("c".to_owned()).after([next]));
+    for i in 0..loose {
+        job.add(second(format!("loose{i}")));
+    }
+    job
+}
+
+fn foretell(platform: Platform, job: Job) -> SimOutcome {
+    let ranks = vec![0; job.tasks.len()];
+    Simulation::new(SimConfig::new(platform, job, ranks)).run().unwrap()
+}
+
+fn seconds(outcome: &SimOutcome) -> f64 {
+    outcome.makespan.as_secs()
+}
+
+#[test]
+fn a_makespan_is_foretold() {
+    let alone = foretell(Platform::uniform(1, 1, 1), job(0));
+    assert_eq!(alone.verdict.code, ExitCode::Done);
+    assert_eq!(alone.records.len(), 3);
+    // What is not the tasks' is the time to the last durable entry.
+    assert!((3.0..3.3).contains(&seconds(&alone)), "{}", seconds(&alone));
+    let wide = foretell(Platform::uniform(2, 2, 2), job(13));
+    assert!((3.0..3.3).contains(&seconds(&wide)), "{}", seconds(&wide));
+    let narrow = foretell(Platform::uniform(2, 2, 1), job(13));
+    assert!((4.0..5.3).contains(&seconds(&narrow)), "{}", seconds(&narrow));
+}
+
+#[test]
+fn speed_and_distance_count() {
+    let mut platform = Platform::uniform(1, 1, 1);
+    platform.subclusters[0].nodes[0].speed = 2.0;
+    assert!((1.5..1.8).contains(&seconds(&foretell(platform, job(0)))));
+    let mut far = Platform::uniform(2, 1, 4);
+    far.subclusters[0].nodes[0].capacity = Resources::cores(1);
+    far.link.latency = Span::from_millis(200);
+    let mut job = job(0);
+    // Only the far node has as much: there and back for each of the chain.
+    job.tasks.iter_mut().for_each(|task| *task = task.clone().cores(2));
+    assert!((4.0..4.8).contains(&seconds(&foretell(far, job))));
+}
+
+#[test]
+fn what_dies_is_done_again_elsewhere() {
+    let mut config = SimConfig::new(Platform::uniform(2, 2, 2), job(20), vec![0; 23]);
+    config.faults = FaultPlan(vec![(
+        Time::ZERO + Span::from_millis(1500),
+        Fault::Crash { peer: PeerId(2), back: None },
+    )]);
+    let outcome = Simulation::new(config).run().unwrap();
+    assert_eq!(outcome.verdict.code, ExitCode::Done);
+    let lost = outcome.records.iter().filter(|r| r.state == State::Lost).count();
+    assert!(lost > 0);
+    let mut done: Vec<TaskId> =
+        outcome.records.iter().filter(|r| r.state == State::Done).map(|r| r.task).collect();
+    done.sort();
+    assert_eq!(done, (0..23).map(TaskId).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_rule_that_is_broken_says_how_to_see_it_again() {
+    let mut config = SimConfig::new(Platform::uniform(1, 1, 1), job(0), vec![0; 3]);
+    config.seed = 42;
+    // A kernel that never ends breaks the promise that a run does.
+    config.behaviour = std::sync::Arc::new(|_, _, _| {
+        let ending = evenkeel::model::Ending::new(evenkeel::model::Exit::Code(0), None);
+        (Span::from_secs(1_000_000), ending)
+    });
+    let violation = Simulation::new(config).run().unwrap_err().to_string();
+    assert!(violation.starts_with("seed 42: the run does not come to an end"), "{violation}");
+    assert!(violation.contains("launches t0#1"), "{violation}");
+}
