@@ -259,3 +259,21 @@ fn what_a_task_leaves_behind_ends_with_it() {
     scratch.run(&["run", "job.toml", "--run-dir", "run"]).expect(0);
     scratch.expect_no_process(std::time::Duration::from_secs(1));
 }
+
+#[test]
+fn runs_without_a_folder_get_one_each_below_here() {
+    let scratch = Scratch::new();
+    for name in ["../up", "..", "plain", "plain"] {
+        let job = format!("name = {name:?}\n[[task]]\nname = \"a\"\nkernel = \"noop\"\n");
+        scratch.write("job.toml", &job);
+        scratch.run(&["run", "job.toml"]).expect(0);
+    }
+    let runs = fs::read_dir(scratch.path("evenkeel-runs")).unwrap().flatten();
+    let mut names: Vec<_> = runs.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["..-1", ".._up-1", "plain-1", "plain-2"]);
+    for name in names {
+        let verdict = records::verdict(&scratch.path("evenkeel-runs").join(name));
+        assert_eq!(verdict["exit_code"], 0);
+    }
+}
