@@ -1,7 +1,5 @@
 //! Who sits where: the host's cores divided among nodes, the nodes among subclusters.
 
-use std::collections::BTreeSet;
-
 use super::{NodeInfo, Options, RunError};
 use crate::host::{self, Host};
 use crate::model::{
@@ -89,12 +87,6 @@ impl Layout {
 /// If the host cannot be made out, or the options contradict each other.
 pub fn local_nodes(options: &Options, names: &ResourceNames) -> Result<Vec<NodeInfo>, RunError> {
     Ok(Layout::new(&Host::discover()?, options, names)?.nodes)
-}
-
-/// How many cores the nodes have; one that several share counts once.
-pub(super) fn distinct_cores(nodes: &[NodeInfo]) -> u64 {
-    let cores = nodes.iter().flat_map(|node| node.cores.iter().map(|core| (&node.host, core)));
-    cores.collect::<BTreeSet<_>>().len() as u64
 }
 
 /// The cores that are allowed, and no more of them than the processor quota feeds.

@@ -45,6 +45,25 @@ fn a_reader_that_goes_away_is_no_reason_to_panic() {
 }
 
 #[test]
+fn nobody_who_reads_anything_is_no_reason_to_panic_either() {
+    let scratch = Scratch::new();
+    scratch.write("bad.toml", "name = 3");
+    for (args, code) in
+        [(&["check", "bad.toml"][..], 2), (&["run", "bad.toml"], 2), (&["no-such"], 2), (&[], 2)]
+    {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = scratch.command(args);
+        command.stdout(writer.try_clone().unwrap()).stderr(writer);
+        let mut child = command.spawn().unwrap();
+        let ended = poll(LIMIT, || child.try_wait().unwrap().is_some());
+        let _ = child.kill();
+        let status = child.wait().unwrap();
+        assert!(ended && status.code() == Some(code), "{args:?}: {status}");
+    }
+}
+
+#[test]
 fn a_folder_that_cannot_be_written_is_named() {
     let scratch = Scratch::new();
     scratch.write("job.toml", JOB);

@@ -80,4 +80,7 @@ fn the_example_of_the_heft_paper_ends_at_80() {
         let needed = if sender == receiver { 0.0 } else { bytes };
         assert!(start >= sent + needed, "t{to} starts before what t{from} sends is there");
     }
+
+    let named_by_the_job = scratch.run(&["plan", job, "--json"]).expect(0);
+    assert_eq!(named_by_the_job.stdout, planned.stdout);
 }

@@ -106,8 +106,11 @@ impl Scratch {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let line = |line: &str| {
             let indent = line.len() - line.trim_start().len();
-            let words = line.split_whitespace().map(|w| if w == host { "HOST" } else { w });
-            " ".repeat(indent) + &redact_times(words.map(str::to_owned).collect())
+            let word = |word: &str| match word.strip_prefix(&host) {
+                Some(rest @ ("" | ":")) => format!("HOST{rest}"),
+                _ => word.to_owned(),
+            };
+            " ".repeat(indent) + &redact_times(line.split_whitespace().map(word).collect())
         };
         text.lines().map(line).collect::<Vec<_>>().join("\n")
     }

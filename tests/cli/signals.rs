@@ -158,3 +158,34 @@ fn records_can_be_read_while_the_run_goes_on() {
     running.wait().expect(0);
     assert_eq!(records::lines(&scratch.path("run")).len(), job.len() + 1);
 }
+
+#[test]
+fn a_run_that_sleeps_through_its_leases_wakes_up_and_ends() {
+    for shape in [&[][..], &["--nodes", "4", "--subclusters", "2"]] {
+        let (scratch, job) = scratch();
+        let args = [&["run", "job.toml", "--run-dir", "run", "--lease", "100ms"], shape].concat();
+        let mut running = scratch.start(&args);
+        running.wait_until("a task that runs", || started(&scratch) > 0);
+        running.signal(Signal::STOP);
+        // Time itself is what is waited for: several leases.
+        crate::scratch::poll(Duration::from_millis(500), || false);
+        running.signal(Signal::CONT);
+        scratch.write("open", "");
+        running.wait().expect(0);
+        records::expect_each_done_once(&records::lines(&scratch.path("run")), &job);
+        scratch.expect_no_process(Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn of_many_that_want_a_folder_at_once_one_gets_it() {
+    let (scratch, job) = scratch();
+    scratch.write("open", "");
+    let args = ["run", "job.toml", "--run-dir", "run"];
+    let running: Vec<_> = (0..6).map(|_| scratch.start(&args)).collect();
+    let finished: Vec<_> = running.into_iter().map(Running::wait).collect();
+    let codes: Vec<_> = finished.iter().map(|one| one.status.code()).collect();
+    assert_eq!(codes.iter().filter(|code| **code == Some(0)).count(), 1, "{finished:#?}");
+    assert!(codes.iter().all(|code| matches!(code, Some(0 | 2 | 3))), "{finished:#?}");
+    records::expect_all_done(&scratch.path("run"), &job);
+}

@@ -184,3 +184,96 @@ fn a_retry_makes_good_what_failed_once() {
     let counts = &records::verdict(&scratch.path("run"))["counts"];
     assert_eq!((&counts["done"], &counts["failed"]), (&2.into(), &0.into()));
 }
+
+#[test]
+fn a_command_finds_signals_as_a_shell_would_give_them() {
+    let scratch = Scratch::new();
+    scratch.write(
+        "job.toml",
+        r#"
+        name = "signals"
+        [[task]]
+        name = "pipe"
+        command = "yes | head -n 1"
+        [[task]]
+        name = "masks"
+        command = ["grep", "-E", "^Sig(Blk|Ign):", "/proc/self/status"]
+        [[task]]
+        name = "input"
+        command = ["cat"]
+        "#,
+    );
+    scratch.run(&["run", "job.toml", "--run-dir", "run"]).expect(0);
+    let lines = records::lines(&scratch.path("run"));
+    let tail = |task: &str| lines.iter().find(|l| l.task == task).unwrap().json["tail"].clone();
+    assert_eq!(tail("pipe"), "y\n", "a pipe that is closed ends who writes to it");
+    let masks = tail("masks");
+    for line in masks.as_str().unwrap().lines() {
+        let (_, mask) = line.split_once('\t').unwrap();
+        // Those from 32 on belong to the C library, which ignores some in all that it starts.
+        let mask = u64::from_str_radix(mask, 16).unwrap() & 0x7fff_ffff;
+        assert_eq!(mask, 0, "{line}");
+    }
+    assert_eq!(tail("input"), "", "there is nothing to read");
+}
+
+#[test]
+fn a_place_that_is_not_there_is_named_by_the_task_that_wants_it() {
+    let scratch = Scratch::new();
+    scratch.write(
+        "job.toml",
+        r#"
+        name = "places"
+        [[task]]
+        name = "cwd"
+        command = ["true"]
+        cwd = "no-such-folder"
+        [[task]]
+        name = "stdin"
+        command = ["cat"]
+        stdin = "no-such-file"
+        [[task]]
+        name = "program"
+        command = ["./no-such-program"]
+        "#,
+    );
+    scratch.run(&["run", "job.toml", "--run-dir", "run"]).expect(1);
+    let lines = records::lines(&scratch.path("run"));
+    for (task, place) in
+        [("cwd", "no-such-folder"), ("stdin", "no-such-file"), ("program", "no-such-program")]
+    {
+        let line = lines.iter().find(|line| line.task == task).unwrap();
+        assert_eq!(line.json["exit"], "could_not_start", "{}", line.json);
+        let reason = line.json["reason"].as_str().unwrap();
+        assert!(reason.contains(place), "{reason}");
+    }
+}
+
+#[test]
+fn what_a_task_leaves_behind_ends_with_it() {
+    let scratch = Scratch::new();
+    scratch.write(
+        "job.toml",
+        "name = \"j\"\n[[task]]\nname = \"a\"\ncommand = \"sleep 1000 & echo started\"\n",
+    );
+    scratch.run(&["run", "job.toml", "--run-dir", "run"]).expect(0);
+    scratch.expect_no_process(std::time::Duration::from_secs(1));
+}
+
+#[test]
+fn runs_without_a_folder_get_one_each_below_here() {
+    let scratch = Scratch::new();
+    for name in ["../up", "..", "plain", "plain"] {
+        let job = format!("name = {name:?}\n[[task]]\nname = \"a\"\nkernel = \"noop\"\n");
+        scratch.write("job.toml", &job);
+        scratch.run(&["run", "job.toml"]).expect(0);
+    }
+    let runs = fs::read_dir(scratch.path("evenkeel-runs")).unwrap().flatten();
+    let mut names: Vec<_> = runs.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["..-1", ".._up-1", "plain-1", "plain-2"]);
+    for name in names {
+        let verdict = records::verdict(&scratch.path("evenkeel-runs").join(name));
+        assert_eq!(verdict["exit_code"], 0);
+    }
+}
