@@ -100,7 +100,7 @@ impl Link {
         }
         let key = program.key;
         let order = Order::Start(program);
-        order.encode(state.outbox.bytes());
+        state.outbox.push(&order);
         if let Order::Start(program) = order {
             state.running.insert(key, Running { program, since: None });
         }
@@ -111,7 +111,7 @@ impl Link {
     pub(in crate::exec) fn stop(&self, key: AttemptKey, grace: Span) {
         let mut state = self.shared.state.lock();
         if state.running.contains_key(&key) {
-            Order::Stop(key, grace).encode(state.outbox.bytes());
+            state.outbox.push(&Order::Stop(key, grace));
             self.shared.flush(&mut state);
         }
     }
@@ -186,7 +186,7 @@ impl Shared {
                 Err(Errno::AGAIN | Errno::INTR) => continue,
                 Ok(_) | Err(_) => break,
             }
-            let Ok(notices) = inbox.notices() else { break };
+            let Ok(notices) = inbox.messages() else { break };
             for notice in notices {
                 self.note(notice, tell);
             }
