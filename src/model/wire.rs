@@ -406,6 +406,19 @@ mod tests {
     }
 
     #[test]
+    fn bytes_are_a_block_and_arrays_their_items() {
+        let bytes = vec![0u8, 0x80, 0xff];
+        assert_eq!(bytes.to_bytes(), [3, 0, 0x80, 0xff]);
+        assert_eq!(Vec::<u8>::from_bytes(&bytes.to_bytes()), Ok(bytes));
+        let pair = [Some(7u32), None];
+        assert_eq!(pair.to_bytes(), [1, 7, 0]);
+        assert_eq!(<[Option<u32>; 2]>::from_bytes(&[1, 7, 0]), Ok(pair));
+        assert!(<[Option<u32>; 2]>::from_bytes(&[1, 7]).is_err());
+        assert_eq!(CString::from_bytes(&[1, b'a']), Ok(c"a".to_owned()));
+        assert!(CString::from_bytes(&[2, b'a', 0]).is_err());
+    }
+
+    #[test]
     fn a_forged_length_reserves_nothing() {
         let mut forged = Vec::new();
         u64::MAX.put(&mut forged);
