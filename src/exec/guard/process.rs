@@ -336,7 +336,7 @@ impl Task {
     }
 }
 
-/// Rounded up, so that the timer is due when the wait is over.
+/// In the system's form; what is longer than that can say is as long as it can.
 fn timespec(span: Duration) -> Timespec {
     let seconds = i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
     Timespec { tv_sec: seconds, tv_nsec: i64::from(span.subsec_nanos()) }
