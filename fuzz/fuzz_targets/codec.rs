@@ -3,7 +3,7 @@
 #![no_main]
 
 use evenkeel::model::{Epoch, Incarnation, PeerId, Resources, Span, SubclusterId, Time, Topology};
-use evenkeel::sched::wire::Wire;
+use evenkeel::model::wire::Wire;
 use evenkeel::sched::{Action, Entry, Event, Frame, Machine, Process, RunId, Seat};
 use libfuzzer_sys::fuzz_target;
 

@@ -69,8 +69,8 @@ struct End {
 enum Phase {
     /// `Up` was queued last. Both ends are, or neither.
     Up,
-    /// `Down` is queued and not taken yet. The connection comes up again only after both ends
-    /// took it, so that no frame of the new one is taken for one of the old.
+    /// `Down` is queued and not taken yet, or never will be, as the peer is gone. The connection
+    /// comes up again only after both ends took it, so that no frame of the new one is taken for one of the old.
     Closing,
     /// `Down` was taken, or there has never been an `Up`.
     #[default]
@@ -258,9 +258,12 @@ impl State {
     fn disconnect(&mut self, a: usize, b: usize) {
         for (x, y) in [(a, b), (b, a)] {
             let peer = &mut self.peers[x];
-            if peer.exists && peer.ends[y].phase == Phase::Up {
+            if peer.ends[y].phase == Phase::Up {
+                // At the end of a peer that is gone too: frames to it are not to be kept.
                 peer.ends[y].phase = Phase::Closing;
-                peer.queue.push_back(Incoming::Down(id(y)));
+                if peer.exists {
+                    peer.queue.push_back(Incoming::Down(id(y)));
+                }
             }
         }
     }
@@ -268,4 +271,24 @@ impl State {
 
 fn id(index: usize) -> PeerId {
     PeerId(index as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_kept_for_a_peer_that_is_gone() {
+        let mut peers = network(2);
+        drop(peers.pop());
+        let mut left = peers.pop().expect("there were two");
+        for _ in 0..3 {
+            left.send(PeerId(1), vec![0; 1024]);
+        }
+        assert_eq!(left.network.state.lock().peers[1].queue, [], "it was sent before Down came");
+        assert_eq!(left.receive(None), Some(Incoming::Up(PeerId(1))));
+        assert_eq!(left.receive(None), Some(Incoming::Down(PeerId(1))));
+        left.send(PeerId(1), vec![0; 1024]);
+        assert_eq!(left.network.state.lock().peers[1].queue, [], "it was sent after Down came");
+    }
 }

@@ -130,8 +130,10 @@ impl Executor {
         let base = environment::base(std::env::vars_os()).collect();
         let setup = Setup { base, clock, scratch: scratch.clone() };
         let listener = shared.clone();
-        let link = Link::start(setup, move |event| listener.hear(event))
-            .map_err(failed("cannot start the guard that starts programs"))?;
+        let link = Link::start(setup, move |event| listener.hear(event)).map_err(|error| {
+            remove(scratch.as_deref());
+            failed("cannot start the guard that starts programs")(error)
+        })?;
         let pool = Pool::builder().topology(topology.clone()).pin(pinned).name("evenkeel").build();
         let pool = pool.map_err(failed("cannot start the thread pool"))?;
         Ok(Executor { shared, topology, pinned, registry, link, pool, scratch })
@@ -140,7 +142,8 @@ impl Executor {
     /// Starts an attempt, which is told of by reports. Never waits. An attempt that runs already
     /// is not started again.
     pub fn launch(&self, launch: Launch) {
-        // Relaxed: an attempt that slips in while `abort` runs is stopped or muted by it.
+        // Relaxed: a command that slips in while `abort` runs finds the link closed or is killed
+        // by its closing, and a kernel is looked at again in `launch_kernel`.
         if self.shared.closed.load(Ordering::Relaxed) {
             return;
         }
@@ -187,9 +190,17 @@ impl Executor {
 
     fn launch_kernel(&self, launch: Launch, kernel: Arc<Kernel>, args: Value) {
         let stop = Arc::new(AtomicBool::new(false));
-        match self.shared.kernels.lock().entry(launch.key) {
-            Entry::Vacant(place) => drop(place.insert(stop.clone())),
-            Entry::Occupied(_) => return,
+        {
+            let mut kernels = self.shared.kernels.lock();
+            // Under the lock, which `abort` takes after it has closed: so either this sees that
+            // it has, or `abort` finds the kernel and tells it to stop.
+            if self.shared.closed.load(Ordering::Relaxed) {
+                return;
+            }
+            match kernels.entry(launch.key) {
+                Entry::Vacant(place) => drop(place.insert(stop.clone())),
+                Entry::Occupied(_) => return,
+            }
         }
         let shared = self.shared.clone();
         let cores = launch.cores.clone();
@@ -218,10 +229,8 @@ impl Executor {
             stop.store(true, Ordering::Relaxed);
         }
         self.link.close();
-        if let Some(scratch) = &self.scratch {
-            // The guard has done so already, unless it was killed.
-            let _ = std::fs::remove_dir_all(scratch);
-        }
+        // The guard has done so already, unless it was killed.
+        remove(self.scratch.as_deref());
     }
 }
 
@@ -271,6 +280,13 @@ impl Shared {
         let end = self.clock.now();
         self.kernels.lock().remove(&key);
         self.report(Report::Ended { key, start, end, ending });
+    }
+}
+
+/// Removes the private folder, if there is one and it is still there.
+fn remove(scratch: Option<&Path>) {
+    if let Some(scratch) = scratch {
+        let _ = std::fs::remove_dir_all(scratch);
     }
 }
 

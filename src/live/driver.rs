@@ -10,8 +10,8 @@ use super::Recorder;
 use crate::comm::{Incoming, Transport, Waker};
 use crate::exec::{Executor, Report};
 use crate::host::Clock;
+use crate::model::wire::Wire;
 use crate::model::{AttemptKey, Record, Span, Verdict};
-use crate::sched::wire::Wire;
 use crate::sched::{Action, Entry, Event, Frame, Machine, Process, Seat};
 use crate::store::{Commit, Journal, StoreError};
 

@@ -8,8 +8,8 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+use crate::model::wire::Wire;
 use crate::model::{PeerId, Time};
-use crate::sched::wire::Wire;
 use crate::sched::{Action, Event, Seat};
 
 const MAGIC: [u8; 4] = *b"EKR1";

@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::recorder::{PREFIX, Recording};
+use crate::model::wire::Wire;
 use crate::model::{PeerId, Time};
-use crate::sched::wire::Wire;
 use crate::sched::{Event, Machine, Process};
 
 /// One process that was stepped through again, and did what it did before.

@@ -16,6 +16,7 @@ mod schedule;
 mod time;
 mod topology;
 mod value;
+pub mod wire;
 
 pub use attempt::{Addition, Ending, Launch};
 pub use graph::{Cycle, Graph};

@@ -1,8 +1,9 @@
 //! A set of workers, the work they share, and when it is over.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crossbeam::deque::{Injector, Stealer, Worker as Deque};
+use crossbeam::deque::{Injector, Steal, Stealer, Worker as Deque};
 use crossbeam::utils::CachePadded;
 use parking_lot::Mutex;
 
@@ -40,9 +41,9 @@ pub(super) struct Seat {
     pub(super) worker: usize,
     /// Which of the team's lists is that of its domain.
     pub(super) list: usize,
-    stealer: Stealer<Work>,
-    /// Its other end, until the worker comes and takes it.
-    deque: Mutex<Option<Deque<Work>>>,
+    /// What the others steal by; there once the worker has come, which makes its deque itself,
+    /// so that the memory of it is near its core.
+    stealer: OnceLock<Stealer<Work>>,
 }
 
 /// Who is to be a member: its place in the pool, its core, its domain.
@@ -69,10 +70,7 @@ impl Team {
                 domains.push(member.domain);
                 domains.len() - 1
             });
-            let deque = Deque::new_lifo();
-            let stealer = deque.stealer();
-            let deque = Mutex::new(Some(deque));
-            seats.push(Seat { worker: member.worker, list, stealer, deque });
+            seats.push(Seat { worker: member.worker, list, stealer: OnceLock::new() });
         }
         Team {
             cores: members.iter().map(|m| m.core).collect(),
@@ -144,18 +142,24 @@ impl Team {
 
     /// Whether there is anything to steal or to take from a list.
     pub(super) fn has_work(&self) -> bool {
-        self.seats.iter().any(|seat| !seat.stealer.is_empty())
-            || self.lists.iter().any(|list| !list.is_empty())
+        // Of a seat that is taken just now this sees the deque if it sees the work in it: the
+        // fence in `Sleep::wake_one` comes after both.
+        let has_work = |seat: &Seat| seat.stealer.get().is_some_and(|s| !s.is_empty());
+        self.seats.iter().any(has_work) || self.lists.iter().any(|list| !list.is_empty())
     }
 }
 
 impl Seat {
-    pub(super) fn stealer(&self) -> &Stealer<Work> {
-        &self.stealer
+    /// Takes the oldest work from its deque; there is none before its worker has come.
+    pub(super) fn steal(&self) -> Steal<Work> {
+        self.stealer.get().map_or(Steal::Empty, Stealer::steal)
     }
 
-    /// The deque, for the worker that this place is for; it comes once.
-    pub(super) fn take_deque(&self) -> Deque<Work> {
-        self.deque.lock().take().expect("a worker takes its place in a team once")
+    /// Makes the deque, for the worker that this place is for; it comes once.
+    pub(super) fn take(&self) -> Deque<Work> {
+        let deque = Deque::new_lifo();
+        let free = self.stealer.set(deque.stealer());
+        free.expect("a worker takes its place in a team once");
+        deque
     }
 }

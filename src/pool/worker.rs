@@ -79,7 +79,7 @@ impl Post {
             worker,
             thread: thread::current(),
             seat,
-            deque: team.seats()[seat].take_deque(),
+            deque: team.seats()[seat].take(),
             sources: sources(&team, seat, shared.victims(worker)),
             shared: Arc::clone(shared),
             team,
@@ -129,7 +129,7 @@ impl Post {
             let mut lost_a_race = false;
             for source in &self.sources {
                 let taken = match *source {
-                    Source::Deque(seat) => self.team.seats()[seat].stealer().steal(),
+                    Source::Deque(seat) => self.team.seats()[seat].steal(),
                     Source::List(list) => self.team.lists()[list].steal(),
                 };
                 match taken {

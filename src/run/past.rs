@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::RunError;
+use crate::model::wire::Wire;
 use crate::model::{Counts, Job, State, TaskId, Time, Verdict};
-use crate::sched::wire::Wire;
 use crate::sched::{Entry, RunId};
 use crate::store::{Journal, Life, Owner, Recovered};
 

@@ -1,10 +1,10 @@
 //! What goes into a process and what comes out of it.
 
 use super::message::{Frame, RunId};
-use super::wire::{wire_enum, wire_struct};
+use crate::model::wire::{wire_enum, wire_struct};
 use crate::model::{
-    Addition, AttemptKey, Core, Domain, Ending, Epoch, Incarnation, Launch, PeerId, Record,
-    ResourceNames, Resources, Span, SubclusterId, Task, TaskId, Template, Time, Topology, Verdict,
+    Addition, AttemptKey, Ending, Epoch, Incarnation, Launch, PeerId, Record, ResourceNames,
+    Resources, Span, SubclusterId, Task, TaskId, Template, Time, Topology, Verdict,
 };
 
 /// Where a process sits in a run, and what it has. Two machines with the same seat that are
@@ -164,9 +164,6 @@ pub enum Entry {
 }
 
 wire_struct! {
-    Core { id, package, cache, units }
-    Domain { id, memory, cores }
-    Topology { domains, distances }
     Seat {
         run, peer, incarnation, epoch, subcluster, sub_master, master, host, topology, capacity,
         lease, wait_for_nodes

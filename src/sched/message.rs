@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use super::ready::Urgency;
-use super::wire::{Garbled, Reader, Wire};
-use super::wire::{wire_enum, wire_newtype, wire_struct};
+use crate::model::wire::{Garbled, Reader, Wire};
+use crate::model::wire::{wire_enum, wire_newtype, wire_struct};
 use crate::model::{
     AttemptKey, Body, CoreId, Ending, Epoch, Incarnation, PeerId, Request, Resources, Settings,
     Span, SubclusterId, TaskId, Time, Value,

@@ -7,7 +7,6 @@
 //! `README.md` beside this file draws the protocol.
 #![forbid(unsafe_code)]
 
-mod codec;
 mod dispatcher;
 mod event;
 mod lease;
@@ -20,7 +19,6 @@ mod ready;
 mod slots;
 mod submaster;
 mod uplink;
-pub mod wire;
 
 pub use event::{Action, Batch, Entry, Event, Seat};
 pub use message::{

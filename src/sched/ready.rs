@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::wire::{Garbled, Reader, Wire};
+use crate::model::wire::{Garbled, Reader, Wire};
 use crate::model::{JobId, Request, TaskId};
 
 /// The order in which work starts: by the user's priority, then by the list heuristic, then by

@@ -5,10 +5,10 @@ use super::host::{Condition, Running};
 use super::log::{self, Line};
 use super::referee::{Foul, Place};
 use super::world::World;
+use crate::model::wire::Wire;
 use crate::model::{
     AttemptKey, Ending, Exit, ExitCode, Launch, PeerId, Resources, Span, Time, Verdict,
 };
-use crate::sched::wire::Wire;
 use crate::sched::{Action, Entry, Event};
 
 /// A process that is told to end all it runs has done so after this time.

@@ -3,8 +3,8 @@
 use super::agenda::Occurrence;
 use super::referee::Foul;
 use super::world::World;
+use crate::model::wire::Wire;
 use crate::model::{PeerId, Span, Time};
-use crate::sched::wire::Wire;
 use crate::sched::{Event, Frame};
 
 impl World {

@@ -49,6 +49,55 @@ fn the_house_is_in_order() {
     assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
 }
 
+/// The rooms that the table in `ARCHITECTURE.md` names, each with those that it may use.
+fn drawn(text: &str) -> Vec<(String, BTreeSet<String>)> {
+    let mut table = text.lines().skip_while(|line| !line.starts_with("| room |")).skip(2);
+    let mut rooms: Vec<(String, BTreeSet<String>)> = Vec::new();
+    while let Some(row) = table.next().and_then(|line| line.strip_prefix('|')) {
+        let cells: Vec<&str> = row.trim_end_matches('|').split('|').map(str::trim).collect();
+        let [name, _, uses] = cells[..] else { panic!("not room, what, uses: {row}") };
+        let mut may_use = BTreeSet::new();
+        for word in uses.split(", ").filter(|word| *word != "nothing") {
+            match word {
+                "all" | "all below" => may_use.extend(rooms.iter().map(|room| room.0.clone())),
+                room => drop(may_use.insert(room.to_owned())),
+            }
+        }
+        rooms.push((name.trim_matches('`').to_owned(), may_use));
+    }
+    rooms
+}
+
+#[test]
+fn the_map_is_the_one_that_is_drawn() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("it can be read");
+    let drawn = drawn(&text);
+    let map: Vec<(String, BTreeSet<String>)> = MAP
+        .iter()
+        .map(|room| (room.name.to_owned(), room.may_use.iter().map(|r| (*r).to_owned()).collect()))
+        .collect();
+    assert_eq!(map, drawn, "left: tests/house/rules.rs; right: ARCHITECTURE.md");
+    for (name, _) in &map {
+        let path = root().join("src").join(name);
+        assert!(path.join("mod.rs").is_file(), "{name} is on the map and not in src");
+    }
+}
+
+#[test]
+fn a_table_is_read_as_it_is_drawn() {
+    let text = "before\n| room | what | may use |\n|---|---|---|\n| `a` | x, y | nothing |\n\
+                | `b` | x | a |\n| `c` | x | all below, d |\n| `d` | x | all |\n\nafter | x |";
+    let set = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<BTreeSet<_>>();
+    let room = |name: &str, uses: &[&str]| (name.to_owned(), set(uses));
+    let expected = [
+        room("a", &[]),
+        room("b", &["a"]),
+        room("c", &["a", "b", "d"]),
+        room("d", &["a", "b", "c"]),
+    ];
+    assert_eq!(drawn(text), expected);
+}
+
 /// The problems of a small house with one more file in it.
 fn with(path: &str, text: &str) -> Vec<String> {
     let mut files: Vec<(String, String)> = MAP

@@ -1,8 +1,8 @@
 //! Bytes that a peer or a disk may hand over: what cannot be read is said to be so, and what can
 //! be read is what was written.
 
+use evenkeel::model::wire::{Garbled, Wire};
 use evenkeel::model::*;
-use evenkeel::sched::wire::{Garbled, Wire};
 use evenkeel::sched::{Action, Entry, Event, Frame, Machine, Message, Process};
 use proptest::prelude::*;
 

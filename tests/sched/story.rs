@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use evenkeel::model::wire::Wire;
 use evenkeel::model::*;
-use evenkeel::sched::wire::Wire;
 use evenkeel::sched::{Action, Batch, Entry, Event, Frame, Machine, Process, RunId, Seat};
 
 /// How long a silent peer is believed to be alive.

@@ -60,10 +60,15 @@ pub(super) fn start(setup: &Setup) -> io::Result<Handle> {
     let error = io::Error::last_os_error();
     // SAFETY: `before` was filled in above.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), null_mut()) };
-    match Pid::from_raw(pid) {
-        Some(pid) if pid.as_raw_nonzero().get() > 0 => Ok(Handle { pid, socket: Arc::new(ours) }),
-        _ => Err(error),
+    match born(pid) {
+        Some(pid) => Ok(Handle { pid, socket: Arc::new(ours) }),
+        None => Err(error),
     }
+}
+
+/// The child by what `fork` gave; none if that is -1, which `Pid::from_raw` does not take.
+fn born(pid: libc::pid_t) -> Option<Pid> {
+    Some(pid).filter(|pid| *pid > 0).and_then(Pid::from_raw)
 }
 
 /// The life of the guard. It does not come back into the node's code, of which it has a copy.
@@ -139,6 +144,12 @@ fn close_the_rest() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fork_that_failed_is_an_error_and_no_panic() {
+        assert_eq!(born(-1), None);
+        assert_eq!(born(1), Pid::from_raw(1));
+    }
 
     #[test]
     fn a_guard_lives_as_long_as_its_socket() {

@@ -80,16 +80,25 @@ impl Link {
         setup: Setup,
         tell: impl Fn(Event) + Send + 'static,
     ) -> io::Result<Link> {
-        let guard = Some(fork::start(&setup)?);
-        let state = Mutex::new(State { guard, ..State::default() });
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let guard = fork::start(&setup)?;
+        let state = Mutex::new(State { guard: Some(guard), ..State::default() });
         let shared = Arc::new(Shared { setup, state, wake });
         let listener = thread::Builder::new().name("evenkeel-exec".to_owned()).spawn({
             let shared = shared.clone();
             move || while shared.listen(&tell) {}
-        })?;
-        let listener_id = listener.thread().id();
-        Ok(Link { shared, listener: Mutex::new(Some(listener)), listener_id })
+        });
+        match listener {
+            Ok(listener) => {
+                let listener_id = listener.thread().id();
+                Ok(Link { shared, listener: Mutex::new(Some(listener)), listener_id })
+            }
+            Err(error) => {
+                // Nobody else would wait for it, and its zombie would stay.
+                shared.state.lock().guard.take().iter().for_each(bury);
+                Err(error)
+            }
+        }
     }
 
     /// Has a program started. One whose key is that of a running program is not.
@@ -100,7 +109,7 @@ impl Link {
         }
         let key = program.key;
         let order = Order::Start(program);
-        order.encode(state.outbox.bytes());
+        state.outbox.push(&order);
         if let Order::Start(program) = order {
             state.running.insert(key, Running { program, since: None });
         }
@@ -111,7 +120,7 @@ impl Link {
     pub(in crate::exec) fn stop(&self, key: AttemptKey, grace: Span) {
         let mut state = self.shared.state.lock();
         if state.running.contains_key(&key) {
-            Order::Stop(key, grace).encode(state.outbox.bytes());
+            state.outbox.push(&Order::Stop(key, grace));
             self.shared.flush(&mut state);
         }
     }
@@ -186,7 +195,7 @@ impl Shared {
                 Err(Errno::AGAIN | Errno::INTR) => continue,
                 Ok(_) | Err(_) => break,
             }
-            let Ok(notices) = inbox.notices() else { break };
+            let Ok(notices) = inbox.messages() else { break };
             for notice in notices {
                 self.note(notice, tell);
             }

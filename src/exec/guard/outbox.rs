@@ -7,6 +7,10 @@ use std::os::fd::AsFd;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 
+use crate::model::wire::Wire;
+
+use super::wire::put_frame;
+
 /// What is to be sent, so that neither side ever waits for the other to read.
 #[derive(Default)]
 pub(super) struct Outbox {
@@ -15,9 +19,9 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// Where to append frames.
-    pub(super) fn bytes(&mut self) -> &mut Vec<u8> {
-        &mut self.bytes
+    /// Appends `message` as one frame.
+    pub(super) fn push(&mut self, message: &impl Wire) {
+        put_frame(message, &mut self.bytes);
     }
 
     pub(super) fn is_empty(&self) -> bool {

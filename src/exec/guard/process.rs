@@ -156,7 +156,7 @@ impl Guard {
             Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
             Err(_) => return Err(Gone),
         }
-        for order in self.inbox.orders().map_err(|_| Gone)? {
+        for order in self.inbox.messages().map_err(|_| Gone)? {
             match order {
                 Order::Start(program) => self.start(program),
                 Order::Stop(key, grace) => {
@@ -175,10 +175,10 @@ impl Guard {
         match self.try_start(program, start) {
             Ok(task) => {
                 self.tasks.push(task);
-                Notice::Started(key, start).encode(self.outbox.bytes());
+                self.outbox.push(&Notice::Started(key, start));
             }
             Err((step, errno)) => {
-                Notice::Refused(key, start, step, errno).encode(self.outbox.bytes());
+                self.outbox.push(&Notice::Refused(key, start, step, errno));
             }
         }
         // At once and not at the end of the turn: starting the next may take long.
@@ -281,7 +281,7 @@ impl Guard {
             cpu: used.cpu,
             tail: task.tail.take(),
         };
-        Notice::Ended(Box::new(end)).encode(self.outbox.bytes());
+        self.outbox.push(&Notice::Ended(Box::new(end)));
     }
 }
 
@@ -336,7 +336,7 @@ impl Task {
     }
 }
 
-/// Rounded up, so that the timer is due when the wait is over.
+/// In the system's form; what is longer than that can say is as long as it can.
 fn timespec(span: Duration) -> Timespec {
     let seconds = i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
     Timespec { tv_sec: seconds, tv_nsec: i64::from(span.subsec_nanos()) }

@@ -6,7 +6,8 @@
 
 use std::ffi::CString;
 
-use crate::model::{Attempt, AttemptKey, JobId, Span, TaskId, Time};
+use crate::model::wire::{Garbled, Wire, wire_enum, wire_struct};
+use crate::model::{AttemptKey, Span, Time};
 
 /// What the node asks of the guard.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,8 +88,70 @@ pub(in crate::exec) enum Step {
     Exec,
 }
 
-impl Step {
-    const ALL: [Step; 8] = [
+wire_struct! {
+    Program { key, argv, env, cwd, stdio, units, limit, grace }
+    End { key, start, end, status, cause, killed, max_rss, cpu, tail }
+}
+
+wire_enum! {
+    Order { 0 => Start(program), 1 => Stop(key, grace) }
+    Notice { 0 => Started(key, at), 1 => Refused(key, at, step, errno), 2 => Ended(end) }
+    Cause { 0 => TimeLimit, 1 => Stop }
+    Step {
+        0 => Prepare, 1 => Scratch, 2 => Affinity, 3 => Cwd, 4 => Stdin, 5 => Stdout, 6 => Stderr,
+        7 => Exec
+    }
+}
+
+/// The length of a frame, before its body.
+const PREFIX: usize = size_of::<u32>();
+
+/// Appends `message` as one frame.
+pub(super) fn put_frame(message: &impl Wire, out: &mut Vec<u8>) {
+    let at = out.len();
+    out.extend([0; PREFIX]);
+    message.put(out);
+    let length = (out.len() - at - PREFIX) as u32;
+    out[at..at + PREFIX].copy_from_slice(&length.to_le_bytes());
+}
+
+/// Bytes as they came, cut into frames.
+#[derive(Default)]
+pub(super) struct Inbox {
+    bytes: Vec<u8>,
+}
+
+impl Inbox {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The messages of all whole frames; what is left of one waits for the rest of it.
+    ///
+    /// # Errors
+    /// If the other side sent what is no frame.
+    pub(super) fn messages<T: Wire>(&mut self) -> Result<Vec<T>, Garbled> {
+        let mut messages = Vec::new();
+        let mut rest = &self.bytes[..];
+        while let Some((length, after)) = rest.split_first_chunk::<PREFIX>() {
+            let length = u32::from_le_bytes(*length) as usize;
+            let Some((body, after)) = after.split_at_checked(length) else { break };
+            messages.push(T::from_bytes(body)?);
+            rest = after;
+        }
+        let used = self.bytes.len() - rest.len();
+        self.bytes.drain(..used);
+        Ok(messages)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Attempt, JobId, TaskId};
+
+    /// All steps.
+    const STEPS: [Step; 8] = [
         Step::Prepare,
         Step::Scratch,
         Step::Affinity,
@@ -98,246 +161,6 @@ impl Step {
         Step::Stderr,
         Step::Exec,
     ];
-}
-
-impl Order {
-    /// Appends this order as one frame.
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        frame(out, |out| match self {
-            Order::Start(program) => {
-                out.push(0);
-                program.encode(out);
-            }
-            Order::Stop(key, grace) => {
-                out.push(1);
-                put_key(out, *key);
-                put_u64(out, grace.0);
-            }
-        });
-    }
-
-    fn decode(body: &[u8]) -> Option<Order> {
-        let mut reader = Reader(body);
-        match reader.u8()? {
-            0 => Program::decode(&mut reader).map(|program| Order::Start(Box::new(program))),
-            1 => Some(Order::Stop(reader.key()?, Span(reader.u64()?))),
-            _ => None,
-        }
-    }
-}
-
-impl Program {
-    fn encode(&self, out: &mut Vec<u8>) {
-        put_key(out, self.key);
-        for list in [&self.argv, &self.env] {
-            put_u32(out, list.len() as u32);
-            for text in list {
-                put_bytes(out, text.as_bytes());
-            }
-        }
-        for text in std::iter::once(&self.cwd).chain(&self.stdio) {
-            out.push(u8::from(text.is_some()));
-            put_bytes(out, text.as_ref().map_or(b"", |text| text.as_bytes()));
-        }
-        put_u32(out, self.units.len() as u32);
-        for unit in &self.units {
-            put_u32(out, *unit);
-        }
-        out.push(u8::from(self.limit.is_some()));
-        put_u64(out, self.limit.unwrap_or_default().0);
-        put_u64(out, self.grace.0);
-    }
-
-    fn decode(reader: &mut Reader<'_>) -> Option<Program> {
-        let key = reader.key()?;
-        let mut list = || {
-            let n = reader.u32()?;
-            (0..n).map(|_| CString::new(reader.bytes()?).ok()).collect::<Option<Vec<CString>>>()
-        };
-        let (argv, env) = (list()?, list()?);
-        let mut path = || {
-            let is_some = reader.u8()? != 0;
-            let text = CString::new(reader.bytes()?).ok()?;
-            Some(is_some.then_some(text))
-        };
-        let (cwd, stdio) = (path()?, [path()?, path()?, path()?]);
-        let n = reader.u32()?;
-        let units = (0..n).map(|_| reader.u32()).collect::<Option<Vec<u32>>>()?;
-        let has_limit = reader.u8()? != 0;
-        let limit = Span(reader.u64()?);
-        let grace = Span(reader.u64()?);
-        let limit = has_limit.then_some(limit);
-        Some(Program { key, argv, env, cwd, stdio, units, limit, grace })
-    }
-}
-
-impl Notice {
-    /// Appends this notice as one frame.
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        frame(out, |out| match self {
-            Notice::Started(key, at) => {
-                out.push(0);
-                put_key(out, *key);
-                put_u64(out, at.0);
-            }
-            Notice::Refused(key, at, step, errno) => {
-                out.push(1);
-                put_key(out, *key);
-                put_u64(out, at.0);
-                out.push(*step as u8);
-                put_u32(out, *errno as u32);
-            }
-            Notice::Ended(end) => {
-                out.push(2);
-                put_key(out, end.key);
-                put_u64(out, end.start.0);
-                put_u64(out, end.end.0);
-                put_u32(out, end.status as u32);
-                out.push(match end.cause {
-                    None => 0,
-                    Some(Cause::TimeLimit) => 1,
-                    Some(Cause::Stop) => 2,
-                });
-                out.push(u8::from(end.killed));
-                put_u64(out, end.max_rss);
-                put_u64(out, end.cpu.0);
-                put_bytes(out, &end.tail);
-            }
-        });
-    }
-
-    fn decode(body: &[u8]) -> Option<Notice> {
-        let mut reader = Reader(body);
-        match reader.u8()? {
-            0 => Some(Notice::Started(reader.key()?, Time(reader.u64()?))),
-            1 => {
-                let (key, at) = (reader.key()?, Time(reader.u64()?));
-                let step = *Step::ALL.get(usize::from(reader.u8()?))?;
-                Some(Notice::Refused(key, at, step, reader.u32()? as i32))
-            }
-            2 => Some(Notice::Ended(Box::new(End {
-                key: reader.key()?,
-                start: Time(reader.u64()?),
-                end: Time(reader.u64()?),
-                status: reader.u32()? as i32,
-                cause: match reader.u8()? {
-                    0 => None,
-                    1 => Some(Cause::TimeLimit),
-                    2 => Some(Cause::Stop),
-                    _ => return None,
-                },
-                killed: reader.u8()? != 0,
-                max_rss: reader.u64()?,
-                cpu: Span(reader.u64()?),
-                tail: reader.bytes()?.to_vec(),
-            }))),
-            _ => None,
-        }
-    }
-}
-
-/// Bytes as they came, cut into frames.
-#[derive(Default)]
-pub(super) struct Inbox {
-    bytes: Vec<u8>,
-}
-
-/// The other side sent what is no frame.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Garbled;
-
-impl Inbox {
-    pub(super) fn push(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
-    }
-
-    pub(super) fn orders(&mut self) -> Result<Vec<Order>, Garbled> {
-        self.frames(Order::decode)
-    }
-
-    pub(super) fn notices(&mut self) -> Result<Vec<Notice>, Garbled> {
-        self.frames(Notice::decode)
-    }
-
-    /// All whole frames; what is left of one waits for the rest of it.
-    fn frames<T>(&mut self, decode: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, Garbled> {
-        let mut frames = Vec::new();
-        let mut rest = Reader(&self.bytes);
-        while let Some(body) = rest.bytes() {
-            frames.push(decode(body).ok_or(Garbled)?);
-        }
-        let used = self.bytes.len() - rest.0.len();
-        self.bytes.drain(..used);
-        Ok(frames)
-    }
-}
-
-fn frame(out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
-    let at = out.len();
-    put_u32(out, 0);
-    body(out);
-    let length = (out.len() - at - 4) as u32;
-    out[at..at + 4].copy_from_slice(&length.to_le_bytes());
-}
-
-fn put_u32(out: &mut Vec<u8>, n: u32) {
-    out.extend_from_slice(&n.to_le_bytes());
-}
-
-fn put_u64(out: &mut Vec<u8>, n: u64) {
-    out.extend_from_slice(&n.to_le_bytes());
-}
-
-fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    put_u32(out, bytes.len() as u32);
-    out.extend_from_slice(bytes);
-}
-
-fn put_key(out: &mut Vec<u8>, key: AttemptKey) {
-    put_u32(out, key.job.0);
-    put_u32(out, key.task.0);
-    put_u32(out, u32::from(key.attempt.0));
-}
-
-/// What is left to read. A read that fails takes nothing.
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*head)
-    }
-
-    fn u8(&mut self) -> Option<u8> {
-        self.array::<1>().map(|[byte]| byte)
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    fn bytes(&mut self) -> Option<&'a [u8]> {
-        let (head, rest) = self.0.split_first_chunk::<4>()?;
-        let (bytes, rest) = rest.split_at_checked(u32::from_le_bytes(*head) as usize)?;
-        self.0 = rest;
-        Some(bytes)
-    }
-
-    fn key(&mut self) -> Option<AttemptKey> {
-        let (job, task) = (JobId(self.u32()?), TaskId(self.u32()?));
-        let attempt = Attempt(u16::try_from(self.u32()?).ok()?);
-        Some(AttemptKey { job, task, attempt })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     const KEY: AttemptKey =
         AttemptKey { job: JobId(1), task: TaskId(u32::MAX), attempt: Attempt(u16::MAX) };
@@ -371,7 +194,7 @@ mod tests {
             cpu: Span(5),
             tail: b"tail".to_vec(),
         };
-        let refused = Step::ALL.map(|step| Notice::Refused(KEY, Time(3), step, 2));
+        let refused = STEPS.map(|step| Notice::Refused(KEY, Time(3), step, 2));
         let mut all = vec![Notice::Started(KEY, Time(9)), Notice::Ended(Box::new(end))];
         all.extend(refused);
         all
@@ -380,13 +203,13 @@ mod tests {
     #[test]
     fn frames_survive_being_cut_anywhere() {
         let mut bytes = Vec::new();
-        orders().iter().for_each(|order| order.encode(&mut bytes));
+        orders().iter().for_each(|order| put_frame(order, &mut bytes));
         for cut in 0..=bytes.len() {
             let mut inbox = Inbox::default();
             inbox.push(&bytes[..cut]);
-            let mut got = inbox.orders().unwrap();
+            let mut got = inbox.messages::<Order>().unwrap();
             inbox.push(&bytes[cut..]);
-            got.extend(inbox.orders().unwrap());
+            got.extend(inbox.messages::<Order>().unwrap());
             assert_eq!(got, orders(), "cut at {cut}");
         }
     }
@@ -396,10 +219,10 @@ mod tests {
         let mut inbox = Inbox::default();
         for notice in notices() {
             let mut bytes = Vec::new();
-            notice.encode(&mut bytes);
+            put_frame(&notice, &mut bytes);
             inbox.push(&bytes);
         }
-        assert_eq!(inbox.notices().unwrap(), notices());
+        assert_eq!(inbox.messages::<Notice>().unwrap(), notices());
     }
 
     #[test]
@@ -408,8 +231,8 @@ mod tests {
             let mut inbox = Inbox::default();
             inbox.push(&(body.len() as u32).to_le_bytes());
             inbox.push(body);
-            assert_eq!(inbox.notices(), Err(Garbled));
-            assert_eq!(inbox.orders(), Err(Garbled));
+            assert!(inbox.messages::<Notice>().is_err());
+            assert!(inbox.messages::<Order>().is_err());
         }
     }
 }

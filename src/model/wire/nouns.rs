@@ -1,12 +1,11 @@
 //! The nouns of [`model`](crate::model) as bytes.
 
-use super::wire::{Garbled, Reader, Wire, get_block, put_block};
-use super::wire::{wire_enum, wire_newtype, wire_struct};
+use super::{Garbled, Reader, Wire, wire_enum, wire_newtype, wire_struct};
 use crate::model::{
-    Addition, Amount, Attempt, AttemptKey, Body, Combine, CoreId, Cost, Counts, Dependency, Ending,
-    Epoch, Exit, ExitCode, Incarnation, JobId, Launch, PeerId, Place, Record, Request, ResourceId,
-    ResourceNames, Resources, Settings, Span, State, SubclusterId, Sweep, Task, TaskBody, TaskId,
-    TaskName, Template, Time, Usage, Value, Variant, Verdict,
+    Addition, Amount, Attempt, AttemptKey, Body, Combine, Core, CoreId, Cost, Counts, Dependency,
+    Domain, Ending, Epoch, Exit, ExitCode, Incarnation, JobId, Launch, PeerId, Place, Record,
+    Request, ResourceId, ResourceNames, Resources, Settings, Span, State, SubclusterId, Sweep,
+    Task, TaskBody, TaskId, TaskName, Template, Time, Topology, Usage, Value, Variant, Verdict,
 };
 
 wire_newtype! {
@@ -31,6 +30,9 @@ wire_struct! {
         job, task, name, attempt, state, reason, exit, place, ready, start, end, clock, usage,
         tail, kind, meta, value
     }
+    Core { id, package, cache, units }
+    Domain { id, memory, cores }
+    Topology { domains, distances }
     Counts { tasks, done, failed, cancelled, lost }
     Verdict { code, reason, counts, elapsed }
 }
@@ -94,7 +96,7 @@ impl Wire for Value {
             }
             Value::Bytes(block) => {
                 out.push(5);
-                put_block(block, out);
+                block.put(out);
             }
             Value::Floats(numbers) => {
                 out.push(6);
@@ -118,7 +120,7 @@ impl Wire for Value {
             2 => Value::Int(i64::get(bytes)?),
             3 => Value::Float(f64::get(bytes)?),
             4 => Value::Text(String::get(bytes)?),
-            5 => Value::Bytes(get_block(bytes)?.to_vec()),
+            5 => Value::Bytes(Vec::get(bytes)?),
             6 => Value::Floats(Vec::get(bytes)?),
             7 => Value::List(bytes.nested(Vec::get)?),
             8 => Value::Map(bytes.nested(Vec::get)?),

@@ -1,4 +1,6 @@
-//! How values become bytes and come back: the rules, and the primitive types.
+//! How nouns become bytes and come back: the rules, the primitive types, and below, the nouns of
+//! [`model`](crate::model). What else travels, a message or an entry of the journal, follows the
+//! same rules in the room that it belongs to.
 //!
 //! Integers are little-endian base-128 ([LEB128](https://en.wikipedia.org/wiki/LEB128)), signed
 //! ones zigzag first; a sequence is its length and its items; an enum is a tag byte and its
@@ -8,6 +10,9 @@
 //! Reading never panics and never reserves more than the bytes at hand can fill, whatever a
 //! peer or a disk gives it.
 
+mod nouns;
+
+use std::ffi::CString;
 use std::sync::Arc;
 
 /// What can be written to bytes and read back equal.
@@ -69,7 +74,7 @@ impl<'a> Reader<'a> {
         Ok(head)
     }
 
-    pub(super) fn byte(&mut self) -> Result<u8, Garbled> {
+    pub(crate) fn byte(&mut self) -> Result<u8, Garbled> {
         Ok(self.take(1)?[0])
     }
 
@@ -79,7 +84,7 @@ impl<'a> Reader<'a> {
         if n <= self.bytes.len() { Ok(n) } else { Err(Garbled("a length beyond the end")) }
     }
 
-    pub(super) fn nested<T>(
+    fn nested<T>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, Garbled>,
     ) -> Result<T, Garbled> {
@@ -132,7 +137,7 @@ macro_rules! narrow {
         }
     )*};
 }
-narrow!(u8, u16, u32);
+narrow!(u16, u32);
 
 impl Wire for i64 {
     fn put(&self, out: &mut Vec<u8>) {
@@ -183,15 +188,34 @@ impl Wire for () {
     }
 }
 
-/// Bytes as a block: a `Vec<u8>` would write and check them one by one.
-pub(super) fn put_block(block: &[u8], out: &mut Vec<u8>) {
+fn put_block(block: &[u8], out: &mut Vec<u8>) {
     (block.len() as u64).put(out);
     out.extend(block);
 }
 
-pub(super) fn get_block<'a>(bytes: &mut Reader<'a>) -> Result<&'a [u8], Garbled> {
+fn get_block<'a>(bytes: &mut Reader<'a>) -> Result<&'a [u8], Garbled> {
     let n = bytes.len()?;
     bytes.take(n)
+}
+
+/// A block. That a byte alone is no [`Wire`] keeps this apart from other sequences, which are
+/// written item by item.
+impl Wire for Vec<u8> {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_block(self, out);
+    }
+    fn get(bytes: &mut Reader<'_>) -> Result<Vec<u8>, Garbled> {
+        Ok(get_block(bytes)?.to_vec())
+    }
+}
+
+impl Wire for CString {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_block(self.as_bytes(), out);
+    }
+    fn get(bytes: &mut Reader<'_>) -> Result<CString, Garbled> {
+        CString::new(get_block(bytes)?).map_err(|_| Garbled("text with a zero byte"))
+    }
 }
 
 impl Wire for String {
@@ -236,6 +260,17 @@ impl<T: Wire> Wire for Box<[T]> {
     }
     fn get(bytes: &mut Reader<'_>) -> Result<Box<[T]>, Garbled> {
         Ok(Vec::get(bytes)?.into_boxed_slice())
+    }
+}
+
+/// The items alone: both sides know how many.
+impl<T: Wire, const N: usize> Wire for [T; N] {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.iter().for_each(|item| item.put(out));
+    }
+    fn get(bytes: &mut Reader<'_>) -> Result<[T; N], Garbled> {
+        let items = (0..N).map(|_| T::get(bytes)).collect::<Result<Vec<T>, Garbled>>()?;
+        items.try_into().map_err(|_| Garbled("an array"))
     }
 }
 
@@ -287,42 +322,42 @@ impl<T: Wire + Default + PartialEq> Wire for Arc<T> {
 /// A struct is its fields in the order given here.
 macro_rules! wire_struct {
     ($($name:ident { $($field:ident),* $(,)? })*) => {$(
-        impl $crate::sched::wire::Wire for $name {
+        impl $crate::model::wire::Wire for $name {
             fn put(&self, out: &mut Vec<u8>) {
                 $(self.$field.put(out);)*
             }
             fn get(
-                bytes: &mut $crate::sched::wire::Reader<'_>,
-            ) -> Result<Self, $crate::sched::wire::Garbled> {
-                Ok($name { $($field: $crate::sched::wire::Wire::get(bytes)?),* })
+                bytes: &mut $crate::model::wire::Reader<'_>,
+            ) -> Result<Self, $crate::model::wire::Garbled> {
+                Ok($name { $($field: $crate::model::wire::Wire::get(bytes)?),* })
             }
         }
     )*};
 }
-pub(super) use wire_struct;
+pub(crate) use wire_struct;
 
 /// A struct around one number is that number.
 macro_rules! wire_newtype {
     ($($name:ident)*) => {$(
-        impl $crate::sched::wire::Wire for $name {
+        impl $crate::model::wire::Wire for $name {
             fn put(&self, out: &mut Vec<u8>) {
                 self.0.put(out);
             }
             fn get(
-                bytes: &mut $crate::sched::wire::Reader<'_>,
-            ) -> Result<Self, $crate::sched::wire::Garbled> {
-                Ok($name($crate::sched::wire::Wire::get(bytes)?))
+                bytes: &mut $crate::model::wire::Reader<'_>,
+            ) -> Result<Self, $crate::model::wire::Garbled> {
+                Ok($name($crate::model::wire::Wire::get(bytes)?))
             }
         }
     )*};
 }
-pub(super) use wire_newtype;
+pub(crate) use wire_newtype;
 
 /// An enum is the tag given here, then the fields of the variant. Tags are never reused.
 macro_rules! wire_enum {
     ($($name:ident { $($tag:literal => $variant:ident
         $(( $($place:ident),* ))? $({ $($field:ident),* $(,)? })?),* $(,)? })*) => {$(
-        impl $crate::sched::wire::Wire for $name {
+        impl $crate::model::wire::Wire for $name {
             fn put(&self, out: &mut Vec<u8>) {
                 match self {
                     $($name::$variant $(( $($place),* ))? $({ $($field),* })? => {
@@ -333,21 +368,21 @@ macro_rules! wire_enum {
                 }
             }
             fn get(
-                bytes: &mut $crate::sched::wire::Reader<'_>,
-            ) -> Result<Self, $crate::sched::wire::Garbled> {
+                bytes: &mut $crate::model::wire::Reader<'_>,
+            ) -> Result<Self, $crate::model::wire::Garbled> {
                 match bytes.byte()? {
                     $($tag => {
-                        $($(let $place = $crate::sched::wire::Wire::get(bytes)?;)*)?
-                        $($(let $field = $crate::sched::wire::Wire::get(bytes)?;)*)?
+                        $($(let $place = $crate::model::wire::Wire::get(bytes)?;)*)?
+                        $($(let $field = $crate::model::wire::Wire::get(bytes)?;)*)?
                         Ok($name::$variant $(( $($place),* ))? $({ $($field),* })?)
                     })*
-                    _ => Err($crate::sched::wire::Garbled(stringify!($name))),
+                    _ => Err($crate::model::wire::Garbled(stringify!($name))),
                 }
             }
         }
     )*};
 }
-pub(super) use wire_enum;
+pub(crate) use wire_enum;
 
 #[cfg(test)]
 mod tests {
@@ -368,6 +403,19 @@ mod tests {
             let list: Vec<(u16, String)> = list;
             prop_assert_eq!(Vec::from_bytes(&list.to_bytes()), Ok(list));
         }
+    }
+
+    #[test]
+    fn bytes_are_a_block_and_arrays_their_items() {
+        let bytes = vec![0u8, 0x80, 0xff];
+        assert_eq!(bytes.to_bytes(), [3, 0, 0x80, 0xff]);
+        assert_eq!(Vec::<u8>::from_bytes(&bytes.to_bytes()), Ok(bytes));
+        let pair = [Some(7u32), None];
+        assert_eq!(pair.to_bytes(), [1, 7, 0]);
+        assert_eq!(<[Option<u32>; 2]>::from_bytes(&[1, 7, 0]), Ok(pair));
+        assert!(<[Option<u32>; 2]>::from_bytes(&[1, 7]).is_err());
+        assert_eq!(CString::from_bytes(&[1, b'a']), Ok(c"a".to_owned()));
+        assert!(CString::from_bytes(&[2, b'a', 0]).is_err());
     }
 
     #[test]
