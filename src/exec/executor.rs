@@ -310,3 +310,38 @@ fn private_folder(parent: &Path) -> Result<PathBuf, ExecError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Attempt, JobId, PeerId, TaskId};
+
+    #[test]
+    fn a_kernel_that_slips_in_beside_an_abort_is_not_begun() {
+        let config = ExecutorConfig {
+            topology: Topology::flat(1),
+            pinned: false,
+            registry: Registry::default(),
+            clock: Clock::start(),
+            scratch: None,
+        };
+        let executor = Executor::start(config, |_| {}).unwrap();
+        let launch = Launch {
+            key: AttemptKey { job: JobId(0), task: TaskId(0), attempt: Attempt(1) },
+            node: PeerId(0),
+            name: "late".to_owned(),
+            body: Body::Command(Vec::new()),
+            parameters: Vec::new(),
+            settings: Arc::default(),
+            inputs: Vec::new(),
+            cores: vec![CoreId(0)],
+            gpus: Vec::new(),
+            time_left: None,
+        };
+        let kernel = executor.registry.get("noop").unwrap().clone();
+        executor.abort();
+        // Past the first look at whether it is closed, as when both happen at once.
+        executor.launch_kernel(launch, kernel, Value::Unit);
+        assert!(executor.shared.kernels.lock().is_empty(), "nothing would ever tell it to stop");
+    }
+}
