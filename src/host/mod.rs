@@ -1,5 +1,5 @@
 //! What the operating system says of this host: its topology and what of it is ours, its clock,
-//! its signals, the launcher that started us.
+//! its signals, its processes, the launcher that started us.
 
 mod affinity;
 pub mod cgroup;
@@ -10,6 +10,7 @@ mod error;
 pub mod hwloc;
 mod launcher;
 mod list;
+mod process;
 #[cfg(feature = "hwloc")]
 #[path = "reader_hwloc.rs"]
 mod reader;
@@ -27,5 +28,6 @@ pub use clock::Clock;
 pub use discover::{Host, Source};
 pub use error::HostError;
 pub use launcher::{Launcher, LauncherKind, launcher};
+pub use process::Process;
 pub use share::{Share, share};
 pub use signals::{Signal, Signals};

@@ -24,6 +24,7 @@ use parking_lot::Mutex;
 
 use super::StoreError;
 use super::disk::sync_folder;
+use crate::host::Process;
 
 /// How often an owner touches its file.
 pub(super) const BEAT: Duration = Duration::from_secs(2);
@@ -127,12 +128,7 @@ impl fmt::Display for Owner {
 /// When process `pid` started, in clock ticks since boot; nothing if it is gone, or dead and
 /// only not waited for yet.
 fn start_of(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in parentheses may hold anything, parentheses and blanks among it.
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    let state = fields.next()?;
-    let started = fields.nth(18)?.parse().ok()?;
-    (!matches!(state, "Z" | "X")).then_some(started)
+    Process::of(pid).map(|process| process.started)
 }
 
 fn place() -> String {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, getpid, kill_process};
 
+use crate::host::Process;
 use crate::model::Span;
 
 /// How long an end by SIGKILL may take before it is somebody else's matter: a process in an
@@ -114,43 +115,8 @@ fn kill_where(is_meant: impl Fn(&Process) -> bool) -> usize {
     let pids = entries.filter_map(|entry| {
         Pid::from_raw(entry.ok()?.file_name().to_str()?.parse().ok().filter(|pid| *pid > 0)?)
     });
-    pids.filter(|pid| *pid != me && Process::of(*pid).is_some_and(|process| is_meant(&process)))
+    let process = |pid: &Pid| Process::of(pid.as_raw_nonzero().get().unsigned_abs());
+    pids.filter(|pid| *pid != me && process(pid).is_some_and(|process| is_meant(&process)))
         .filter(|pid| kill_process(*pid, Signal::KILL).is_ok())
         .count()
-}
-
-/// What `/proc` says of a process that lives. Numbers, since 0 stands for a process outside of
-/// this namespace, which is no valid id.
-struct Process {
-    parent: i32,
-    session: i32,
-}
-
-impl Process {
-    /// `None` if there is no such process, or nothing but its zombie.
-    fn of(pid: Pid) -> Option<Process> {
-        let text = std::fs::read(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
-        // The name is in parentheses and may hold any byte, another parenthesis too.
-        let at = text.iter().rposition(|b| *b == b')')?;
-        let fields = std::str::from_utf8(text.get(at + 1..)?).ok()?;
-        let mut fields = fields.split_ascii_whitespace();
-        let state = fields.next()?;
-        let parent = fields.next()?.parse().ok()?;
-        let session = fields.nth(1)?.parse().ok()?;
-        (!matches!(state, "Z" | "X")).then_some(Process { parent, session })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_process_knows_its_parent_and_session() {
-        let me = Process::of(getpid()).unwrap();
-        let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
-        assert_eq!(me.parent, parent);
-        // SAFETY: has no conditions.
-        assert_eq!(me.session, unsafe { libc::getsid(0) });
-    }
 }

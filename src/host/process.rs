@@ -1,0 +1,61 @@
+//! What `/proc` says of a process.
+
+use std::fs;
+
+/// A process that lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// The id of its parent; 0 if that is outside of this namespace.
+    pub parent: i32,
+    /// The id of the leader of its session; 0 if that is outside of this namespace.
+    pub session: i32,
+    /// Clock ticks from boot to its start: tells it from a later process of the same id.
+    pub started: u64,
+}
+
+impl Process {
+    /// The process `pid`. `None` if there is none, nothing but its zombie, or no `/proc`.
+    #[must_use]
+    pub fn of(pid: u32) -> Option<Process> {
+        // Bytes: the name of a process need not be text, least of all where it was cut off.
+        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        // It is in parentheses and may hold any byte, parentheses and blanks too.
+        let end = stat.iter().rposition(|byte| *byte == b')')?;
+        let fields = std::str::from_utf8(stat.get(end + 1..)?).ok()?;
+        let mut fields = fields.split_ascii_whitespace();
+        let state = fields.next()?;
+        let parent = fields.next()?.parse().ok()?;
+        let session = fields.nth(1)?.parse().ok()?;
+        let started = fields.nth(15)?.parse().ok()?;
+        (!matches!(state, "Z" | "X")).then_some(Process { parent, session, started })
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    #[test]
+    fn a_process_knows_its_parent_and_session() {
+        let me = Process::of(std::process::id()).unwrap();
+        let raw =
+            |pid: Option<rustix::process::Pid>| pid.map_or(0, |pid| pid.as_raw_nonzero().get());
+        assert_eq!(me.parent, raw(rustix::process::getppid()));
+        assert_eq!(me.session, raw(rustix::process::getsid(None).ok()));
+        assert!(me.started > 0);
+    }
+
+    #[test]
+    fn any_name_will_do() {
+        thread::spawn(|| {
+            // What is left of a longer name that was cut in the middle of a character.
+            rustix::thread::set_name(c") Z 1 1 (\xc3").unwrap();
+            let me = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
+            let this = Process::of(me).expect("this thread lives");
+            assert_eq!(this.parent, Process::of(std::process::id()).unwrap().parent);
+        })
+        .join()
+        .expect("the checks hold");
+    }
+}
