@@ -5,7 +5,7 @@
 //! has stopped before its work is given to another, without the two clocks agreeing on anything
 //! but the length of a second.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::message::Renewal;
 use crate::model::{PeerId, Span, Time};
@@ -24,31 +24,37 @@ pub(super) fn margin(lease: Span) -> Span {
 #[derive(Debug, Default)]
 pub(super) struct Leases {
     until: BTreeMap<PeerId, Time>,
+    /// The same by time.
+    ends: BTreeSet<(Time, PeerId)>,
 }
 
 impl Leases {
     /// A child was heard of; it is alive until `until`.
     pub(super) fn renew(&mut self, child: PeerId, until: Time) {
+        self.forget(child);
         self.until.insert(child, until);
+        self.ends.insert((until, child));
     }
 
-    /// A child is of no interest any more.
-    pub(super) fn forget(&mut self, child: PeerId) {
-        self.until.remove(&child);
+    /// A child is of no interest any more. Until when it was taken to be alive, if it was.
+    pub(super) fn forget(&mut self, child: PeerId) -> Option<Time> {
+        let until = self.until.remove(&child)?;
+        self.ends.remove(&(until, child));
+        Some(until)
     }
 
     /// Those whose lease ended; they are forgotten.
     pub(super) fn expired(&mut self, now: Time) -> Vec<PeerId> {
-        let gone: Vec<PeerId> =
-            self.until.iter().filter(|(_, until)| **until <= now).map(|(peer, _)| *peer).collect();
-        gone.iter().for_each(|peer| self.forget(*peer));
+        let gone = self.ends.iter().take_while(|(until, _)| *until <= now);
+        let gone: Vec<PeerId> = gone.map(|(_, child)| *child).collect();
+        gone.iter().for_each(|child| _ = self.forget(*child));
         gone
     }
 
     /// When the next lease ends.
     #[must_use]
     pub(super) fn next(&self) -> Option<Time> {
-        self.until.values().min().copied()
+        self.ends.first().map(|(until, _)| *until)
     }
 }
 

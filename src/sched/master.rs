@@ -35,6 +35,9 @@ pub(super) struct Master {
     roster: BTreeMap<PeerId, (String, SubclusterId)>,
     /// Tasks that are out and not wanted any more.
     unwanted: BTreeSet<TaskId>,
+    /// What sub-masters held that went before their lease was over: their nodes may still run it
+    /// until then, and nobody else may.
+    limbo: BTreeMap<(Time, PeerId), Vec<AttemptKey>>,
     /// How many entries were appended, and how many of them are durable.
     appended: u64,
     durable: u64,
@@ -64,6 +67,7 @@ impl Master {
             leases: Leases::default(),
             roster: BTreeMap::new(),
             unwanted: BTreeSet::new(),
+            limbo: BTreeMap::new(),
             appended: 0,
             durable: 0,
             told: 0,
@@ -81,7 +85,9 @@ impl Master {
             return self.leases.next();
         }
         let stuck = self.stuck.map(|since| since + self.wait_for_nodes);
-        [self.leases.next(), self.work.next_recall(), stuck].into_iter().flatten().min()
+        let limbo = self.limbo.keys().next().map(|(until, _)| *until);
+        let times = [self.leases.next(), self.work.next_recall(), limbo, stuck];
+        times.into_iter().flatten().min()
     }
 
     fn append(&mut self, cx: &mut Context<'_>, entry: Entry) -> u64 {
@@ -131,21 +137,37 @@ impl Master {
             ));
             self.child_lost(cx, *peer);
         }
+        self.empty_limbo(cx);
         self.give_up_if_stuck(cx);
         silent
     }
 
-    /// A sub-master is gone, and what its nodes held with it.
+    /// A sub-master is gone, and what its nodes held with it; but these may not know yet, and
+    /// go on until the lease is over that they had through it.
     pub(super) fn child_lost(&mut self, cx: &mut Context<'_>, peer: PeerId) {
-        self.leases.forget(peer);
+        let until = self.leases.forget(peer).unwrap_or(cx.now);
         let lost = self.work.leave(peer);
         if !lost.is_empty() {
             cx.note(format!("{} attempts were lost with sub-master {peer}", lost.len()));
+            self.limbo.entry((until, peer)).or_default().extend(lost);
         }
-        for key in lost {
-            self.lost(cx, key, None, format!("sub-master {peer} was lost"));
-        }
+        self.empty_limbo(cx);
         self.close_if_over(cx);
+    }
+
+    /// What nobody can be running any more may be run again.
+    fn empty_limbo(&mut self, cx: &mut Context<'_>) {
+        while let Some(first) = self.limbo.first_entry().filter(|e| e.key().0 <= cx.now) {
+            let ((_, peer), lost) = first.remove_entry();
+            for key in lost {
+                self.lost(cx, key, None, format!("sub-master {peer} was lost"));
+            }
+        }
+    }
+
+    /// Whether no attempt is out.
+    fn nothing_out(&self) -> bool {
+        self.work.nothing_held() && self.limbo.is_empty()
     }
 
     pub(super) fn receive(&mut self, cx: &mut Context<'_>, from: Address, message: Message) {

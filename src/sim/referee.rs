@@ -48,7 +48,9 @@ pub(super) struct Referee {
     launched: BTreeSet<AttemptKey>,
     ended: BTreeMap<AttemptKey, Ended>,
     published: BTreeMap<(TaskId, Attempt), State>,
+    /// What the user cancelled while it was open, and what of it the journal says was out.
     unwanted: BTreeSet<TaskId>,
+    called_off: BTreeSet<TaskId>,
     interrupted: bool,
     /// In any epoch.
     ever_published: BTreeMap<(TaskId, Attempt), State>,
@@ -63,8 +65,6 @@ pub(super) struct Referee {
 pub(super) struct Place<'a> {
     pub(super) capacity: &'a Resources,
     pub(super) running: Vec<AttemptKey>,
-    /// Its sub-master died a moment ago, and it cannot know yet.
-    pub(super) orphaned: bool,
 }
 
 fn foul<T>(text: String) -> Result<T, Foul> {
@@ -108,6 +108,16 @@ impl Referee {
         self.unwanted.extend(tasks.iter().filter(open).copied().collect::<Vec<_>>());
     }
 
+    /// The master was told of tasks that are cancelled: a resume will know of it.
+    pub(super) fn judge_cancel(&self, tasks: &[TaskId]) -> Result<(), Foul> {
+        let open = |id: &TaskId| self.tasks.get(id.index()).is_some_and(|k| k.fate.is_none());
+        let forgotten = tasks.iter().find(|id| open(id) && !self.called_off.contains(id));
+        match forgotten.filter(|_| !self.closed) {
+            Some(id) => foul(format!("{id} was cancelled, and the journal does not know")),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn interrupt(&mut self) {
         self.interrupted = true;
     }
@@ -118,6 +128,11 @@ impl Referee {
         match entry {
             Entry::Granted(keys) => keys.iter().try_for_each(|key| self.judge_grant(*key))?,
             Entry::Ended { record, .. } => self.judge_end(record)?,
+            Entry::Unwanted(ids) => {
+                if let Some(id) = ids.iter().find(|id| !self.unwanted.contains(id)) {
+                    return foul(format!("{id} was called off, but nobody had cancelled it"));
+                }
+            }
             Entry::Closed(_) if self.closed => return foul("the run was closed twice".to_owned()),
             _ => {}
         }
@@ -249,6 +264,10 @@ impl Referee {
                     }
                 }
             }
+            Entry::Unwanted(ids) => {
+                self.unwanted.extend(ids);
+                self.called_off.extend(ids);
+            }
             Entry::Ended { record, added } => self.end(record, added),
             Entry::Closed(_) => self.closed = true,
         }
@@ -304,7 +323,7 @@ impl Referee {
         let key = launch.key;
         let known = self.known(key.task)?;
         let current = known.fate.is_none() && known.out && known.attempt == key.attempt;
-        if !current && !place.orphaned {
+        if !current {
             let Known { fate, attempt, out, .. } = known;
             return foul(format!("{key} starts, but {attempt} is (out: {out}, fate: {fate:?})"));
         }
@@ -314,7 +333,7 @@ impl Referee {
             .iter()
             .map(|d| Ok((d.task, self.known(d.task)?.value.clone())))
             .collect::<Result<_, Foul>>()?;
-        if current && launch.inputs != inputs {
+        if launch.inputs != inputs {
             return foul(format!("{key} is given {:?} instead of {inputs:?}", launch.inputs));
         }
         self.judge_resources(launch, place)?;

@@ -12,6 +12,9 @@ use crate::sched::event::Entry;
 use crate::sched::ledger::Stage;
 use crate::sched::message::{Completion, Dispatch};
 
+/// Why a task is cancelled that did not have to be.
+const BY_THE_USER: &str = "cancelled by the user";
+
 impl Master {
     pub(super) fn queue(&mut self, ready: Vec<TaskId>) {
         for id in ready {
@@ -43,7 +46,7 @@ impl Master {
         };
         let reason = match state {
             State::Done => None,
-            State::Cancelled => Some("cancelled by the user".to_owned()),
+            State::Cancelled => Some(BY_THE_USER.to_owned()),
             State::Failed | State::Lost => ending.reason.or(Some(ending.exit.to_string())),
         };
         let mut record = self.record(key, state, reason);
@@ -63,13 +66,16 @@ impl Master {
         why: String,
     ) {
         if self.awaits(key) {
-            let state =
-                if self.unwanted.contains(&key.task) { State::Cancelled } else { State::Lost };
-            let mut record = self.record(key, state, Some(why));
+            let mut record = self.record(key, self.state_if_lost(key.task), Some(why));
             record.place = node.and_then(|node| self.place(node));
             record.end = Some(cx.now);
             self.conclude(cx, record, Vec::new());
         }
+    }
+
+    /// What becomes of an attempt that is lost.
+    pub(super) fn state_if_lost(&self, id: TaskId) -> State {
+        if self.unwanted.contains(&id) { State::Cancelled } else { State::Lost }
     }
 
     pub(super) fn returned(&mut self, cx: &mut Context<'_>, peer: PeerId, dispatches: &[Dispatch]) {
@@ -82,19 +88,19 @@ impl Master {
         for AttemptKey { task, .. } in back {
             self.ledger.returned(task);
             if self.unwanted.contains(&task) {
-                self.cancel_now(cx, task, "cancelled by the user");
+                self.cancel_now(cx, task);
             } else {
                 self.queue(vec![task]);
             }
         }
     }
 
-    /// Cancels a task that is not out, and all that wait for it.
-    pub(super) fn cancel_now(&mut self, cx: &mut Context<'_>, id: TaskId, why: &str) {
+    /// Cancels a task that is not out, since the user wants it so, and all that wait for it.
+    pub(super) fn cancel_now(&mut self, cx: &mut Context<'_>, id: TaskId) {
         let request = Arc::clone(self.ledger.request(id));
         self.work.queue().remove(&request, &self.ledger.urgency(id));
         let key = AttemptKey { attempt: Attempt(0), ..self.ledger.key(id) };
-        let record = self.record(key, State::Cancelled, Some(why.to_owned()));
+        let record = self.record(key, State::Cancelled, Some(BY_THE_USER.to_owned()));
         self.conclude(cx, record, Vec::new());
     }
 
@@ -110,7 +116,6 @@ impl Master {
 
     /// Makes an ending part of the job's state and of the journal, and draws its consequences.
     pub(super) fn conclude(&mut self, cx: &mut Context<'_>, record: Record, added: Vec<Addition>) {
-        self.unwanted.remove(&record.task);
         let first = self.ledger.len();
         let ready = self.settle(&record, added.clone(), cx.now);
         self.queue(ready);
@@ -136,6 +141,7 @@ impl Master {
         now: Time,
     ) -> Vec<TaskId> {
         let id = record.task;
+        self.unwanted.remove(&id);
         match record.state {
             State::Done => {
                 // Added first, so that the value is kept for those that want it. They were

@@ -46,7 +46,7 @@ impl Master {
                 ),
             };
             self.close(cx, code, reason);
-        } else if self.interrupted && self.work.nothing_held() {
+        } else if self.interrupted && self.nothing_out() {
             let reason = format!("interrupted with {} tasks still to do", counts.open());
             self.close(cx, ExitCode::Interrupted, reason);
         }
@@ -55,7 +55,7 @@ impl Master {
     /// There is work, none of it is out, and no node that is there could ever do it.
     pub(super) fn give_up_if_stuck(&mut self, cx: &mut Context<'_>) {
         let waiting = self.work.queue().len();
-        let stuck = waiting > 0 && !self.interrupted && self.work.nothing_held();
+        let stuck = waiting > 0 && !self.interrupted && self.nothing_out();
         let blocked = if stuck { self.work.unmeetable() } else { None };
         let (Some(urgency), false) = (blocked, self.is_closed()) else {
             self.stuck = None;

@@ -34,11 +34,17 @@ impl Master {
             return;
         }
         let mut out: BTreeMap<PeerId, Vec<AttemptKey>> = BTreeMap::new();
-        for id in ids.into_iter().filter(|id| self.ledger.knows(*id)).collect::<Vec<_>>() {
+        let mut unwanted = Vec::new();
+        for id in ids {
+            if !self.ledger.knows(id) {
+                continue;
+            }
             match self.ledger.stage(id) {
-                Stage::Waiting | Stage::Ready => self.cancel_now(cx, id, "cancelled by the user"),
+                Stage::Waiting | Stage::Ready => self.cancel_now(cx, id),
                 Stage::Granted => {
-                    self.unwanted.insert(id);
+                    if self.unwanted.insert(id) {
+                        unwanted.push(id);
+                    }
                     let key = self.ledger.key(id);
                     if let Some(peer) = self.work.holder(key) {
                         out.entry(peer).or_default().push(key);
@@ -46,6 +52,9 @@ impl Master {
                 }
                 Stage::Done | Stage::Failed | Stage::Cancelled => {}
             }
+        }
+        if !unwanted.is_empty() {
+            self.append(cx, Entry::Unwanted(unwanted));
         }
         for (peer, keys) in out {
             Self::down(cx, peer, Message::Cancel { keys, grace: None });

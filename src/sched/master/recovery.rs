@@ -1,7 +1,7 @@
 //! Takes up the job where the journal of an earlier epoch ends.
 
 use super::Master;
-use crate::model::{Addition, AttemptKey, Record, State};
+use crate::model::{Addition, AttemptKey, Record};
 use crate::sched::event::Entry;
 use crate::sched::ledger::Stage;
 use crate::sched::{Action, Context};
@@ -25,6 +25,9 @@ impl Master {
                 let out: Vec<AttemptKey> = out.collect();
                 out.into_iter().for_each(|key| self.ledger.returned(key.task));
             }
+            Entry::Unwanted(ids) => {
+                self.unwanted.extend(ids.into_iter().filter(|id| self.ledger.is_open(*id)));
+            }
             Entry::Ended { record, added } => self.replay_ended(cx, *record, added),
         }
     }
@@ -38,14 +41,22 @@ impl Master {
     }
 
     /// Begins. Whatever the journal left unfinished is finished first: attempts that were out
-    /// are lost, and what waits for a task that failed is cancelled.
+    /// are lost, and what the user did not want any more, or waits for a task that failed, is
+    /// cancelled.
     pub(in crate::sched) fn start(&mut self, cx: &mut Context<'_>) {
         self.began = cx.now;
         self.append(cx, Entry::Opened { run: self.run, epoch: self.epoch });
         for id in self.ledger.in_stage(Stage::Granted) {
             let reason = "it was out when the run was interrupted";
-            let record = self.record(self.ledger.key(id), State::Lost, Some(reason.to_owned()));
+            let state = self.state_if_lost(id);
+            let record = self.record(self.ledger.key(id), state, Some(reason.to_owned()));
             self.conclude(cx, record, Vec::new());
+        }
+        // The journal ended between their return and their end.
+        for id in std::mem::take(&mut self.unwanted) {
+            if self.ledger.is_open(id) {
+                self.cancel_now(cx, id);
+            }
         }
         for stage in [Stage::Failed, Stage::Cancelled] {
             self.ledger.in_stage(stage).into_iter().for_each(|id| self.cancel_stranded(cx, id));
