@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Addition, Attempt, AttemptKey, CoreId, Counts, Dependency, Ending, ExitCode, Launch, PeerId,
-    Record, Resources, Span, State, Task, TaskId, Time, Value, Verdict,
+    Addition, Attempt, AttemptKey, CoreId, Counts, Dependency, Ending, Exit, ExitCode, Launch,
+    PeerId, Record, Resources, Span, State, Task, TaskId, Time, Value, Verdict,
 };
 use crate::sched::{Batch, Entry};
 
@@ -218,8 +218,15 @@ impl Referee {
         let Some(ended) = self.ended.get(&key) else {
             return foul(format!("{key} was recorded {}, but it has not ended", record.state));
         };
-        let good = ended.ending.exit.is_success() == (record.state == State::Done);
-        if !good || record.exit != Some(ended.ending.exit) || record.value != ended.ending.value {
+        // One that adds what wants a value that is gone has failed, however it ended.
+        let refused =
+            ended.ending.added.iter().flat_map(|a| &a.task.after).any(|d| self.is_gone(d.task));
+        let exit = match ended.ending.exit {
+            exit if exit.is_success() && refused => Exit::Code(1),
+            exit => exit,
+        };
+        let good = exit.is_success() == (record.state == State::Done);
+        if !good || record.exit != Some(exit) || record.value != ended.ending.value {
             return foul(format!("{key} ended {:?} and was recorded {record:?}", ended.ending));
         }
         let place = record.place.as_ref().map(|place| (place.node, &place.cores));
@@ -238,6 +245,14 @@ impl Referee {
             ));
         }
         Ok(())
+    }
+
+    /// A task gave something back, and all that were to use it have ended.
+    fn is_gone(&self, id: TaskId) -> bool {
+        let uses = |known: &Known| known.task.after.iter().any(|d| d.task == id);
+        let Some(known) = self.tasks.get(id.index()) else { return false };
+        known.value != Value::Unit
+            && !self.tasks.iter().any(|other| other.fate.is_none() && uses(other))
     }
 
     /// Takes an entry into the books.
