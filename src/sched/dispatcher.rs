@@ -257,10 +257,14 @@ impl<T> Dispatcher<T> {
         self.with_child(peer, |child| child.draining = true);
     }
 
-    /// The child that holds an attempt.
+    /// Those of `keys` that children hold, by child.
     #[must_use]
-    pub(super) fn holder(&self, key: AttemptKey) -> Option<PeerId> {
-        self.children().find(|(_, child)| child.held.contains_key(&key)).map(|(peer, _)| peer)
+    pub(super) fn holders(&self, keys: &BTreeSet<AttemptKey>) -> BTreeMap<PeerId, Vec<AttemptKey>> {
+        let of = |child: &Child| -> Vec<AttemptKey> {
+            child.held.keys().filter(|key| keys.contains(key)).copied().collect()
+        };
+        let holders = self.children.iter().map(|(peer, child)| (*peer, of(child)));
+        holders.filter(|(_, keys)| !keys.is_empty()).collect()
     }
 
     /// A child has finished an attempt. Whether it held it at all.

@@ -120,7 +120,7 @@ fn what_the_nodes_of_a_restarted_sub_master_still_run_is_not_run_elsewhere_meanw
         let elsewhere = elsewhere.map(|(_, launch)| launch.name.clone());
         elsewhere.into_iter().for_each(|name| story.end(&name, well()));
         story.pass(Span::from_millis(10));
-        waited = waited + Span::from_millis(10);
+        waited += Span::from_millis(10);
     }
     assert_eq!(twins(&story), 0, "node 2 stopped first");
     assert!(waited > Span::from_secs(1), "and not before it had to");

@@ -44,6 +44,8 @@ fn a_cancelled_task_whose_node_dies_stays_cancelled() {
     story.kill(node(1));
     assert_eq!(story.finish(), ExitCode::TaskFailed);
     assert_eq!(story.record(&name).state, State::Cancelled);
+    let reason = story.record(&name).reason.as_deref().unwrap_or_default();
+    assert!(reason.starts_with("cancelled by the user; "), "{reason}");
     story.assert_whole();
 }
 

@@ -66,16 +66,19 @@ impl Master {
         why: String,
     ) {
         if self.awaits(key) {
-            let mut record = self.record(key, self.state_if_lost(key.task), Some(why));
+            let mut record = self.lost_record(key, why);
             record.place = node.and_then(|node| self.place(node));
             record.end = Some(cx.now);
             self.conclude(cx, record, Vec::new());
         }
     }
 
-    /// What becomes of an attempt that is lost.
-    pub(super) fn state_if_lost(&self, id: TaskId) -> State {
-        if self.unwanted.contains(&id) { State::Cancelled } else { State::Lost }
+    /// The record of an attempt that is lost, or by that at its end, if nobody wants the task.
+    pub(super) fn lost_record(&self, key: AttemptKey, why: String) -> Record {
+        if self.unwanted.contains(&key.task) {
+            return self.record(key, State::Cancelled, Some(format!("{BY_THE_USER}; {why}")));
+        }
+        self.record(key, State::Lost, Some(why))
     }
 
     pub(super) fn returned(&mut self, cx: &mut Context<'_>, peer: PeerId, dispatches: &[Dispatch]) {

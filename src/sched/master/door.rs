@@ -1,9 +1,7 @@
 //! What the user asks of the master.
 
-use std::collections::BTreeMap;
-
 use super::Master;
-use crate::model::{AttemptKey, ExitCode, PeerId, TaskId};
+use crate::model::{ExitCode, TaskId};
 use crate::sched::Context;
 use crate::sched::event::{Batch, Entry};
 use crate::sched::ledger::Stage;
@@ -33,31 +31,23 @@ impl Master {
         if self.is_closed() {
             return;
         }
-        let mut out: BTreeMap<PeerId, Vec<AttemptKey>> = BTreeMap::new();
-        let mut unwanted = Vec::new();
+        let mut out = Vec::new();
         for id in ids {
             if !self.ledger.knows(id) {
                 continue;
             }
             match self.ledger.stage(id) {
                 Stage::Waiting | Stage::Ready => self.cancel_now(cx, id),
-                Stage::Granted => {
-                    if self.unwanted.insert(id) {
-                        unwanted.push(id);
-                    }
-                    let key = self.ledger.key(id);
-                    if let Some(peer) = self.work.holder(key) {
-                        out.entry(peer).or_default().push(key);
-                    }
-                }
-                Stage::Done | Stage::Failed | Stage::Cancelled => {}
+                Stage::Granted if self.unwanted.insert(id) => out.push(id),
+                Stage::Granted | Stage::Done | Stage::Failed | Stage::Cancelled => {}
             }
         }
-        if !unwanted.is_empty() {
-            self.append(cx, Entry::Unwanted(unwanted));
-        }
-        for (peer, keys) in out {
-            Self::down(cx, peer, Message::Cancel { keys, grace: None });
+        if !out.is_empty() {
+            let keys = out.iter().map(|id| self.ledger.key(*id)).collect();
+            self.append(cx, Entry::Unwanted(out));
+            for (peer, keys) in self.work.holders(&keys) {
+                Self::down(cx, peer, Message::Cancel { keys, grace: None });
+            }
         }
         self.close_if_over(cx);
     }

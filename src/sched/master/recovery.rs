@@ -48,8 +48,7 @@ impl Master {
         self.append(cx, Entry::Opened { run: self.run, epoch: self.epoch });
         for id in self.ledger.in_stage(Stage::Granted) {
             let reason = "it was out when the run was interrupted";
-            let state = self.state_if_lost(id);
-            let record = self.record(self.ledger.key(id), state, Some(reason.to_owned()));
+            let record = self.lost_record(self.ledger.key(id), reason.to_owned());
             self.conclude(cx, record, Vec::new());
         }
         // The journal ended between their return and their end.
