@@ -51,7 +51,7 @@ impl Past {
                         past.done.insert(record.task);
                     }
                 }
-                Entry::Granted(_) | Entry::Returned(_) | Entry::Closed(_) => {}
+                Entry::Granted(_) | Entry::Returned(_) | Entry::Unwanted(_) | Entry::Closed(_) => {}
             }
         }
         submitted.then_some(past)
@@ -116,7 +116,7 @@ pub fn status(folder: &Path) -> Result<Status, RunError> {
                 last.insert(record.task, record.state);
             }
             Entry::Closed(verdict) => status.verdict = Some(verdict),
-            Entry::Returned(_) | Entry::Sealed => {}
+            Entry::Returned(_) | Entry::Unwanted(_) | Entry::Sealed => {}
         }
     }
     let count = |state| last.values().filter(|s| **s == state).count() as u64;

@@ -8,14 +8,14 @@
 //! - When one child has idle cores and nothing waits here, half of what another holds beyond its
 //!   cores is called back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::message::Member;
 use super::ready::{Ready, Urgency};
 use crate::model::{AttemptKey, PeerId, Request, ResourceId, Resources, Span, SubclusterId, Time};
 
-/// A child that was looked at for a recall is left alone for this long.
+/// After work was called back, nothing more is called back for this long.
 const RECALL_PAUSE: Span = Span::from_millis(10);
 
 /// Work that waits, children that run it, and what each of them holds.
@@ -23,8 +23,19 @@ const RECALL_PAUSE: Span = Span::from_millis(10);
 pub(super) struct Dispatcher<T> {
     queue: Ready<T>,
     children: BTreeMap<PeerId, Child>,
+    /// Children that have room, the one with the least work for its cores first.
+    open: BTreeSet<(Fill, PeerId)>,
+    /// Children that hold more than their cores can run, the one asked longest ago first.
+    loaded: BTreeSet<(Time, PeerId)>,
+    /// Cores of children that have nothing to run.
+    idle: u64,
+    /// When work may be called back again.
+    next_recall: Time,
     horizon: Span,
 }
+
+/// Work for each core, as a fixed-point number: children are compared by it, and equals by id.
+type Fill = u128;
 
 /// A node, or a sub-master with its nodes.
 #[derive(Debug)]
@@ -41,7 +52,8 @@ pub(super) struct Child {
     load: u64,
     pace: Pace,
     draining: bool,
-    recall: Option<Time>,
+    /// When work was last called back from it.
+    recalled: Time,
 }
 
 #[derive(Debug)]
@@ -83,7 +95,7 @@ impl Child {
             load: 0,
             pace: Pace { since: now, ..Pace::default() },
             draining: false,
-            recall: None,
+            recalled: Time::ZERO,
         }
     }
 
@@ -107,6 +119,18 @@ impl Child {
 
     fn has_room(&self) -> bool {
         !self.draining && self.load < self.cores * 2 + self.pace.ahead
+    }
+
+    fn fill(&self) -> Fill {
+        (u128::from(self.load) << 64) / u128::from(self.cores.max(1))
+    }
+
+    fn idle(&self) -> u64 {
+        if self.draining { 0 } else { self.cores.saturating_sub(self.load) }
+    }
+
+    fn surplus(&self) -> u64 {
+        if self.draining { 0 } else { self.load.saturating_sub(self.cores) }
     }
 
     fn meets(&self, request: &Request) -> bool {
@@ -144,7 +168,41 @@ impl<T> Dispatcher<T> {
     /// Without work or children. What a child finishes within `horizon` it is sent ahead.
     #[must_use]
     pub(super) fn new(horizon: Span) -> Dispatcher<T> {
-        Dispatcher { queue: Ready::default(), children: BTreeMap::new(), horizon }
+        Dispatcher {
+            queue: Ready::default(),
+            children: BTreeMap::new(),
+            open: BTreeSet::new(),
+            loaded: BTreeSet::new(),
+            idle: 0,
+            next_recall: Time::ZERO,
+            horizon,
+        }
+    }
+
+    /// Changes a child, if there is one of that name, and its places in the orders with it.
+    fn with_child<R>(&mut self, peer: PeerId, change: impl FnOnce(&mut Child) -> R) -> Option<R> {
+        self.unlist(peer);
+        let result = change(self.children.get_mut(&peer)?);
+        self.list(peer);
+        Some(result)
+    }
+
+    fn unlist(&mut self, peer: PeerId) {
+        let Some(child) = self.children.get(&peer) else { return };
+        self.open.remove(&(child.fill(), peer));
+        self.loaded.remove(&(child.recalled, peer));
+        self.idle -= child.idle();
+    }
+
+    fn list(&mut self, peer: PeerId) {
+        let Some(child) = self.children.get(&peer) else { return };
+        if child.has_room() {
+            self.open.insert((child.fill(), peer));
+        }
+        if child.surplus() > 0 {
+            self.loaded.insert((child.recalled, peer));
+        }
+        self.idle += child.idle();
     }
 
     /// What waits here.
@@ -174,53 +232,62 @@ impl<T> Dispatcher<T> {
     ) {
         let mut child = Child::new(subcluster, now);
         members.into_iter().for_each(|member| child.add(member));
+        self.unlist(peer);
         self.children.insert(peer, child);
+        self.list(peer);
     }
 
     /// Nodes of a child came or went.
     pub(super) fn change(&mut self, peer: PeerId, joined: Vec<Member>, left: &[PeerId]) {
-        let Some(child) = self.children.get_mut(&peer) else { return };
-        left.iter().for_each(|node| child.remove(*node));
-        joined.into_iter().for_each(|member| child.add(member));
+        self.with_child(peer, |child| {
+            left.iter().for_each(|node| child.remove(*node));
+            joined.into_iter().for_each(|member| child.add(member));
+        });
     }
 
     /// A child is gone; what it held is given back.
     pub(super) fn leave(&mut self, peer: PeerId) -> Vec<AttemptKey> {
+        self.unlist(peer);
         let child = self.children.remove(&peer);
         child.map(|c| c.held.into_keys().collect()).unwrap_or_default()
     }
 
     /// Gives a child no more work.
     pub(super) fn drain(&mut self, peer: PeerId) {
-        if let Some(child) = self.children.get_mut(&peer) {
-            child.draining = true;
-        }
+        self.with_child(peer, |child| child.draining = true);
     }
 
-    /// The child that holds an attempt.
+    /// Those of `keys` that children hold, by child.
     #[must_use]
-    pub(super) fn holder(&self, key: AttemptKey) -> Option<PeerId> {
-        self.children().find(|(_, child)| child.held.contains_key(&key)).map(|(peer, _)| peer)
+    pub(super) fn holders(&self, keys: &BTreeSet<AttemptKey>) -> BTreeMap<PeerId, Vec<AttemptKey>> {
+        let of = |child: &Child| -> Vec<AttemptKey> {
+            child.held.keys().filter(|key| keys.contains(key)).copied().collect()
+        };
+        let holders = self.children.iter().map(|(peer, child)| (*peer, of(child)));
+        holders.filter(|(_, keys)| !keys.is_empty()).collect()
     }
 
     /// A child has finished an attempt. Whether it held it at all.
     pub(super) fn done(&mut self, peer: PeerId, key: AttemptKey, now: Time) -> bool {
-        let Some(child) = self.children.get_mut(&peer) else { return false };
-        let Some(held) = child.settle(key) else { return false };
-        child.pace.done(held.cores, now, self.horizon);
-        true
+        let horizon = self.horizon;
+        let held = self.with_child(peer, |child| {
+            let held = child.settle(key)?;
+            child.pace.done(held.cores, now, horizon);
+            Some(())
+        });
+        held.flatten().is_some()
     }
 
     /// A child has given an attempt back, or lost it. Whether it held it at all.
     pub(super) fn release(&mut self, peer: PeerId, key: AttemptKey) -> bool {
-        self.children.get_mut(&peer).is_some_and(|child| child.settle(key).is_some())
+        self.with_child(peer, |child| child.settle(key).is_some()).unwrap_or(false)
     }
 
     /// What no child could run, now or later, in the order of urgency.
     #[must_use]
     pub(super) fn unmeetable(&self) -> Option<Urgency> {
-        let heads = self.queue.heads();
-        heads.into_iter().find(|(r, _)| !can_ever_meet(&self.children, r)).map(|(_, u)| u)
+        let mut heads = self.queue.heads();
+        heads.find(|(_, r)| !can_ever_meet(&self.children, r)).map(|(urgency, _)| *urgency)
     }
 
     /// Takes out what no child could run, now or later.
@@ -235,61 +302,61 @@ impl<T> Dispatcher<T> {
         mut key: impl FnMut(Urgency, &T) -> AttemptKey,
     ) -> BTreeMap<PeerId, Vec<T>> {
         let mut dealt: BTreeMap<PeerId, Vec<T>> = BTreeMap::new();
-        while self.children.values().any(Child::has_room) {
-            let heads = self.queue.heads();
-            let place = heads.into_iter().find_map(|(r, u)| Some((self.place(&r)?, r, u)));
-            let Some((peer, request, urgency)) = place else { break };
-            let Some(item) = self.queue.remove(&request, &urgency) else { break };
-            self.hold(peer, key(urgency, &item), &request);
-            dealt.entry(peer).or_default().push(item);
+        let mut last = None;
+        while !self.open.is_empty() {
+            // For what is more urgent than the last there is no room, and there will be none:
+            // rooms only fill here.
+            let Some(head) = self.queue.head_after(last.as_ref()) else { break };
+            let (urgency, request) = &head;
+            if let Some(peer) = self.place(request)
+                && let Some(item) = self.queue.remove(request, urgency)
+            {
+                self.hold(peer, key(*urgency, &item), request);
+                dealt.entry(peer).or_default().push(item);
+            }
+            last = Some(head);
         }
         dealt
     }
 
     fn hold(&mut self, peer: PeerId, key: AttemptKey, request: &Arc<Request>) {
-        let Some(child) = self.children.get_mut(&peer) else { return };
-        let grant = child.shapes.keys().find_map(|shape| request.met_by(shape));
-        let cores = grant.map_or(1, cores_of).max(1);
-        child.load += cores;
-        child.held.insert(key, Held { request: Arc::clone(request), cores });
+        self.with_child(peer, |child| {
+            let grant = child.shapes.keys().find_map(|shape| request.met_by(shape));
+            let cores = grant.map_or(1, cores_of).max(1);
+            child.load += cores;
+            child.held.insert(key, Held { request: Arc::clone(request), cores });
+        });
     }
 
     /// The child with the least work for its cores that has room and can run `request`.
     fn place(&self, request: &Request) -> Option<PeerId> {
-        let open = self.children.iter().filter(|(_, c)| c.has_room() && c.meets(request));
-        // load / cores as a fraction, without rounding.
-        let least = open.min_by(|(_, a), (_, b)| {
-            (u128::from(a.load) * u128::from(b.cores))
-                .cmp(&(u128::from(b.load) * u128::from(a.cores)))
-        });
-        least.map(|(peer, _)| *peer)
+        let meets = |peer: &PeerId| self.children.get(peer).is_some_and(|c| c.meets(request));
+        self.open.iter().map(|(_, peer)| *peer).find(meets)
     }
 
     /// What to call back, when children are idle and nothing that waits here suits them.
     pub(super) fn recalls(&mut self, now: Time) -> Vec<Recall> {
-        let idle = |c: &&Child| !c.draining && c.load < c.cores;
-        let mut wanted: u64 = self.children.values().filter(idle).map(|c| c.cores - c.load).sum();
-        if wanted == 0 || self.children.len() < 2 {
-            return Vec::new();
+        let mut recalls = Vec::new();
+        if self.next_recall().is_none_or(|next| now < next) {
+            return recalls;
         }
-        let mut shapes: Vec<Resources> =
-            self.children.values().filter(idle).flat_map(|c| c.shapes.keys().cloned()).collect();
+        self.next_recall = now + RECALL_PAUSE;
+        let mut wanted = self.idle;
+        let idle = self.children.values().filter(|child| child.idle() > 0);
+        let mut shapes: Vec<Resources> = idle.flat_map(|c| c.shapes.keys().cloned()).collect();
         shapes.sort();
         shapes.dedup();
-        let mut recalls = Vec::new();
-        for (peer, child) in &mut self.children {
-            let surplus = child.load.saturating_sub(child.cores);
-            let suits = |held: &Held| shapes.iter().any(|s| held.request.met_by(s).is_some());
-            if wanted == 0 || surplus == 0 || child.recall.is_some_and(|pause| now < pause) {
-                continue;
-            }
-            child.recall = Some(now + RECALL_PAUSE);
+        let suits = |held: &Held| shapes.iter().any(|s| held.request.met_by(s).is_some());
+        let loaded: Vec<PeerId> = self.loaded.iter().map(|(_, peer)| *peer).collect();
+        for peer in loaded {
+            let Some(child) = self.children.get(&peer).filter(|_| wanted > 0) else { break };
+            let count = child.surplus().div_ceil(2).min(wanted);
             if child.held.values().any(suits) {
-                let count = surplus.div_ceil(2).min(wanted);
                 wanted -= count;
                 let count = count.try_into().unwrap_or(u32::MAX);
-                recalls.push(Recall { child: *peer, count, shapes: shapes.clone() });
+                recalls.push(Recall { child: peer, count, shapes: shapes.clone() });
             }
+            self.with_child(peer, |child| child.recalled = now);
         }
         recalls
     }
@@ -297,16 +364,14 @@ impl<T> Dispatcher<T> {
     /// When recalls are worth another look, if anyone is idle while another has too much.
     #[must_use]
     pub(super) fn next_recall(&self) -> Option<Time> {
-        let idle = self.children.values().any(|c| !c.draining && c.load < c.cores);
-        let loaded = self.children.values().filter(|c| c.load > c.cores);
-        if idle { loaded.filter_map(|c| c.recall).min() } else { None }
+        (self.idle > 0 && !self.loaded.is_empty()).then_some(self.next_recall)
     }
 
     /// Children that hold more than their cores can run, and how much more.
     #[must_use]
     pub(super) fn surplus(&self) -> Vec<(PeerId, u64)> {
-        let loaded = self.children.iter().filter(|(_, c)| c.load > c.cores);
-        loaded.map(|(peer, c)| (*peer, c.load - c.cores)).collect()
+        let children = self.children.iter().map(|(peer, child)| (*peer, child.surplus()));
+        children.filter(|(_, surplus)| *surplus > 0).collect()
     }
 
     /// Whether no child holds anything.

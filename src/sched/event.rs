@@ -151,6 +151,8 @@ pub enum Entry {
     Granted(Vec<AttemptKey>),
     /// Attempts came back without having started, as if they had not been given out.
     Returned(Vec<AttemptKey>),
+    /// The user does not want these tasks any more, which are out. Not waited for.
+    Unwanted(Vec<TaskId>),
     /// An attempt, or a task that was never tried, ended. What the job knows of the task (name,
     /// kind, meta) is left out of the record.
     Ended {
@@ -207,5 +209,6 @@ wire_enum! {
         4 => Ended { record, added },
         5 => Closed(verdict),
         6 => Returned(keys),
+        7 => Unwanted(tasks),
     }
 }

@@ -5,7 +5,7 @@
 //! has stopped before its work is given to another, without the two clocks agreeing on anything
 //! but the length of a second.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::message::Renewal;
 use crate::model::{PeerId, Span, Time};
@@ -24,31 +24,37 @@ pub(super) fn margin(lease: Span) -> Span {
 #[derive(Debug, Default)]
 pub(super) struct Leases {
     until: BTreeMap<PeerId, Time>,
+    /// The same by time.
+    ends: BTreeSet<(Time, PeerId)>,
 }
 
 impl Leases {
     /// A child was heard of; it is alive until `until`.
     pub(super) fn renew(&mut self, child: PeerId, until: Time) {
+        self.forget(child);
         self.until.insert(child, until);
+        self.ends.insert((until, child));
     }
 
-    /// A child is of no interest any more.
-    pub(super) fn forget(&mut self, child: PeerId) {
-        self.until.remove(&child);
+    /// A child is of no interest any more. Until when it was taken to be alive, if it was.
+    pub(super) fn forget(&mut self, child: PeerId) -> Option<Time> {
+        let until = self.until.remove(&child)?;
+        self.ends.remove(&(until, child));
+        Some(until)
     }
 
     /// Those whose lease ended; they are forgotten.
     pub(super) fn expired(&mut self, now: Time) -> Vec<PeerId> {
-        let gone: Vec<PeerId> =
-            self.until.iter().filter(|(_, until)| **until <= now).map(|(peer, _)| *peer).collect();
-        gone.iter().for_each(|peer| self.forget(*peer));
+        let gone = self.ends.iter().take_while(|(until, _)| *until <= now);
+        let gone: Vec<PeerId> = gone.map(|(_, child)| *child).collect();
+        gone.iter().for_each(|child| _ = self.forget(*child));
         gone
     }
 
     /// When the next lease ends.
     #[must_use]
     pub(super) fn next(&self) -> Option<Time> {
-        self.until.values().min().copied()
+        self.ends.first().map(|(until, _)| *until)
     }
 }
 
@@ -87,7 +93,7 @@ pub(super) enum Due {
 }
 
 impl Attachment {
-    /// To the first of `candidates` that answers; `lease` is how long an answer may take.
+    /// To the first of `candidates` that answers, best first; `lease` is how long an answer may take.
     ///
     /// # Panics
     /// If there is no candidate.
@@ -131,9 +137,14 @@ impl Attachment {
         }
     }
 
-    /// The next hello goes to the next candidate.
-    pub(super) fn turn(&mut self) {
-        self.at = (self.at + 1) % self.candidates.len();
+    /// Chooses whom to greet after a lapse: who was attached begins with the first candidate,
+    /// who greeted in vain goes on with the next. One that cannot be reached is passed over, if
+    /// another can.
+    pub(super) fn turn(&mut self, is_up: impl Fn(PeerId) -> bool) {
+        let n = self.candidates.len();
+        let first = if self.is_attached() { 0 } else { self.at + 1 };
+        let mut order = (first..first + n).map(|i| i % n);
+        self.at = order.find(|i| is_up(self.candidates[*i])).unwrap_or(first % n);
     }
 
     /// The parent answered.
@@ -281,13 +292,28 @@ mod tests {
 
     #[test]
     fn an_unanswered_hello_turns_to_the_next_parent_and_round() {
+        for all in [true, false] {
+            let mut child = Attachment::new(vec![PeerId(3), PeerId(0)], LEASE);
+            child.greet(Time::ZERO);
+            assert_eq!(child.due(Time::ZERO + LEASE), Due::Lapsed);
+            child.turn(|_| all);
+            assert_eq!(child.parent(), PeerId(0));
+            child.turn(|_| all);
+            assert_eq!(child.parent(), PeerId(3));
+        }
+    }
+
+    #[test]
+    fn a_lapsed_child_tries_home_first_if_home_can_be_reached() {
         let mut child = Attachment::new(vec![PeerId(3), PeerId(0)], LEASE);
-        child.greet(Time::ZERO);
-        assert_eq!(child.due(Time::ZERO + LEASE), Due::Lapsed);
-        child.turn();
+        child.renewed(renewal(Time::ZERO, Time::ZERO), Time::ZERO);
+        child.turn(|_| true);
+        assert_eq!(child.parent(), PeerId(3), "perhaps it was only this child that hung");
+        child.turn(|peer| peer != PeerId(3));
         assert_eq!(child.parent(), PeerId(0));
-        child.turn();
-        assert_eq!(child.parent(), PeerId(3));
+        child.renewed(renewal(Time::ZERO, Time::ZERO), Time::ZERO);
+        child.turn(|_| true);
+        assert_eq!(child.parent(), PeerId(3), "it comes home");
     }
 
     #[test]

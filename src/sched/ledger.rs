@@ -10,8 +10,8 @@ use super::event::Batch;
 use super::message::Dispatch;
 use super::ready::Urgency;
 use crate::model::{
-    Addition, Attempt, AttemptKey, Counts, Dependency, JobId, Record, Request, ResourceNames, Task,
-    TaskBody, TaskId, TaskName, Template, Time, Value,
+    Addition, Attempt, AttemptKey, Counts, Dependency, JobId, Record, Request, Task, TaskBody,
+    TaskId, TaskName, Template, Time, Value,
 };
 
 /// Where a task stands.
@@ -43,7 +43,6 @@ pub(super) struct Ledger {
     job: JobId,
     tasks: Vec<Task>,
     templates: Vec<Arc<Template>>,
-    resources: ResourceNames,
     ranks: Vec<u64>,
     stage: Vec<Stage>,
     /// Predecessors that are not done.
@@ -58,6 +57,8 @@ pub(super) struct Ledger {
     /// A successor, and the next edge of the same predecessor.
     edges: Vec<(TaskId, u32)>,
     values: BTreeMap<TaskId, Value>,
+    /// It gave something back that is not kept any more.
+    gone: Vec<bool>,
     counts: Counts,
     sealed: bool,
 }
@@ -137,11 +138,9 @@ impl Ledger {
         templates.extend(batch.templates.into_iter().map(Arc::new));
         for task in &batch.tasks {
             check(task, end, &templates)?;
+            self.check_values(task)?;
         }
         self.templates = templates;
-        for name in batch.resources.iter() {
-            self.resources.intern(name);
-        }
         let first = self.tasks.len();
         for (task, rank) in batch.tasks.into_iter().zip(batch.ranks) {
             self.push(task, rank);
@@ -168,11 +167,26 @@ impl Ledger {
     pub(super) fn check_additions(&self, added: &[Addition]) -> Result<(), String> {
         for (n, addition) in added.iter().enumerate() {
             check(&addition.task, self.tasks.len(), &self.templates)?;
+            self.check_values(&addition.task)?;
             if addition.siblings.iter().any(|s| *s as usize >= n) {
                 return Err(format!("added task {n} waits for one that was added after it"));
             }
         }
         Ok(())
+    }
+
+    /// Whether what the predecessors of a new task gave back is still there for it.
+    fn check_values(&self, task: &Task) -> Result<(), String> {
+        let gone = |d: &&Dependency| self.gone.get(d.task.index()).is_some_and(|gone| *gone);
+        match task.after.iter().find(gone) {
+            None => Ok(()),
+            Some(d) => Err(format!(
+                "task {} waits for `{}`, which is done, and whose value is not kept any more: all \
+                 that were to use it have ended",
+                task.name.literal().unwrap_or("of a sweep"),
+                self.name(d.task)
+            )),
+        }
     }
 
     fn push(&mut self, task: Task, rank: u64) {
@@ -184,6 +198,7 @@ impl Ledger {
         self.failures.push(0);
         self.ready.push(Time::ZERO);
         self.uses.push(0);
+        self.gone.push(false);
         self.first.push(NONE);
         self.counts.tasks += 1;
     }
@@ -255,8 +270,11 @@ impl Ledger {
     pub(super) fn done(&mut self, id: TaskId, value: Value, now: Time) -> Vec<TaskId> {
         self.stage[id.index()] = Stage::Done;
         self.counts.done += 1;
-        if self.uses[id.index()] > 0 && value != Value::Unit {
-            self.values.insert(id, value);
+        if value != Value::Unit {
+            match self.uses[id.index()] {
+                0 => self.gone[id.index()] = true,
+                _ => drop(self.values.insert(id, value)),
+            }
         }
         self.release_inputs(id);
         let mut ready = Vec::new();
@@ -277,8 +295,8 @@ impl Ledger {
             let before = self.tasks[id.index()].after[i].task;
             let uses = &mut self.uses[before.index()];
             *uses = uses.saturating_sub(1);
-            if *uses == 0 {
-                self.values.remove(&before);
+            if *uses == 0 && self.values.remove(&before).is_some() {
+                self.gone[before.index()] = true;
             }
         }
     }
@@ -414,10 +432,12 @@ mod tests {
 
     #[test]
     fn a_task_takes_no_more_than_200_bytes_beside_the_strings_of_the_user() {
-        let Ledger { tasks, ranks, stage, waits, attempts, failures, ready, uses, first, .. } =
-            Ledger::default();
+        let Ledger {
+            tasks, ranks, stage, waits, attempts, failures, ready, uses, first, gone, ..
+        } = Ledger::default();
         let columns = each(&ranks) + each(&stage) + each(&waits) + each(&attempts);
-        let columns = columns + each(&failures) + each(&ready) + each(&uses) + each(&first);
+        let columns =
+            columns + each(&failures) + each(&ready) + each(&uses) + each(&first) + each(&gone);
         assert!(columns <= 40, "{columns} bytes beside the task itself");
         let edge = each(&Ledger::default().edges) + size_of::<Dependency>();
         let whole = columns + each(&tasks) + size_of::<Body>() + edge;

@@ -1,13 +1,16 @@
 //! The role that runs tasks: it owns the cores of its process and starts what it is granted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::lease::{Attachment, Due};
 use super::message::{Address, Completion, Dispatch, Member, Message, Role};
 use super::ready::Ready;
 use super::slots::{Grant, Slots};
 use super::{Action, Context, Seat};
-use crate::model::{AttemptKey, Ending, Launch, Request, Resources, Span, Time};
+use crate::model::{
+    AttemptKey, Ending, Launch, PeerId, Request, ResourceId, Resources, Span, Time,
+};
 
 /// A node.
 #[derive(Debug)]
@@ -81,16 +84,18 @@ impl Node {
         }
     }
 
-    /// Stops everything, as if the process had just begun. The next hello goes to the next
-    /// parent if `turn`. A node that is draining has nothing more to say but goodbye.
-    pub(super) fn restart(&mut self, cx: &mut Context<'_>, turn: bool) {
+    /// Chooses the parent to greet, as [`Attachment::turn`] does.
+    pub(super) fn turn(&mut self, is_up: impl Fn(PeerId) -> bool) {
+        self.parent.turn(is_up);
+    }
+
+    /// Stops everything, as if the process had just begun. A node that is draining has nothing
+    /// more to say but goodbye.
+    pub(super) fn restart(&mut self, cx: &mut Context<'_>) {
         self.queue = Ready::default();
         if !self.running.is_empty() {
             self.running.values_mut().for_each(|running| running.abandoned = true);
             cx.actions.push(Action::StopAll);
-        }
-        if turn {
-            self.parent.turn();
         }
         if self.drain == Drain::No {
             self.start(cx);
@@ -148,7 +153,7 @@ impl Node {
 
     fn enqueue(&mut self, dispatch: Dispatch) {
         if !self.running.contains_key(&dispatch.key) {
-            let request = std::sync::Arc::clone(&dispatch.request);
+            let request = Arc::clone(&dispatch.request);
             self.queue.push(&request, dispatch.urgency, dispatch);
         }
     }
@@ -223,31 +228,28 @@ impl Node {
             return;
         }
         let mut free = self.slots.free().clone();
-        let mut blocked: Vec<std::sync::Arc<Request>> = Vec::new();
-        while free.get(crate::model::ResourceId::CORES).0 > 0 && !self.queue.is_empty() {
-            let heads = self.queue.heads();
-            let Some((request, urgency)) = heads.into_iter().find(|(r, _)| !blocked.contains(r))
-            else {
-                break;
-            };
+        let mut blocked: Vec<Arc<Request>> = Vec::new();
+        let mut last = None;
+        while free.get(ResourceId::CORES).0 > 0 {
+            // Whatever is more urgent than the last is blocked, or launched.
+            let Some(head) = self.queue.head_after(last.as_ref()) else { break };
+            let (urgency, request) = &head;
             let grant = request.met_by(&free).cloned().and_then(|asked| self.slots.grant(&asked));
             match grant {
                 Some(grant) => {
-                    free = self.set_aside(&blocked);
-                    if let Some(dispatch) = self.queue.remove(&request, &urgency) {
+                    if let Some(dispatch) = self.queue.remove(request, urgency) {
                         self.launch(cx, dispatch, grant);
                     }
                 }
-                None => {
-                    blocked.push(request);
-                    free = self.set_aside(&blocked);
-                }
+                None => blocked.push(Arc::clone(request)),
             }
+            free = self.set_aside(&blocked);
+            last = Some(head);
         }
     }
 
     /// What is free beside what the `blocked` need.
-    fn set_aside(&self, blocked: &[std::sync::Arc<Request>]) -> Resources {
+    fn set_aside(&self, blocked: &[Arc<Request>]) -> Resources {
         let mut free = self.slots.free().clone();
         for request in blocked {
             if let Some(asked) = request.met_by(&self.seat.capacity) {

@@ -1,6 +1,6 @@
 //! One process of a run: the roles that it holds, and its sessions with other processes.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::master::Master;
 use super::message::{Address, Envelope, Frame, Message, Role};
@@ -20,6 +20,8 @@ pub struct Process {
     seat: Seat,
     incarnation: Incarnation,
     sessions: BTreeMap<PeerId, Uplink>,
+    /// Who is sent something with the next flush.
+    unsent: BTreeSet<PeerId>,
     master: Option<Box<Master>>,
     sub_master: Option<SubMaster>,
     node: Node,
@@ -32,6 +34,7 @@ impl Process {
         Process {
             incarnation: seat.incarnation,
             sessions: BTreeMap::new(),
+            unsent: BTreeSet::new(),
             master: (seat.master == seat.peer).then(|| Box::new(Master::new(seat))),
             sub_master: (seat.sub_master == seat.peer).then(|| SubMaster::new(seat)),
             node: Node::new(seat),
@@ -48,7 +51,7 @@ impl Process {
     /// Whether anything waits for a flush.
     #[must_use]
     pub fn has_mail(&self) -> bool {
-        self.sessions.values().any(Uplink::has_mail)
+        !self.unsent.is_empty()
     }
 
     fn header(&self) -> Header {
@@ -82,20 +85,22 @@ impl Process {
         }
         if lapsed {
             cx.note(format!("{} has lost its parent and starts afresh", self.seat.peer));
-            self.restart(cx, true);
+            let sessions = &self.sessions;
+            self.node.turn(|peer| sessions.get(&peer).is_some_and(Uplink::is_up));
+            self.restart(cx);
         }
     }
 
     /// Becomes a new incarnation: whatever it did, and whatever others sent to the old one, is
     /// void.
-    fn restart(&mut self, cx: &mut Context<'_>, turn: bool) {
+    fn restart(&mut self, cx: &mut Context<'_>) {
         self.incarnation.0 += 1;
         self.sessions.values_mut().for_each(Uplink::reset);
         cx.mail.clear();
         if let Some(sub_master) = &mut self.sub_master {
             sub_master.restart(cx);
         }
-        self.node.restart(cx, turn);
+        self.node.restart(cx);
     }
 
     fn handle(&mut self, cx: &mut Context<'_>, event: Event) {
@@ -154,7 +159,7 @@ impl Process {
         }
         if self.parent() == Some(from) && (receipt.restarted || receipt.refused) {
             cx.note(format!("{} is not known to {from} any more and starts afresh", cx.me));
-            return self.restart(cx, false);
+            return self.restart(cx);
         }
         if receipt.restarted {
             self.child_lost(cx, from);
@@ -217,14 +222,16 @@ impl Process {
         if matches!(message, Message::Goodbye) {
             actions.push(Action::Leave);
         }
+        self.unsent.insert(to.peer);
         let session = self.sessions.entry(to.peer).or_default();
         session.post(Envelope { from, to: to.role, message });
     }
 
     fn flush(&mut self, out: &mut Vec<Action>) {
         let header = self.header();
-        for (peer, session) in &mut self.sessions {
-            out.extend(session.flush(header).map(|frame| Action::Send { to: *peer, frame }));
+        for peer in std::mem::take(&mut self.unsent) {
+            let frame = self.sessions.get_mut(&peer).and_then(|session| session.flush(header));
+            out.extend(frame.map(|frame| Action::Send { to: peer, frame }));
         }
     }
 }

@@ -1,7 +1,8 @@
 //! A queue of work that may start, most urgent first, by what it needs.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::model::wire::{Garbled, Reader, Wire};
@@ -50,12 +51,17 @@ impl Wire for Urgency {
 #[derive(Debug)]
 pub(super) struct Ready<T> {
     classes: BTreeMap<Arc<Request>, BTreeMap<Urgency, T>>,
+    /// The most urgent of each class.
+    heads: BTreeSet<Head>,
     len: usize,
 }
 
+/// The most urgent of all that ask for the same.
+pub(super) type Head = (Urgency, Arc<Request>);
+
 impl<T> Default for Ready<T> {
     fn default() -> Self {
-        Ready { classes: BTreeMap::new(), len: 0 }
+        Ready { classes: BTreeMap::new(), heads: BTreeSet::new(), len: 0 }
     }
 }
 
@@ -66,20 +72,21 @@ impl<T> Ready<T> {
         self.len
     }
 
-    /// Whether there is nothing.
-    #[must_use]
-    pub(super) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Adds one.
     pub(super) fn push(&mut self, request: &Arc<Request>, urgency: Urgency, item: T) {
         let class = match self.classes.get_mut(request) {
             Some(class) => class,
             None => self.classes.entry(Arc::clone(request)).or_default(),
         };
+        let head = class.first_key_value().map(|(first, _)| *first);
         if class.insert(urgency, item).is_none() {
             self.len += 1;
+        }
+        if head.is_none_or(|head| urgency < head) {
+            if let Some(head) = head {
+                self.heads.remove(&(head, Arc::clone(request)));
+            }
+            self.heads.insert((urgency, Arc::clone(request)));
         }
     }
 
@@ -87,7 +94,11 @@ impl<T> Ready<T> {
     pub(super) fn remove(&mut self, request: &Arc<Request>, urgency: &Urgency) -> Option<T> {
         let class = self.classes.get_mut(request)?;
         let item = class.remove(urgency)?;
-        if class.is_empty() {
+        let next = class.first_key_value().map(|(next, _)| *next);
+        if self.heads.remove(&(*urgency, Arc::clone(request))) {
+            self.heads.extend(next.map(|next| (next, Arc::clone(request))));
+        }
+        if next.is_none() {
             self.classes.remove(request);
         }
         self.len -= 1;
@@ -95,14 +106,23 @@ impl<T> Ready<T> {
     }
 
     /// The most urgent of each request, most urgent first.
+    pub(super) fn heads(&self) -> impl Iterator<Item = &Head> {
+        self.heads.iter()
+    }
+
+    /// The first of the [heads](Self::heads) that is less urgent than `last`.
     #[must_use]
-    pub(super) fn heads(&self) -> Vec<(Arc<Request>, Urgency)> {
+    pub(super) fn head_after(&self, last: Option<&Head>) -> Option<Head> {
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        self.heads.range((from, Bound::Unbounded)).next().cloned()
+    }
+
+    /// Puts the heads right after items were taken out of the midst.
+    fn find_heads(&mut self) {
         let head = |(request, class): (&Arc<Request>, &BTreeMap<Urgency, T>)| {
-            Some((Arc::clone(request), *class.first_key_value()?.0))
+            Some((*class.first_key_value()?.0, Arc::clone(request)))
         };
-        let mut heads: Vec<_> = self.classes.iter().filter_map(head).collect();
-        heads.sort_by_key(|(_, urgency)| *urgency);
-        heads
+        self.heads = self.classes.iter().filter_map(head).collect();
     }
 
     /// Takes out up to `count` of the least urgent whose request satisfies `wanted`.
@@ -123,6 +143,9 @@ impl<T> Ready<T> {
         let rejected = self.classes.extract_if(.., |request, _| !keep(request));
         let rejected: Vec<T> = rejected.flat_map(|(_, class)| class.into_values()).collect();
         self.len -= rejected.len();
+        if !rejected.is_empty() {
+            self.find_heads();
+        }
         rejected
     }
 
@@ -134,12 +157,51 @@ impl<T> Ready<T> {
             !class.is_empty()
         });
         self.len -= taken.len();
+        self.find_heads();
         taken
     }
 
     /// Takes out everything.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = T> {
         self.len = 0;
+        self.heads.clear();
         std::mem::take(&mut self.classes).into_values().flat_map(BTreeMap::into_values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Resources;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Whatever goes in and out, the heads are the most urgent of each class, in order.
+        #[test]
+        fn heads_are_right(steps in prop::collection::vec((0u8..8, 1u64..4, 0u32..12), 1..80)) {
+            let mut ready: Ready<u32> = Ready::default();
+            for (what, cores, n) in steps {
+                let request = Arc::new(Request::of(Resources::cores(cores)));
+                let urgency = Urgency::new(0, u64::from(n % 3), JobId(0), TaskId(n));
+                match what {
+                    0..4 => ready.push(&request, urgency, n),
+                    4 => drop(ready.remove(&request, &urgency)),
+                    5 => drop(ready.take_least(2, |r| *r == *request)),
+                    6 => drop(ready.reject(|r| *r != *request)),
+                    _ => drop(ready.take(|item| item % 2 == 0)),
+                }
+                let mut heads: Vec<Head> = Vec::new();
+                for (request, class) in &ready.classes {
+                    heads.extend(class.keys().next().map(|first| (*first, Arc::clone(request))));
+                }
+                heads.sort();
+                prop_assert_eq!(ready.heads().cloned().collect::<Vec<_>>(), heads);
+                let len: usize = ready.classes.values().map(BTreeMap::len).sum();
+                prop_assert_eq!(ready.len(), len);
+                let last = ready.head_after(None);
+                let second = ready.head_after(last.as_ref());
+                prop_assert_eq!(second.as_ref(), ready.heads().nth(1));
+            }
+        }
     }
 }

@@ -316,19 +316,13 @@ impl SubMaster {
     }
 
     fn cancel(&mut self, cx: &mut Context<'_>, keys: Vec<AttemptKey>, grace: Option<Span>) {
-        let unwanted: BTreeSet<&AttemptKey> = keys.iter().collect();
-        let back = self.work.queue().take(|dispatch| unwanted.contains(&dispatch.key));
+        let keys: BTreeSet<AttemptKey> = keys.into_iter().collect();
+        let back = self.work.queue().take(|dispatch| keys.contains(&dispatch.key));
         if !back.is_empty() {
             self.up(cx, Message::Returned(back));
         }
-        let mut below: BTreeMap<PeerId, Vec<AttemptKey>> = BTreeMap::new();
-        for key in keys {
-            if let Some(node) = self.work.holder(key) {
-                self.unwanted.insert(key);
-                below.entry(node).or_default().push(key);
-            }
-        }
-        for (node, keys) in below {
+        for (node, keys) in self.work.holders(&keys) {
+            self.unwanted.extend(&keys);
             Self::down(cx, node, Message::Cancel { keys, grace });
         }
     }

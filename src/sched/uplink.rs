@@ -55,12 +55,6 @@ impl Uplink {
         self.outbox.push(envelope);
     }
 
-    /// Whether anything would leave with the next flush.
-    #[must_use]
-    pub(super) fn has_mail(&self) -> bool {
-        !self.outbox.is_empty()
-    }
-
     /// Packs what was posted into one frame, if there is anything and the transport is up.
     pub(super) fn flush(&mut self, header: Header) -> Option<Frame> {
         if self.outbox.is_empty() {
@@ -77,6 +71,12 @@ impl Uplink {
         self.up = true;
         let again = self.unacknowledged.iter();
         again.map(|(seq, envelopes)| self.frame(header, *seq, Arc::clone(envelopes))).collect()
+    }
+
+    /// Whether the transport is up.
+    #[must_use]
+    pub(super) fn is_up(&self) -> bool {
+        self.up
     }
 
     /// The transport is down: nothing leaves until it is up.

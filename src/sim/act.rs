@@ -82,7 +82,6 @@ impl World {
     fn launch(&mut self, peer: PeerId, launch: &Launch) -> Result<(), Foul> {
         let key = launch.key;
         self.log.add(self.now, peer, Line::Launches(key, launch.cores.len()));
-        let orphaned = self.is_orphaned(peer);
         let host = &self.hosts[peer.index()];
         if let Some(other) = host.user_of(&launch.cores) {
             return Err(format!("{key} is granted a core of {peer} that {other} has"));
@@ -92,7 +91,7 @@ impl World {
             return Err(format!("{key} is granted {:?}, which {peer} has not", launch.cores));
         }
         let running = host.running.keys().copied().collect();
-        let place = Place { capacity: &host.seat.capacity, running, orphaned };
+        let place = Place { capacity: &host.seat.capacity, running };
         self.referee.launches(launch, &place)?;
         self.judge_twins(peer, key)?;
         let Some(task) = self.referee.task(key.task) else {
@@ -110,20 +109,11 @@ impl World {
         Ok(())
     }
 
-    /// The sub-master of a node died less than a lease ago: the master may know already and the
-    /// node not yet.
-    fn is_orphaned(&self, peer: PeerId) -> bool {
-        let parent = self.hosts[peer.index()].seat.sub_master;
-        let died = self.hosts[parent.index()].died;
-        died.is_some_and(|at| self.now.since(at) <= self.config.lease)
-    }
-
-    /// A task does not run twice at once but where the earlier holder hangs or is orphaned.
+    /// A task does not run twice at once but where the earlier holder hangs, or is told to end.
     fn judge_twins(&self, peer: PeerId, key: AttemptKey) -> Result<(), Foul> {
         for host in self.hosts.iter().filter(|host| host.state == Condition::Well) {
             let twin = |(k, r): &(&AttemptKey, &Running)| k.task == key.task && !r.stopping;
-            let excused = self.is_orphaned(host.seat.peer) || self.is_orphaned(peer);
-            if let Some((other, _)) = host.running.iter().find(twin).filter(|_| !excused) {
+            if let Some((other, _)) = host.running.iter().find(twin) {
                 let there = host.seat.peer;
                 return Err(format!("{key} starts on {peer} while {other} runs on {there}"));
             }

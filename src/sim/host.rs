@@ -28,8 +28,6 @@ pub(super) struct Host {
     pub(super) hung_until: Time,
     /// Something is wrong with it, or was, until then.
     pub(super) troubled_until: Time,
-    /// When it last died.
-    pub(super) died: Option<Time>,
 }
 
 /// Whether a process does anything.
@@ -71,7 +69,6 @@ impl Host {
             drained: false,
             hung_until: Time::ZERO,
             troubled_until: Time::ZERO,
-            died: None,
             seat,
         }
     }
@@ -84,7 +81,7 @@ impl Host {
     }
 
     /// It dies, and what it runs with it. Should it come back, then as another incarnation.
-    pub(super) fn die(&mut self, now: Time) {
+    pub(super) fn die(&mut self) {
         self.seat.incarnation = Incarnation(self.machine.incarnation().0 + 1);
         self.life += 1;
         self.state = Condition::Gone;
@@ -94,7 +91,6 @@ impl Host {
         self.idle_planned = false;
         self.leaving = false;
         self.hung_until = Time::ZERO;
-        self.died = Some(now);
     }
 
     pub(super) fn is_there(&self) -> bool {

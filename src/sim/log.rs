@@ -153,6 +153,7 @@ pub(super) fn entry(entry: &Entry) -> (&'static str, Vec<AttemptKey>) {
         Entry::Sealed => ("sealed", Vec::new()),
         Entry::Granted(keys) => ("granted", keys.clone()),
         Entry::Returned(keys) => ("returned", keys.clone()),
+        Entry::Unwanted(_) => ("unwanted", Vec::new()),
         Entry::Ended { record, .. } => {
             let Record { job, task, attempt, state, .. } = **record;
             (state.word(), vec![AttemptKey { job, task, attempt }])

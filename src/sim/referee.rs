@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Addition, Attempt, AttemptKey, CoreId, Counts, Dependency, Ending, ExitCode, Launch, PeerId,
-    Record, Resources, Span, State, Task, TaskId, Time, Value, Verdict,
+    Addition, Attempt, AttemptKey, CoreId, Counts, Dependency, Ending, Exit, ExitCode, Launch,
+    PeerId, Record, Resources, Span, State, Task, TaskId, Time, Value, Verdict,
 };
 use crate::sched::{Batch, Entry};
 
@@ -48,7 +48,9 @@ pub(super) struct Referee {
     launched: BTreeSet<AttemptKey>,
     ended: BTreeMap<AttemptKey, Ended>,
     published: BTreeMap<(TaskId, Attempt), State>,
+    /// What the user cancelled while it was open, and what of it the journal says was out.
     unwanted: BTreeSet<TaskId>,
+    called_off: BTreeSet<TaskId>,
     interrupted: bool,
     /// In any epoch.
     ever_published: BTreeMap<(TaskId, Attempt), State>,
@@ -63,8 +65,6 @@ pub(super) struct Referee {
 pub(super) struct Place<'a> {
     pub(super) capacity: &'a Resources,
     pub(super) running: Vec<AttemptKey>,
-    /// Its sub-master died a moment ago, and it cannot know yet.
-    pub(super) orphaned: bool,
 }
 
 fn foul<T>(text: String) -> Result<T, Foul> {
@@ -108,6 +108,16 @@ impl Referee {
         self.unwanted.extend(tasks.iter().filter(open).copied().collect::<Vec<_>>());
     }
 
+    /// The master was told of tasks that are cancelled: a resume will know of it.
+    pub(super) fn judge_cancel(&self, tasks: &[TaskId]) -> Result<(), Foul> {
+        let open = |id: &TaskId| self.tasks.get(id.index()).is_some_and(|k| k.fate.is_none());
+        let forgotten = tasks.iter().find(|id| open(id) && !self.called_off.contains(id));
+        match forgotten.filter(|_| !self.closed) {
+            Some(id) => foul(format!("{id} was cancelled, and the journal does not know")),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn interrupt(&mut self) {
         self.interrupted = true;
     }
@@ -118,6 +128,11 @@ impl Referee {
         match entry {
             Entry::Granted(keys) => keys.iter().try_for_each(|key| self.judge_grant(*key))?,
             Entry::Ended { record, .. } => self.judge_end(record)?,
+            Entry::Unwanted(ids) => {
+                if let Some(id) = ids.iter().find(|id| !self.unwanted.contains(id)) {
+                    return foul(format!("{id} was called off, but nobody had cancelled it"));
+                }
+            }
             Entry::Closed(_) if self.closed => return foul("the run was closed twice".to_owned()),
             _ => {}
         }
@@ -203,8 +218,15 @@ impl Referee {
         let Some(ended) = self.ended.get(&key) else {
             return foul(format!("{key} was recorded {}, but it has not ended", record.state));
         };
-        let good = ended.ending.exit.is_success() == (record.state == State::Done);
-        if !good || record.exit != Some(ended.ending.exit) || record.value != ended.ending.value {
+        // One that adds what wants a value that is gone has failed, however it ended.
+        let refused =
+            ended.ending.added.iter().flat_map(|a| &a.task.after).any(|d| self.is_gone(d.task));
+        let exit = match ended.ending.exit {
+            exit if exit.is_success() && refused => Exit::Code(1),
+            exit => exit,
+        };
+        let good = exit.is_success() == (record.state == State::Done);
+        if !good || record.exit != Some(exit) || record.value != ended.ending.value {
             return foul(format!("{key} ended {:?} and was recorded {record:?}", ended.ending));
         }
         let place = record.place.as_ref().map(|place| (place.node, &place.cores));
@@ -223,6 +245,14 @@ impl Referee {
             ));
         }
         Ok(())
+    }
+
+    /// A task gave something back, and all that were to use it have ended.
+    fn is_gone(&self, id: TaskId) -> bool {
+        let uses = |known: &Known| known.task.after.iter().any(|d| d.task == id);
+        let Some(known) = self.tasks.get(id.index()) else { return false };
+        known.value != Value::Unit
+            && !self.tasks.iter().any(|other| other.fate.is_none() && uses(other))
     }
 
     /// Takes an entry into the books.
@@ -248,6 +278,10 @@ impl Referee {
                         known.out = false;
                     }
                 }
+            }
+            Entry::Unwanted(ids) => {
+                self.unwanted.extend(ids);
+                self.called_off.extend(ids);
             }
             Entry::Ended { record, added } => self.end(record, added),
             Entry::Closed(_) => self.closed = true,
@@ -304,7 +338,7 @@ impl Referee {
         let key = launch.key;
         let known = self.known(key.task)?;
         let current = known.fate.is_none() && known.out && known.attempt == key.attempt;
-        if !current && !place.orphaned {
+        if !current {
             let Known { fate, attempt, out, .. } = known;
             return foul(format!("{key} starts, but {attempt} is (out: {out}, fate: {fate:?})"));
         }
@@ -314,7 +348,7 @@ impl Referee {
             .iter()
             .map(|d| Ok((d.task, self.known(d.task)?.value.clone())))
             .collect::<Result<_, Foul>>()?;
-        if current && launch.inputs != inputs {
+        if launch.inputs != inputs {
             return foul(format!("{key} is given {:?} instead of {inputs:?}", launch.inputs));
         }
         self.judge_resources(launch, place)?;

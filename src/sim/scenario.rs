@@ -33,7 +33,7 @@ impl Scenario {
         let ranks = job.tasks.iter().map(|task| task.cost.mean().0).collect();
         let lease = rng.span(Span::from_millis(200), Span::from_secs(2));
         let faults = faults(rng, &platform, &job, lease);
-        let traits = (self.seed, rng.chance(40));
+        let traits = (self.seed, rng.chance(40), job.tasks.len());
         let failing = failing(&job);
         SimConfig {
             seed: self.seed,
@@ -213,7 +213,7 @@ fn faults(rng: &mut Rng, platform: &Platform, job: &Job, lease: Span) -> FaultPl
 /// Attempts fail now and then where the task may be tried again, give back a value that names
 /// them, and some add tasks.
 fn behave(
-    (seed, additions): (u64, bool),
+    (seed, additions, tasks): (u64, bool, usize),
     failing: &[TaskId],
     launch: &Launch,
     task: &Task,
@@ -233,6 +233,12 @@ fn behave(
     if additions && original && ending.exit.is_success() && rng.chance(20) {
         ending.added =
             (0..rng.within(1, 4)).map(|n| addition(&mut rng, launch, failing, n)).collect();
+        // Now and then behind just any task: what it gave back may be gone.
+        if rng.chance(10)
+            && let Some(last) = ending.added.last_mut()
+        {
+            last.task.after.push(TaskId(rng.index(tasks) as u32).into());
+        }
     }
     (span, ending)
 }

@@ -43,7 +43,8 @@ impl World {
                     self.referee.cancel(&tasks);
                     let now = self.now;
                     tasks.iter().for_each(|id| _ = self.cancelled.entry(*id).or_insert(now));
-                    return self.tell(MASTER, Event::Cancel(tasks));
+                    self.tell(MASTER, Event::Cancel(tasks.clone()))?;
+                    return self.referee.judge_cancel(&tasks);
                 }
             }
         }
@@ -66,7 +67,7 @@ impl World {
             return;
         }
         let now = self.now;
-        self.host(peer).die(now);
+        self.host(peer).die();
         self.trouble(peer, back.unwrap_or_default());
         self.settle_all(peer);
         if let Some(back) = back {
@@ -102,7 +103,7 @@ impl World {
             return;
         }
         let now = self.now;
-        self.hosts.iter_mut().for_each(|host| host.die(now));
+        self.hosts.iter_mut().for_each(|host| host.die());
         self.network.collapse();
         self.journal.tear(&mut self.rng);
         self.resume_after = None;

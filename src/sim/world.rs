@@ -110,7 +110,7 @@ impl World {
             let host = &mut self.hosts[i];
             host.seat.incarnation = Incarnation(1);
             host.seat.epoch = Epoch(self.epoch);
-            (host.clock, host.drained, host.died) = (clock, false, None);
+            (host.clock, host.drained) = (clock, false);
             host.troubled_until = host.troubled_until.max(self.now + Span(host.seat.lease.0 * 2));
             let boot = Occurrence::Boot { peer: host.seat.peer, life: host.life };
             self.agenda.plan(self.now + after, boot);
@@ -333,11 +333,10 @@ impl World {
         self.host(peer).leaving = false;
         if peer != PeerId(0) {
             self.log.add(self.now, peer, Line::Leaves);
-            let now = self.now;
-            self.host(peer).die(now);
+            self.host(peer).die();
             for other in self.network.neighbours(peer) {
                 // What it said last still arrives.
-                let at = self.network.quiet(peer, other).max(now) + Span(1);
+                let at = self.network.quiet(peer, other).max(self.now) + Span(1);
                 self.agenda.plan(at, Occurrence::Settles(peer, other));
             }
         }

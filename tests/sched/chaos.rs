@@ -138,6 +138,7 @@ fn entry() -> impl Strategy<Value = Entry> {
         Just(Entry::Sealed),
         keys().prop_map(Entry::Granted),
         keys().prop_map(Entry::Returned),
+        prop::collection::vec((0u32..6).prop_map(TaskId), 0..4).prop_map(Entry::Unwanted),
         (record, prop::collection::vec(addition(), 0..2))
             .prop_map(|(record, added)| Entry::Ended { record: Box::new(record), added }),
     ]

@@ -106,6 +106,31 @@ fn a_sub_master_that_hung_comes_back_as_another() {
 }
 
 #[test]
+fn what_the_nodes_of_a_restarted_sub_master_still_run_is_not_run_elsewhere_meanwhile() {
+    let mut story = Story::of(&[&[1], &[1, 1]]).job(wide(6));
+    let (_, key) = *story.running.keys().find(|(p, _)| *p == node(2)).unwrap();
+    // Node 2 cannot be reached by anyone, and its sub-master is another at once.
+    story.cut(node(2));
+    story.restart(node(1));
+    let twins = |s: &Story| s.running.keys().filter(|(_, k)| k.task == key.task).count();
+    let mut waited = Span::ZERO;
+    while twins(&story) == 1 && story.runs_on(node(2)) == 1 {
+        assert!(story.published.iter().all(|r| r.task != key.task), "given away too early");
+        let elsewhere = story.running.iter().find(|((p, _), _)| *p != node(2));
+        let elsewhere = elsewhere.map(|(_, launch)| launch.name.clone());
+        elsewhere.into_iter().for_each(|name| story.end(&name, well()));
+        story.pass(Span::from_millis(10));
+        waited += Span::from_millis(10);
+    }
+    assert_eq!(twins(&story), 0, "node 2 stopped first");
+    assert!(waited > Span::from_secs(1), "and not before it had to");
+    assert_eq!(story.finish(), ExitCode::Done);
+    story.mend(node(2));
+    story.assert_whole();
+    assert!(story.states().contains(&(key.task.0, 1, State::Lost)));
+}
+
+#[test]
 fn a_master_that_hung_gathers_its_nodes_again() {
     let mut story = Story::of(&[&[1], &[1, 1]]).job(wide(30));
     story.run_until(|s| s.count(State::Done) == 6);

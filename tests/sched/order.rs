@@ -288,6 +288,41 @@ fn a_task_that_adds_nonsense_fails_and_adds_nothing() {
 }
 
 #[test]
+fn a_task_that_is_added_after_a_value_was_dropped_is_refused_with_the_attempt_that_adds_it() {
+    // Of a chain: the first gives back nothing, the second a value that only the third used, the
+    // third one that the adding task uses itself.
+    let expected = [(0, ExitCode::Done), (1, ExitCode::TaskFailed), (2, ExitCode::Done)];
+    for (of, code) in expected {
+        let mut story = Story::of(&[&[1]])
+            .ending(move |l| match l.name.as_str() {
+                "link-1" | "link-2" => Ending { value: Value::Int(5), ..well() },
+                "link-3" => {
+                    let task = task("late").after([TaskId(of)]);
+                    Ending { added: vec![Addition { task, siblings: vec![] }], ..well() }
+                }
+                "late" => {
+                    let value = if of == 0 { Value::Unit } else { Value::Int(5) };
+                    assert_eq!(l.inputs, [(TaskId(of), value)]);
+                    well()
+                }
+                _ => well(),
+            })
+            .job(chain(4));
+        assert_eq!(story.finish(), code, "after {of}");
+        let reason = story.record("link-3").reason.clone().unwrap_or_default();
+        assert_eq!(
+            reason.contains("`link-1`, which is done, and whose value"),
+            of == 1,
+            "{reason}"
+        );
+        story.assert_whole();
+        let mut resumed = story.resume();
+        assert_eq!(resumed.finish(), code);
+        assert_eq!(resumed.states(), story.states());
+    }
+}
+
+#[test]
 fn a_failed_attempt_adds_nothing() {
     let mut story = Story::of(&[&[1]])
         .ending(|l| {

@@ -227,6 +227,17 @@ impl Story {
         self.settle();
     }
 
+    /// A process dies with all that it runs, and is there again at once, as another.
+    pub fn restart(&mut self, peer: PeerId) {
+        let mut seat = self.seats[peer.index()].clone();
+        seat.incarnation.0 = self.processes[&peer].incarnation().0 + 1;
+        self.remove(peer);
+        self.settle();
+        self.processes.insert(peer, Process::new(&seat));
+        self.link(peer, Event::Up);
+        self.tell(peer, Event::Start);
+    }
+
     fn remove(&mut self, peer: PeerId) {
         self.processes.remove(&peer);
         self.hung.remove(&peer);

@@ -1,5 +1,7 @@
 //! What the user wants: cancelling, draining, interrupting, resuming.
 
+use std::collections::BTreeSet;
+
 use evenkeel::model::*;
 use evenkeel::sched::{Entry, Event};
 
@@ -42,7 +44,38 @@ fn a_cancelled_task_whose_node_dies_stays_cancelled() {
     story.kill(node(1));
     assert_eq!(story.finish(), ExitCode::TaskFailed);
     assert_eq!(story.record(&name).state, State::Cancelled);
+    let reason = story.record(&name).reason.as_deref().unwrap_or_default();
+    assert!(reason.starts_with("cancelled by the user; "), "{reason}");
     story.assert_whole();
+}
+
+#[test]
+fn what_was_cancelled_while_it_was_out_is_not_run_by_a_resume() {
+    // One attempt runs where nobody hears of it, others wait at nodes and sub-masters.
+    let mut story = Story::of(&[&[1], &[1, 1]]).job(wide(9));
+    [1, 2].into_iter().for_each(|n| story.hang(node(n)));
+    story.tell(node(0), Event::Cancel((0..9).filter(|i| *i != 4).map(TaskId).collect()));
+    let told = story.journal.iter().position(|e| matches!(e, Entry::Unwanted(_)));
+    let told = told.expect("the journal knows");
+    let out: BTreeSet<u32> = cancelled(&story.journal[told]).into_iter().collect();
+    assert!(out.len() >= 4, "{out:?} were out");
+    for n in told + 1..=story.journal.len() {
+        let mut resumed = story.resume_after(n);
+        let code = resumed.finish();
+        assert_eq!(code, ExitCode::TaskFailed, "after {n} entries");
+        assert!(resumed.launched.iter().all(|l| !out.contains(&l.key.task.0)), "{n} entries");
+        let ends = resumed.published.iter().filter(|r| out.contains(&r.task.0));
+        assert!(ends.clone().all(|r| r.state == State::Cancelled), "{:?}", resumed.states());
+        assert_eq!(ends.count(), out.len());
+        resumed.assert_whole();
+    }
+}
+
+fn cancelled(entry: &Entry) -> Vec<u32> {
+    match entry {
+        Entry::Unwanted(ids) => ids.iter().map(|id| id.0).collect(),
+        _ => Vec::new(),
+    }
 }
 
 #[test]

@@ -1,0 +1,205 @@
+//! What becomes of attempts, and what follows from that for the job.
+
+use std::sync::Arc;
+
+use super::Master;
+use crate::model::{
+    Addition, Attempt, AttemptKey, Exit, PeerId, Place, Record, Span, State, TaskId, Time, Usage,
+    Value,
+};
+use crate::sched::Context;
+use crate::sched::event::Entry;
+use crate::sched::ledger::Stage;
+use crate::sched::message::{Completion, Dispatch};
+
+/// Why a task is cancelled that did not have to be.
+const BY_THE_USER: &str = "cancelled by the user";
+
+impl Master {
+    pub(super) fn queue(&mut self, ready: Vec<TaskId>) {
+        for id in ready {
+            let request = self.ledger.request(id);
+            self.work.queue().push(request, self.ledger.urgency(id), id);
+        }
+    }
+
+    /// Whether what becomes of an attempt still counts: it is out, and the verdict, which counts
+    /// all there is, is not written yet.
+    fn awaits(&self, key: AttemptKey) -> bool {
+        !self.is_closed() && self.ledger.is_out(key)
+    }
+
+    /// An attempt has ended on a node. One that was given up before is dropped.
+    pub(super) fn complete(&mut self, cx: &mut Context<'_>, completion: Completion) {
+        let Completion { key, node, cores, start, end, clock, mut ending } = completion;
+        if !self.awaits(key) {
+            return;
+        }
+        if let Err(why) = self.ledger.check_additions(&ending.added) {
+            ending.exit = Exit::Code(1);
+            ending.reason = Some(format!("it added tasks that cannot be: {why}"));
+        }
+        let state = match ending.exit.is_success() {
+            _ if self.unwanted.contains(&key.task) => State::Cancelled,
+            true => State::Done,
+            false => State::Failed,
+        };
+        let reason = match state {
+            State::Done => None,
+            State::Cancelled => Some(BY_THE_USER.to_owned()),
+            State::Failed | State::Lost => ending.reason.or(Some(ending.exit.to_string())),
+        };
+        let mut record = self.record(key, state, reason);
+        record.exit = Some(ending.exit);
+        record.place = self.place(node).map(|place| Place { cores, ..place });
+        (record.start, record.end, record.clock) = (Some(start), Some(end), clock);
+        (record.usage, record.tail, record.value) = (ending.usage, ending.tail, ending.value);
+        let added = if state == State::Done { ending.added } else { Vec::new() };
+        self.conclude(cx, record, added);
+    }
+
+    pub(super) fn lost(
+        &mut self,
+        cx: &mut Context<'_>,
+        key: AttemptKey,
+        node: Option<PeerId>,
+        why: String,
+    ) {
+        if self.awaits(key) {
+            let mut record = self.lost_record(key, why);
+            record.place = node.and_then(|node| self.place(node));
+            record.end = Some(cx.now);
+            self.conclude(cx, record, Vec::new());
+        }
+    }
+
+    /// The record of an attempt that is lost, or by that at its end, if nobody wants the task.
+    pub(super) fn lost_record(&self, key: AttemptKey, why: String) -> Record {
+        if self.unwanted.contains(&key.task) {
+            return self.record(key, State::Cancelled, Some(format!("{BY_THE_USER}; {why}")));
+        }
+        self.record(key, State::Lost, Some(why))
+    }
+
+    pub(super) fn returned(&mut self, cx: &mut Context<'_>, peer: PeerId, dispatches: &[Dispatch]) {
+        let mut back: Vec<AttemptKey> = dispatches.iter().map(|d| d.key).collect();
+        back.retain(|key| self.work.release(peer, *key) && self.awaits(*key));
+        if back.is_empty() {
+            return;
+        }
+        self.append(cx, Entry::Returned(back.clone()));
+        for AttemptKey { task, .. } in back {
+            self.ledger.returned(task);
+            if self.unwanted.contains(&task) {
+                self.cancel_now(cx, task);
+            } else {
+                self.queue(vec![task]);
+            }
+        }
+    }
+
+    /// Cancels a task that is not out, since the user wants it so, and all that wait for it.
+    pub(super) fn cancel_now(&mut self, cx: &mut Context<'_>, id: TaskId) {
+        let request = Arc::clone(self.ledger.request(id));
+        self.work.queue().remove(&request, &self.ledger.urgency(id));
+        let key = AttemptKey { attempt: Attempt(0), ..self.ledger.key(id) };
+        let record = self.record(key, State::Cancelled, Some(BY_THE_USER.to_owned()));
+        self.conclude(cx, record, Vec::new());
+    }
+
+    pub(super) fn cancel_stranded(&mut self, cx: &mut Context<'_>, id: TaskId) {
+        let why = format!("task `{}`, which it waits for, was not done", self.ledger.name(id));
+        for next in self.ledger.stranded_by(id) {
+            let key = AttemptKey { attempt: Attempt(0), ..self.ledger.key(next) };
+            let record = self.record(key, State::Cancelled, Some(why.clone()));
+            self.settle(&record, Vec::new(), cx.now);
+            self.keep(cx, record, Vec::new());
+        }
+    }
+
+    /// Makes an ending part of the job's state and of the journal, and draws its consequences.
+    pub(super) fn conclude(&mut self, cx: &mut Context<'_>, record: Record, added: Vec<Addition>) {
+        let first = self.ledger.len();
+        let ready = self.settle(&record, added.clone(), cx.now);
+        self.queue(ready);
+        let id = record.task;
+        self.keep(cx, record, added);
+        if matches!(self.ledger.stage(id), Stage::Failed | Stage::Cancelled) {
+            self.cancel_stranded(cx, id);
+        }
+        self.cancel_barred(cx, first);
+    }
+
+    /// Cancels those of the tasks from `first` on that came too late to start ever.
+    pub(super) fn cancel_barred(&mut self, cx: &mut Context<'_>, first: usize) {
+        self.ledger.bars(first).into_iter().for_each(|id| self.cancel_stranded(cx, id));
+    }
+
+    /// The one place where an ending changes the state of the job, whether it happens now or is
+    /// read from the journal. Tasks that may start come back.
+    pub(super) fn settle(
+        &mut self,
+        record: &Record,
+        added: Vec<Addition>,
+        now: Time,
+    ) -> Vec<TaskId> {
+        let id = record.task;
+        self.unwanted.remove(&id);
+        match record.state {
+            State::Done => {
+                // Added first, so that the value is kept for those that want it. They were
+                // checked before the record was written.
+                let mut ready = self.ledger.add(added, now).unwrap_or_default();
+                ready.extend(self.ledger.done(id, record.value.clone(), now));
+                ready
+            }
+            State::Failed => {
+                let again = self.ledger.failed(id);
+                if again { vec![id] } else { Vec::new() }
+            }
+            State::Lost => {
+                self.ledger.lost(id);
+                vec![id]
+            }
+            State::Cancelled => {
+                self.ledger.cancel(id);
+                Vec::new()
+            }
+        }
+    }
+
+    fn keep(&mut self, cx: &mut Context<'_>, mut record: Record, added: Vec<Addition>) {
+        let at = self.append(cx, Entry::Ended { record: Box::new(record.clone()), added });
+        self.ledger.describe(&mut record);
+        self.unpublished.push_back((at, Box::new(record)));
+    }
+
+    pub(super) fn record(&self, key: AttemptKey, state: State, reason: Option<String>) -> Record {
+        let ready =
+            (self.ledger.stage(key.task) != Stage::Waiting).then(|| self.ledger.ready_at(key.task));
+        Record {
+            job: key.job,
+            task: key.task,
+            name: String::new(),
+            attempt: key.attempt,
+            state,
+            reason,
+            exit: None,
+            place: None,
+            ready,
+            start: None,
+            end: None,
+            clock: Span::ZERO,
+            usage: Usage::default(),
+            tail: String::new(),
+            kind: String::new(),
+            meta: Vec::new(),
+            value: Value::Unit,
+        }
+    }
+
+    fn place(&self, node: PeerId) -> Option<Place> {
+        let (host, subcluster) = self.roster.get(&node)?;
+        Some(Place { subcluster: *subcluster, node, host: host.clone(), cores: Vec::new() })
+    }
+}

@@ -1,0 +1,76 @@
+//! What is published, and how the run ends.
+
+use super::Master;
+use crate::model::{ExitCode, Verdict};
+use crate::sched::event::Entry;
+use crate::sched::message::Message;
+use crate::sched::{Action, Context};
+
+impl Master {
+    /// The first so many entries are on disk: their records are final.
+    pub(in crate::sched) fn durable(&mut self, cx: &mut Context<'_>, upto: u64) {
+        self.durable = self.durable.max(upto);
+        while self.unpublished.front().is_some_and(|(at, _)| *at <= upto) {
+            cx.actions.extend(self.unpublished.pop_front().map(|(_, r)| Action::Publish(r)));
+        }
+        if let Some((_, verdict)) = self.closing.take_if(|(at, _)| *at <= upto) {
+            self.finished = true;
+            for peer in self.peers() {
+                Self::down(cx, peer, Message::Farewell);
+            }
+            cx.actions.push(Action::Finish(verdict));
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closing.is_some() || self.finished
+    }
+
+    pub(super) fn close(&mut self, cx: &mut Context<'_>, code: ExitCode, reason: String) {
+        if !self.is_closed() {
+            let elapsed = cx.now.since(self.began);
+            let verdict = Verdict { code, reason, counts: self.ledger.counts(), elapsed };
+            let at = self.append(cx, Entry::Closed(verdict.clone()));
+            self.closing = Some((at, verdict));
+        }
+    }
+
+    pub(super) fn close_if_over(&mut self, cx: &mut Context<'_>) {
+        let counts = self.ledger.counts();
+        if self.ledger.is_over() {
+            let (code, reason) = match counts.failed + counts.cancelled {
+                0 => (ExitCode::Done, format!("all {} tasks are done", counts.done)),
+                _ => (
+                    ExitCode::TaskFailed,
+                    format!("{} tasks failed, {} were cancelled", counts.failed, counts.cancelled),
+                ),
+            };
+            self.close(cx, code, reason);
+        } else if self.interrupted && self.nothing_out() {
+            let reason = format!("interrupted with {} tasks still to do", counts.open());
+            self.close(cx, ExitCode::Interrupted, reason);
+        }
+    }
+
+    /// There is work, none of it is out, and no node that is there could ever do it.
+    pub(super) fn give_up_if_stuck(&mut self, cx: &mut Context<'_>) {
+        let waiting = self.work.queue().len();
+        let stuck = waiting > 0 && !self.interrupted && self.nothing_out();
+        let blocked = if stuck { self.work.unmeetable() } else { None };
+        let (Some(urgency), false) = (blocked, self.is_closed()) else {
+            self.stuck = None;
+            return;
+        };
+        let since = *self.stuck.get_or_insert(cx.now);
+        if since + self.wait_for_nodes <= cx.now {
+            let task = self.ledger.name(urgency.task());
+            let wait = self.wait_for_nodes;
+            let reason = if self.peers().is_empty() {
+                format!("no node for {wait}, with {waiting} tasks ready to run")
+            } else {
+                format!("no node for {wait} that has what task `{task}` asks for")
+            };
+            self.close(cx, ExitCode::Infrastructure, reason);
+        }
+    }
+}

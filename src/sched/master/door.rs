@@ -1,0 +1,69 @@
+//! What the user asks of the master.
+
+use super::Master;
+use crate::model::{ExitCode, TaskId};
+use crate::sched::Context;
+use crate::sched::event::{Batch, Entry};
+use crate::sched::ledger::Stage;
+use crate::sched::message::Message;
+
+impl Master {
+    pub(in crate::sched) fn submit(&mut self, cx: &mut Context<'_>, batch: Batch) {
+        let first = self.ledger.len();
+        match self.ledger.submit(batch.clone(), cx.now) {
+            Ok(ready) => {
+                self.told = self.append(cx, Entry::Submitted(batch));
+                self.queue(ready);
+                self.cancel_barred(cx, first);
+            }
+            Err(why) => self.close(cx, ExitCode::BadInput, why),
+        }
+    }
+
+    pub(in crate::sched) fn seal(&mut self, cx: &mut Context<'_>) {
+        self.append(cx, Entry::Sealed);
+        self.ledger.seal();
+        self.close_if_over(cx);
+    }
+
+    /// Tasks are not wanted any more: those that are out are called off, others never start.
+    pub(in crate::sched) fn cancel(&mut self, cx: &mut Context<'_>, ids: Vec<TaskId>) {
+        if self.is_closed() {
+            return;
+        }
+        let mut out = Vec::new();
+        for id in ids {
+            if !self.ledger.knows(id) {
+                continue;
+            }
+            match self.ledger.stage(id) {
+                Stage::Waiting | Stage::Ready => self.cancel_now(cx, id),
+                Stage::Granted if self.unwanted.insert(id) => out.push(id),
+                Stage::Granted | Stage::Done | Stage::Failed | Stage::Cancelled => {}
+            }
+        }
+        if !out.is_empty() {
+            let keys = out.iter().map(|id| self.ledger.key(*id)).collect();
+            self.append(cx, Entry::Unwanted(out));
+            for (peer, keys) in self.work.holders(&keys) {
+                Self::down(cx, peer, Message::Cancel { keys, grace: None });
+            }
+        }
+        self.close_if_over(cx);
+    }
+
+    /// Starts nothing more, waits for what runs, and ends resumable. Asked again, it does not
+    /// wait.
+    pub(in crate::sched) fn interrupt(&mut self, cx: &mut Context<'_>) {
+        if self.interrupted {
+            let reason = "interrupted; attempts that ran were stopped".to_owned();
+            return self.close(cx, ExitCode::Interrupted, reason);
+        }
+        self.interrupted = true;
+        for peer in self.peers() {
+            self.work.drain(peer);
+            Self::down(cx, peer, Message::Drain);
+        }
+        self.close_if_over(cx);
+    }
+}
