@@ -235,7 +235,7 @@ impl<T: Transport> Driver<T> {
         let now = self.clock.now();
         let recorded = self.recorder.is_some().then(|| event.clone());
         self.process.step(now, event, &mut self.actions);
-        let actions = std::mem::take(&mut self.actions);
+        let mut actions = std::mem::take(&mut self.actions);
         if let (Some(recorder), Some(event)) = (&mut self.recorder, &recorded)
             && let Err(error) = recorder.write(now, event, &actions)
         {
@@ -243,10 +243,12 @@ impl<T: Transport> Driver<T> {
             self.note(format!("recording ends: {error}"));
         }
         let mut appended = false;
-        for action in actions {
+        for action in actions.drain(..) {
             appended |= matches!(action, Action::Append(_));
             self.act(action);
         }
+        // Empty, but with the memory that it has grown to.
+        self.actions = actions;
         if appended && self.journal.is_none() {
             self.step(Event::Durable(self.appended));
         }

@@ -41,7 +41,7 @@ pub(super) struct Seat {
     /// Which of the team's lists is that of its domain.
     pub(super) list: usize,
     stealer: Stealer<Work>,
-    /// Its other end, until the worker comes and takes it.
+    /// Its other end, while the worker is not there.
     deque: Mutex<Option<Deque<Work>>>,
 }
 
@@ -84,6 +84,15 @@ impl Team {
             over: AtomicBool::new(false),
             opening: Mutex::new(opening),
         }
+    }
+
+    /// Makes a team that is over, and that all its members have left, one that is to run
+    /// `opening`. Its deques and lists are empty then: what was in them was counted, or waited
+    /// for by what was.
+    pub(super) fn reopen(&mut self, opening: Opening) {
+        *self.pending.get_mut() = 1;
+        *self.over.get_mut() = false;
+        *self.opening.get_mut() = Some(opening);
     }
 
     /// The cores of the team, the leader's first.
@@ -154,8 +163,13 @@ impl Seat {
         &self.stealer
     }
 
-    /// The deque, for the worker that this place is for; it comes once.
+    /// The deque, for the worker that this place is for.
     pub(super) fn take_deque(&self) -> Deque<Work> {
-        self.deque.lock().take().expect("a worker takes its place in a team once")
+        self.deque.lock().take().expect("a worker is in a team once at a time")
+    }
+
+    /// The deque back, when the worker leaves.
+    pub(super) fn put_deque(&self, deque: Deque<Work>) {
+        *self.deque.lock() = Some(deque);
     }
 }
