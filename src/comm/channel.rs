@@ -160,6 +160,7 @@ impl Transport for ChannelTransport {
             let peer = &mut state.peers[me];
             if peer.exists && !std::mem::replace(&mut peer.woken, true) {
                 peer.queue.push_back(Incoming::Woken);
+                drop(state);
                 network.arrived[me].notify_one();
             }
         })

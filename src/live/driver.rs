@@ -237,7 +237,7 @@ impl<T: Transport> Driver<T> {
         let now = self.clock.now();
         let recorded = self.recorder.is_some().then(|| event.clone());
         self.process.step(now, event, &mut self.actions);
-        let actions = std::mem::take(&mut self.actions);
+        let mut actions = std::mem::take(&mut self.actions);
         if let (Some(recorder), Some(event)) = (&mut self.recorder, &recorded)
             && let Err(error) = recorder.write(now, event, &actions)
         {
@@ -245,11 +245,13 @@ impl<T: Transport> Driver<T> {
             self.note(format!("recording ends: {error}"));
         }
         let (mut appended, mut published) = (false, false);
-        for action in actions {
+        for action in actions.drain(..) {
             appended |= matches!(action, Action::Append(_));
             published |= matches!(action, Action::Publish(_));
             self.act(action);
         }
+        // Empty, but with the memory that it has grown to.
+        self.actions = actions;
         if published {
             (self.notify)(Notice::Told);
         }

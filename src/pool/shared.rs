@@ -9,7 +9,7 @@ use std::thread::Thread;
 use crossbeam::utils::CachePadded;
 use parking_lot::Mutex;
 
-use super::team::{Member, Opening, Team};
+use super::team::{LEADER, Member, Opening, Team};
 use super::work::{Payload, catch, discard};
 use crate::model::{CoreId, Topology};
 use crate::policy::victim_order;
@@ -36,6 +36,8 @@ struct Worker {
     victims: Vec<usize>,
     /// Whether its queue is not empty, to be read without the lock.
     called: CachePadded<AtomicBool>,
+    /// The team that it led last, for another call of the same cores.
+    spare: Mutex<Option<Arc<Team>>>,
     /// Set before the pool is handed out.
     thread: OnceLock<Thread>,
 }
@@ -54,6 +56,7 @@ impl Shared {
             member,
             victims: victim_order(topology, member.worker),
             called: CachePadded::default(),
+            spare: Mutex::default(),
             thread: OnceLock::new(),
         };
         (by_core.len() == members.len()).then(|| Shared {
@@ -106,7 +109,7 @@ impl Shared {
             let twice = members[..i].iter().any(|m| m.worker == member.worker);
             assert!(!twice, "core {} is named twice in one team", member.core);
         }
-        let team = Arc::new(Team::new(&members, Some(opening)));
+        let team = self.team(&members, cores, opening);
         let mut queues = self.queues.lock();
         for member in &members {
             queues[member.worker].push_back(Arc::clone(&team));
@@ -115,6 +118,24 @@ impl Shared {
         }
         drop(queues);
         self.wake(members[0].worker);
+    }
+
+    /// A team for `opening`: the spare one of the leader where that is of the same cores and
+    /// its members have all left it, since the deques and lists of a new one cost more than a
+    /// short piece of work.
+    fn team(&self, members: &[Member], cores: &[CoreId], opening: Opening) -> Arc<Team> {
+        let spare = self.workers[members[LEADER].worker].spare.lock().take();
+        let mut spare = spare.filter(|team| team.cores() == cores);
+        match spare.as_mut().and_then(Arc::get_mut) {
+            Some(team) => team.reopen(opening),
+            None => return Arc::new(Team::new(members, Some(opening))),
+        }
+        spare.expect("it was opened just now")
+    }
+
+    /// Keeps a team that its leader has left for another call.
+    pub(super) fn keep(&self, worker: usize, team: Arc<Team>) {
+        *self.workers[worker].spare.lock() = Some(team);
     }
 
     /// Whether a team waits for this worker.
@@ -152,5 +173,48 @@ impl Shared {
         if let Err(again) = catch(|| (self.on_panic)(payload)) {
             discard(again);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Worker 0 comes into the team that was called and goes through it.
+    fn serve(shared: &Shared) -> Arc<Team> {
+        let team = shared.next_team(0).unwrap();
+        let deque = team.seats()[LEADER].take();
+        team.take_opening().unwrap()(&team);
+        team.end_one();
+        team.seats()[LEADER].put_back(deque);
+        team
+    }
+
+    #[test]
+    fn a_team_is_used_again_only_when_all_have_left_it() {
+        let shared = Shared::new(&Topology::flat(2), Box::new(|_| ())).unwrap();
+        let call = |cores: &[u32]| {
+            let cores: Vec<CoreId> = cores.iter().map(|core| CoreId(*core)).collect();
+            shared.call(&cores, Box::new(|_| ()));
+        };
+        call(&[0]);
+        let team = serve(&shared);
+        let first = Arc::as_ptr(&team);
+        shared.keep(0, team);
+        call(&[0]);
+        let team = serve(&shared);
+        assert_eq!(Arc::as_ptr(&team), first);
+
+        // The second worker, told of a team that was over before it came.
+        shared.keep(0, team);
+        call(&[0, 1]);
+        let team = serve(&shared);
+        let second = Arc::as_ptr(&team);
+        shared.keep(0, team);
+        call(&[0, 1]);
+        let team = shared.next_team(0).unwrap();
+        assert_ne!(Arc::as_ptr(&team), second, "it is still in a queue");
+        assert!(!team.is_over());
+        assert!(shared.next_team(1).is_some_and(|other| Arc::ptr_eq(&other, &team)));
     }
 }

@@ -44,6 +44,8 @@ pub(super) struct Seat {
     /// What the others steal by; there once the worker has come, which makes its deque itself,
     /// so that the memory of it is near its core.
     stealer: OnceLock<Stealer<Work>>,
+    /// The deque's other end, while the worker that made it is not there.
+    deque: Mutex<Option<Deque<Work>>>,
 }
 
 /// Who is to be a member: its place in the pool, its core, its domain.
@@ -70,7 +72,8 @@ impl Team {
                 domains.push(member.domain);
                 domains.len() - 1
             });
-            seats.push(Seat { worker: member.worker, list, stealer: OnceLock::new() });
+            let (stealer, deque) = (OnceLock::new(), Mutex::default());
+            seats.push(Seat { worker: member.worker, list, stealer, deque });
         }
         Team {
             cores: members.iter().map(|m| m.core).collect(),
@@ -82,6 +85,15 @@ impl Team {
             over: AtomicBool::new(false),
             opening: Mutex::new(opening),
         }
+    }
+
+    /// Makes a team that is over, and that all its members have left, one that is to run
+    /// `opening`. Its deques and lists are empty then: what was in them was counted, or waited
+    /// for by what was.
+    pub(super) fn reopen(&mut self, opening: Opening) {
+        *self.pending.get_mut() = 1;
+        *self.over.get_mut() = false;
+        *self.opening.get_mut() = Some(opening);
     }
 
     /// The cores of the team, the leader's first.
@@ -155,11 +167,18 @@ impl Seat {
         self.stealer.get().map_or(Steal::Empty, Stealer::steal)
     }
 
-    /// Makes the deque, for the worker that this place is for; it comes once.
+    /// The deque, for the worker that this place is for: made when it comes first.
     pub(super) fn take(&self) -> Deque<Work> {
-        let deque = Deque::new_lifo();
-        let free = self.stealer.set(deque.stealer());
-        free.expect("a worker takes its place in a team once");
-        deque
+        self.deque.lock().take().unwrap_or_else(|| {
+            let deque = Deque::new_lifo();
+            let free = self.stealer.set(deque.stealer());
+            free.expect("a worker is in a team once at a time");
+            deque
+        })
+    }
+
+    /// The deque back, when the worker leaves.
+    pub(super) fn put_back(&self, deque: Deque<Work>) {
+        *self.deque.lock() = Some(deque);
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn live(shared: &Arc<Shared>, worker: usize) {
 /// Takes a worker through its time in `team`.
 fn serve(shared: &Arc<Shared>, worker: usize, team: Arc<Team>) {
     let post = Post::take(shared, worker, team);
-    let _here = post.enter();
+    let here = post.enter();
     if post.seat == LEADER {
         for seat in &post.team.seats()[LEADER + 1..] {
             shared.wake(seat.worker);
@@ -56,6 +56,8 @@ fn serve(shared: &Arc<Shared>, worker: usize, team: Arc<Team>) {
         post.run_counted(|| opening(&post.team));
     }
     post.help_until(|| post.team.is_over());
+    drop(here);
+    post.leave();
 }
 
 /// A worker's place in a team while it is there: what running code finds its pool by.
@@ -83,6 +85,15 @@ impl Post {
             sources: sources(&team, seat, shared.victims(worker)),
             shared: Arc::clone(shared),
             team,
+        }
+    }
+
+    /// Gives back what a later team of the same workers can use. The team is over.
+    fn leave(self) {
+        let Post { shared, worker, team, seat, deque, .. } = self;
+        team.seats()[seat].put_back(deque);
+        if seat == LEADER {
+            shared.keep(worker, team);
         }
     }
 

@@ -181,9 +181,6 @@ impl Guard {
                 self.outbox.push(&Notice::Refused(key, start, step, errno));
             }
         }
-        // At once and not at the end of the turn: starting the next may take long.
-        // A node that is gone is noticed by the next turn.
-        let _ = self.outbox.flush(&self.socket);
     }
 
     fn try_start(&mut self, mut program: Box<Program>, start: Time) -> Result<Task, (Step, i32)> {
