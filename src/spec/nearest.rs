@@ -112,6 +112,12 @@ mod tests {
     }
 
     #[test]
+    fn what_other_tools_say_comes_before_what_looks_alike() {
+        assert_eq!(suggest("cmd", &["cwd", "command"]), "did you mean `command`?");
+        assert_eq!(suggest("cmd", &["cwd"]), "did you mean `cwd`?");
+    }
+
+    #[test]
     fn only_what_looks_like_a_typing_error_is_suggested() {
         let known = ["command", "kernel", "after"];
         assert_eq!(nearest("comand", known), Some("command"));
