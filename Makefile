@@ -54,12 +54,16 @@ unit:
 
 verify: test fuzz swarm
 
-# Each target for a while; what it finds stays in fuzz/artifacts.
+# Each target for a while, from what was found before (tests/corpus); what it finds stays in
+# fuzz/artifacts.
 fuzz:
 	@command -v cargo-fuzz >/dev/null || \
 		{ echo 'make: needs cargo-fuzz (cargo install cargo-fuzz) and a nightly toolchain' >&2; exit 1; }
 	set -e; for target in $$($(CARGO) +nightly fuzz list); do \
-		$(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS); \
+		mkdir -p fuzz/corpus/$$target; \
+		found=$$(ls -d tests/corpus/$$target 2>/dev/null || true); \
+		$(CARGO) +nightly fuzz run $$target fuzz/corpus/$$target $$found -- \
+			-max_total_time=$(FUZZ_SECONDS); \
 	done
 
 # Simulations with faults, each from its own seed; a seed that breaks a promise is printed.

@@ -37,3 +37,8 @@ pub mod store;
 #[cfg(feature = "cli")]
 pub use cli::main;
 pub use run::run;
+
+/// Tests the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -23,20 +23,61 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Run a job on this host
+    /// Run a job on this host, or go on with a run
+    #[command(after_help = "\
+Examples:
+  evenkeel run job.toml                       all cores of this host that may be used
+  evenkeel run job.toml --nodes 4 --subclusters 2
+  evenkeel run workflow.json --time-scale 0.01
+  evenkeel run --resume evenkeel-runs/job-1
+
+Ctrl-C finishes what runs and leaves a run that can be resumed; a second one stops at once.")]
     Run(RunArgs),
     /// Work out a static schedule of a job on a platform (HEFT)
+    #[command(after_help = "\
+Examples:
+  evenkeel plan job.toml                      on this host, or the platform that the job names
+  evenkeel plan job.toml -p cluster.toml --json
+  evenkeel plan job.toml -p '2 subclusters x 4 nodes x numa:2 core:8'")]
     Plan(PlanArgs),
     /// Run a job in virtual time on a platform, by the same protocol as a real run
+    #[command(after_help = "\
+Examples:
+  evenkeel simulate job.toml -p '4 nodes x numa:2 core:8'
+  evenkeel simulate workflow.json -p cluster.toml --json")]
     Simulate(SimulateArgs),
     /// Step through a run that was made with --record, and compare what the machines do
+    #[command(after_help = "\
+Example:
+  evenkeel run job.toml --record --run-dir out && evenkeel replay out")]
     Replay(FolderArgs),
     /// Show this host as evenkeel sees it, and where workers would be pinned
+    #[command(after_help = "\
+Examples:
+  evenkeel topo --nodes 2
+  HWLOC_SYNTHETIC='package:2 numa:2 core:4 pu:2' evenkeel topo")]
     Topo(TopoArgs),
     /// Check a job file, and what it asks of this host, without running it
+    #[command(after_help = "\
+Example:
+  evenkeel check job.toml && evenkeel run job.toml")]
     Check(CheckArgs),
     /// Say how far a run is, or how it ended
+    #[command(after_help = "\
+Examples:
+  evenkeel status evenkeel-runs/job-1
+  evenkeel status out --exit-code || evenkeel run --resume out")]
     Status(StatusArgs),
+    /// Print the completions for a shell
+    #[command(after_help = "\
+Example:
+  evenkeel completions bash > ~/.local/share/bash-completion/completions/evenkeel")]
+    Completions(CompletionsArgs),
+    /// Write the manual pages
+    #[command(after_help = "\
+Example:
+  evenkeel man ~/.local/share/man/man1")]
+    Man(ManArgs),
 }
 
 #[derive(Args, Debug)]
@@ -152,6 +193,18 @@ pub(super) struct StatusArgs {
     /// Print it as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    pub(super) shell: clap_complete::Shell,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ManArgs {
+    /// The folder for them
+    pub(super) dir: PathBuf,
 }
 
 fn scale(text: &str) -> Result<f64, String> {

@@ -14,8 +14,9 @@ pub(super) fn check(args: &CheckArgs, registry: &Registry) -> Result<ExitCode, F
     let (name, tasks) = (job.name.clone(), job.tasks.len());
     let dependencies: usize = job.tasks.iter().map(|task| task.after.len()).sum();
     run::check(job, registry, &options)?;
+    let (s, ies) = (if tasks == 1 { "" } else { "s" }, if dependencies == 1 { "y" } else { "ies" });
     terminal::print(&format!(
-        "{}: job `{name}` is fine: {tasks} tasks, {dependencies} dependencies",
+        "{}: job `{name}` is fine: {tasks} task{s}, {dependencies} dependenc{ies}",
         args.file.display()
     ));
     Ok(ExitCode::Done)

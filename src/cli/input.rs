@@ -88,11 +88,11 @@ pub(super) fn planned(args: &PlannedArgs) -> Result<Planned, Failure> {
     Ok(Planned { job, graph, platform })
 }
 
-/// A platform by a path, taken from `folder`, or by a description: a description has a word
-/// with a colon and no dot.
+/// A platform by a path, taken from `folder`, or by a description: what is no file and does not
+/// look like the path of one.
 fn read_platform(words: &str, folder: &Path) -> Result<Platform, Failure> {
     let path = folder.join(words);
-    if !path.exists() && words.contains(':') && !words.contains('.') {
+    if !path.exists() && !words.contains('/') && !words.ends_with(".toml") {
         return spec::parse_platform_string(words).map_err(Failure::bad_input);
     }
     spec::read_platform(Text::read(&path)?.source()).map_err(Failure::bad_input)

@@ -16,6 +16,7 @@ mod plan;
 mod progress;
 mod replay;
 mod run;
+mod shell;
 mod show;
 mod simulate;
 mod status;
@@ -74,6 +75,8 @@ pub fn main(registry: Registry) -> process::ExitCode {
         Command::Topo(args) => topo::topo(&args),
         Command::Check(args) => check::check(&args, &registry),
         Command::Status(args) => status::status(&args),
+        Command::Completions(args) => Ok(shell::completions(&args)),
+        Command::Man(args) => shell::man(&args),
     };
     let code = done.unwrap_or_else(|failure| {
         let message = failure.message.trim_end();

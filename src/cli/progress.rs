@@ -1,6 +1,9 @@
 //! How far a run is, while it goes on.
 
+use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use parking_lot::Mutex;
@@ -8,63 +11,109 @@ use parking_lot::Mutex;
 use super::terminal;
 use crate::host::Clock;
 use crate::live::Notice;
-use crate::model::{Counts, State, Time};
+use crate::model::{Counts, State, TaskId, Time};
 use crate::report::Progress;
+
+/// How often the line moves when no task ends.
+const TICK: Duration = Duration::from_millis(250);
+/// What stands beside the text: the bar, its brackets and a space.
+const BAR: usize = 28;
 
 /// Hears what a run tells; shows a line that moves where someone watches, and notes in any case.
 pub(super) struct Watcher {
     bar: ProgressBar,
-    clock: Clock,
-    counts: Mutex<Counts>,
+    told: Arc<Mutex<Told>>,
+}
+
+/// What was told of the tasks so far.
+struct Told {
+    counts: Counts,
+    /// Those whose last attempt failed: a retry may yet make them good.
+    failed: BTreeSet<TaskId>,
 }
 
 impl Watcher {
-    /// For a job of so many tasks.
-    pub(super) fn new(tasks: u64) -> Arc<Watcher> {
-        let target = if terminal::is_watched() {
-            ProgressDrawTarget::stderr_with_hz(10)
+    /// For a job of so many tasks, of which so many ended before the run was resumed.
+    pub(super) fn new(tasks: u64, before: u64) -> Arc<Watcher> {
+        let counts = Counts { tasks, ..Counts::default() };
+        let told = Arc::new(Mutex::new(Told { counts, failed: BTreeSet::new() }));
+        let bar = if terminal::is_watched() {
+            bar(Arc::clone(&told), before)
         } else {
-            ProgressDrawTarget::hidden()
+            ProgressBar::hidden()
         };
-        let bar = ProgressBar::with_draw_target(Some(tasks), target);
-        if let Ok(style) = ProgressStyle::with_template("[{bar:24}] {msg}") {
-            bar.set_style(style.progress_chars("=> "));
-        }
-        let counts = Mutex::new(Counts { tasks, ..Counts::default() });
-        Arc::new(Watcher { bar, clock: Clock::start(), counts })
+        Arc::new(Watcher { bar, told })
     }
 
     pub(super) fn hear(&self, notice: &Notice) {
         match notice {
             Notice::Told => {}
-            Notice::Note(text) => self.bar.suspend(|| terminal::say(&format!("note: {text}"))),
+            Notice::Note(text) => self.say(&format!("note: {text}")),
             Notice::Record(record) => {
-                let mut counts = self.counts.lock();
-                match record.state {
-                    State::Done => counts.done += 1,
-                    State::Failed => counts.failed += 1,
-                    State::Cancelled => counts.cancelled += 1,
-                    State::Lost => counts.lost += 1,
-                }
-                // Retries and tasks that kernels add were not known before.
-                counts.tasks = counts.tasks.max(counts.done + counts.failed + counts.cancelled);
-                let counts = *counts;
-                if !self.bar.is_hidden() {
-                    self.draw(counts);
-                }
+                let counts = self.told.lock().hear(record.task, record.state);
+                // Unlocked: drawing the bar reads the same counts.
+                self.bar.set_length(counts.tasks);
+                self.bar.set_position(counts.done + counts.failed + counts.cancelled);
             }
         }
     }
 
-    fn draw(&self, counts: Counts) {
-        let elapsed = self.clock.now().since(Time::ZERO);
-        let progress = Progress { counts, running: 0, elapsed };
-        self.bar.set_length(counts.tasks);
-        self.bar.set_position(progress.ended());
-        self.bar.set_message(progress.line(terminal::width().saturating_sub(28)));
+    /// A line for people that stays, above the one that moves.
+    pub(super) fn say(&self, line: &str) {
+        self.bar.suspend(|| terminal::say(line));
     }
 
     pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+impl Told {
+    fn hear(&mut self, task: TaskId, state: State) -> Counts {
+        self.failed.remove(&task);
+        match state {
+            State::Done => self.counts.done += 1,
+            State::Failed => drop(self.failed.insert(task)),
+            State::Cancelled => self.counts.cancelled += 1,
+            State::Lost => self.counts.lost += 1,
+        }
+        let counts = &mut self.counts;
+        counts.failed = self.failed.len() as u64;
+        // Tasks that kernels add were not known before.
+        counts.tasks = counts.tasks.max(counts.done + counts.failed + counts.cancelled);
+        *counts
+    }
+}
+
+fn bar(told: Arc<Mutex<Told>>, before: u64) -> ProgressBar {
+    let (tasks, clock) = (told.lock().counts.tasks, Clock::start());
+    let bar = ProgressBar::with_draw_target(Some(tasks), ProgressDrawTarget::stderr_with_hz(10));
+    let style = ProgressStyle::with_template("[{bar:24}] {line}").expect("the template is right");
+    let style = style.with_key("line", move |_: &_, to: &mut dyn std::fmt::Write| {
+        let (counts, elapsed) = (told.lock().counts, clock.now().since(Time::ZERO));
+        let room = terminal::columns(io::stderr()).unwrap_or(80).saturating_sub(BAR);
+        // A line that is not written is drawn again soon.
+        let _ = to.write_str(&Progress { counts, before, elapsed }.line(room));
+    });
+    bar.set_style(style.progress_chars("=> "));
+    bar.enable_steady_tick(TICK);
+    bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_is_tried_again_is_counted_once() {
+        let mut told =
+            Told { counts: Counts { tasks: 2, ..Counts::default() }, failed: BTreeSet::new() };
+        told.hear(TaskId(0), State::Failed);
+        assert_eq!(told.hear(TaskId(0), State::Failed).failed, 1);
+        assert_eq!(told.hear(TaskId(1), State::Lost).lost, 1);
+        told.hear(TaskId(1), State::Done);
+        let counts = told.hear(TaskId(0), State::Done);
+        assert_eq!(counts, Counts { tasks: 2, done: 2, failed: 0, cancelled: 0, lost: 1 });
+        assert_eq!(told.hear(TaskId(7), State::Done).tasks, 3, "added by a kernel");
     }
 }

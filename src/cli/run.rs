@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use super::args::RunArgs;
 use super::progress::Watcher;
-use super::{Failure, input, show, terminal};
+use super::{Failure, input, show};
 use crate::exec::Registry;
 use crate::host::Signals;
-use crate::model::{ExitCode, Job};
+use crate::model::{Counts, ExitCode, Job};
 use crate::run::{Options, Run};
 use crate::spec::JobFile;
 
@@ -20,9 +20,9 @@ pub(super) fn run(args: &RunArgs, registry: &Registry) -> Result<ExitCode, Failu
         (None, Some(file)) => start(args, file, registry)?,
         (None, None) => return Err(Failure::bad_input("a job file is needed")),
     };
-    let handle = run.handle();
+    let (handle, teller) = (run.handle(), Arc::clone(&watcher));
     let _signals = Signals::install(move |signal| {
-        terminal::say(&format!(
+        teller.say(&format!(
             "{signal:?}: finishing what runs, starting nothing more; once more to stop at once"
         ));
         handle.interrupt();
@@ -46,7 +46,7 @@ fn start(args: &RunArgs, file: &Path, registry: &Registry) -> Result<(Run, Arc<W
         })?,
     };
     complete(&mut options, args, Some(folder));
-    let watcher = Watcher::new(job.tasks.len() as u64);
+    let watcher = Watcher::new(job.tasks.len() as u64, 0);
     let listener = Arc::clone(&watcher);
     let run = Run::start(job, registry, &options, move |notice| listener.hear(notice))?;
     Ok((run, watcher))
@@ -65,7 +65,8 @@ fn resume(
         ..Options::default()
     };
     complete(&mut options, args, Some(folder.to_owned()));
-    let watcher = Watcher::new(status.counts.tasks);
+    let Counts { tasks, done, failed, cancelled, .. } = status.counts;
+    let watcher = Watcher::new(tasks, done + failed + cancelled);
     let listener = Arc::clone(&watcher);
     let run = Run::resume(folder, registry, &options, move |notice| listener.hear(notice))?;
     Ok((run, watcher))

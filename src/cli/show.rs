@@ -17,24 +17,26 @@ pub(super) fn show(outcome: &Outcome, json: bool) {
         })
         .collect();
     let bound = Some(outcome.lower_bound);
-    let summary = Summary::new(&outcome.name, &outcome.records, &nodes, bound);
-    let folder = outcome.folder.as_ref().map(|folder| folder.display().to_string());
+    let mut summary = Summary::new(&outcome.name, &outcome.records, &nodes, bound);
+    // Tasks of which nothing is on record yet count too.
+    summary.counts = outcome.verdict.counts;
     if json {
         let part = |text: &str| serde_json::from_str(text).unwrap_or(serde_json::Value::Null);
         let all = serde_json::json!({
             "version": 1,
             "verdict": part(&report::verdict_to_json(&outcome.verdict)),
             "summary": part(&summary.to_json()),
-            "folder": folder,
+            "folder": outcome.folder.as_ref().map(|folder| folder.display().to_string()),
         });
         return terminal::print(&format!("{all:#}"));
     }
     terminal::print(&summary.table(terminal::width(), terminal::colour()));
     terminal::print(&format!("{}: {}", verdict_word(outcome), outcome.verdict.reason));
-    if let Some(folder) = folder {
+    if let Some(folder) = &outcome.folder {
+        let folder = terminal::path(folder);
         terminal::print(&format!("records in {folder}"));
         if outcome.verdict.code == ExitCode::Interrupted {
-            terminal::print(&format!("go on with: evenkeel run --resume {folder}"));
+            terminal::print(&format!("go on with: {} run --resume {folder}", terminal::program()));
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `evenkeel status`.
 
+use std::path::Path;
+
 use super::args::StatusArgs;
 use super::{Failure, terminal};
 use crate::model::{Counts, ExitCode};
@@ -8,7 +10,7 @@ use crate::run::{self, Status};
 
 pub(super) fn status(args: &StatusArgs) -> Result<ExitCode, Failure> {
     let status = run::status(&args.run_dir)?;
-    terminal::print(&if args.json { json(&status) } else { text(&status) });
+    terminal::print(&if args.json { json(&status) } else { text(&status, &args.run_dir) });
     Ok(if args.exit_code { exit_code(&status) } else { ExitCode::Done })
 }
 
@@ -29,7 +31,7 @@ fn state(status: &Status) -> &'static str {
     }
 }
 
-fn text(status: &Status) -> String {
+fn text(status: &Status, folder: &Path) -> String {
     let Counts { tasks, done, failed, cancelled, lost } = status.counts;
     let mut text = format!(
         "{}: {}\n{done} of {tasks} tasks done, {failed} failed, {cancelled} cancelled; \
@@ -37,14 +39,12 @@ fn text(status: &Status) -> String {
         status.name,
         state(status)
     );
-    match &status.verdict {
-        Some(verdict) => {
-            text += &format!("verdict {}: {}", verdict.code as u8, verdict.reason);
-        }
-        None if status.alive == Some(false) => {
-            text += "go on with: evenkeel run --resume RUN_DIR";
-        }
-        None => {}
+    if let Some(verdict) = &status.verdict {
+        text += &format!("exit code {}: {}\n", verdict.code as u8, verdict.reason);
+    }
+    if exit_code(status) == ExitCode::Interrupted {
+        let program = terminal::program();
+        text += &format!("go on with: {program} run --resume {}", folder.display());
     }
     text
 }

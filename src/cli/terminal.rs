@@ -1,6 +1,8 @@
 //! What is printed, and how wide.
 
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
 
 /// A line for people, on standard error.
 pub(super) fn say(line: &str) {
@@ -14,6 +16,13 @@ pub(super) fn print(text: &str) {
     let _ = writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush());
 }
 
+/// What this program is called: a user's own has its own name.
+pub(super) fn program() -> String {
+    let path = std::env::args_os().next().map(std::path::PathBuf::from);
+    let name = path.as_deref().and_then(Path::file_name).and_then(std::ffi::OsStr::to_str);
+    name.unwrap_or("evenkeel").to_owned()
+}
+
 /// Whether people watch standard error.
 pub(super) fn is_watched() -> bool {
     io::stderr().is_terminal()
@@ -25,10 +34,22 @@ pub(super) fn colour() -> bool {
     io::stdout().is_terminal() && !unwanted
 }
 
-/// Columns for a table: those of the terminal, or what `COLUMNS` says, or 100.
+/// Columns for a table: those of the terminal, or what `COLUMNS` says. What goes to a file or
+/// to another program is not cut off.
 pub(super) fn width() -> usize {
     let said = || std::env::var("COLUMNS").ok()?.parse().ok();
-    let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
-    let size = size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
-    size.or_else(said).unwrap_or(100).max(40)
+    columns(io::stdout()).or_else(said).unwrap_or(usize::MAX).max(40)
+}
+
+/// How wide the terminal behind `stream` is, if there is one and it says.
+pub(super) fn columns(stream: impl AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
+/// `path` as people would write it: from the working directory if it lies below it.
+pub(super) fn path(path: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    let below = here.and_then(|here| path.strip_prefix(here).ok()).filter(|p| *p != Path::new(""));
+    below.unwrap_or(path).display().to_string()
 }

@@ -13,7 +13,7 @@ mod verdict;
 
 use std::fmt;
 
-pub use plan::{plan_json, plan_table};
+pub use plan::{PLAN_VERSION, plan_json, plan_table};
 pub use progress::Progress;
 pub use record::{record_from_json, record_to_json};
 pub use summary::{FailedTask, NodeCores, NodeShare, SlowTask, Summary};

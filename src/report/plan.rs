@@ -5,10 +5,13 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::seconds;
-use super::table::{Page, Style, clip, ratio};
+use super::table::{Page, Style, clip_middle, ratio};
 use crate::model::{Assignment, Job, Schedule, Span, Time};
 
-/// A plan for `job` as one JSON object: `makespan`, the `lower_bound` that it is measured by,
+/// The form of [`plan_json`] that this version writes.
+pub const PLAN_VERSION: u32 = 1;
+
+/// A plan for `job` as one JSON object: `version`, `makespan`, the `lower_bound` that it is measured by,
 /// `upward_ranks` in the order of the job's tasks, and `assignments` in the same order, each
 /// with the task's name, its first processor (all `processors` where there are several), start
 /// and end. Times are in seconds.
@@ -30,6 +33,7 @@ pub fn plan_json(
         end: a.end.since(Time::ZERO),
     };
     let plan = Plan {
+        version: PLAN_VERSION,
         job: &job.name,
         makespan: schedule.makespan(),
         lower_bound,
@@ -63,13 +67,13 @@ pub fn plan_table(
     let mut order: Vec<&Assignment> = schedule.assignments.iter().collect();
     order.sort_by_key(|a| (a.start, a.task));
     let longest = order.iter().map(|a| job.task_name(a.task).chars().count()).max();
-    let name = longest.unwrap_or(0).clamp(4, 24);
+    let name = longest.unwrap_or(0).clamp(4, 32);
     page.line(
         Style::Heading,
         &format!("{:<name$}  {:>10} {:>10} {:>10}  processors", "task", "start", "end", "rank"),
     );
     for a in order {
-        let task = clip(&job.task_name(a.task), name);
+        let task = clip_middle(&job.task_name(a.task), name);
         let [start, end] = [a.start, a.end].map(|time| time.to_string());
         let rank = upward_ranks[a.task.index()].to_string();
         let on: Vec<String> = a.processors.iter().map(ToString::to_string).collect();
@@ -81,6 +85,7 @@ pub fn plan_table(
 
 #[derive(Serialize)]
 struct Plan<'a> {
+    version: u32,
     job: &'a str,
     #[serde(with = "seconds")]
     makespan: Span,

@@ -9,9 +9,9 @@ use super::table::clip;
 pub struct Progress {
     /// What became of the tasks so far.
     pub counts: Counts,
-    /// Attempts that run now.
-    pub running: u64,
-    /// Since the start of the run.
+    /// How many of them had ended when the clock began to run: those of a run that was resumed.
+    pub before: u64,
+    /// Since the start of the run, or since it was resumed.
     pub elapsed: Span,
 }
 
@@ -22,27 +22,21 @@ impl Progress {
         self.counts.done + self.counts.failed + self.counts.cancelled
     }
 
-    /// How much longer it takes if the rest goes on as it did so far; nothing until a task is
-    /// done, and after the last.
+    /// How much longer it takes if the rest goes on as it did so far; nothing until a task has
+    /// ended, and after the last.
     #[must_use]
     pub fn remaining(&self) -> Option<Span> {
+        let ended = self.ended().saturating_sub(self.before);
         let open = self.counts.tasks.saturating_sub(self.ended());
-        (self.counts.done > 0 && open > 0)
-            .then(|| self.elapsed.scale(open as f64 / self.counts.done as f64))
+        (ended > 0 && open > 0).then(|| self.elapsed.scale(open as f64 / ended as f64))
     }
 
-    /// `412/1000 done, 4 running, 1 failed, 12.30 s, about 17.55 s left`, in at most `width`
-    /// characters.
+    /// `412/1000 done, 1 failed, 12.30 s, about 17.55 s left`, in at most `width` characters.
     #[must_use]
     pub fn line(&self, width: usize) -> String {
         let Counts { tasks, done, failed, cancelled, lost } = self.counts;
         let mut line = format!("{done}/{tasks} done");
-        let others = [
-            (self.running, "running"),
-            (failed, "failed"),
-            (cancelled, "cancelled"),
-            (lost, "lost"),
-        ];
+        let others = [(failed, "failed"), (cancelled, "cancelled"), (lost, "lost")];
         for (n, word) in others.into_iter().filter(|(n, _)| *n > 0) {
             line += &format!(", {n} {word}");
         }

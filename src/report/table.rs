@@ -57,13 +57,13 @@ impl Summary {
         }
         let host = nodes.iter().map(|n| printable(&n.host).chars().count()).max().unwrap_or(0);
         let host = host.clamp(4, 24);
-        let title = format!("{:<6}  {:<host$}  cores  attempts    busy", "node", "host");
+        let title = format!("node  {:<host$}  cores  attempts     busy", "host");
         page.line(Style::Heading, &title);
         for node in &nodes {
             let name = clip(&node.host, host);
-            let (id, busy) = (node.node.to_string(), percent(node.busy));
+            let (id, busy) = (node.node.0, percent(node.busy));
             let (cores, attempts) = (node.cores, node.attempts);
-            let line = format!("{id:<6}  {name:<host$}  {cores:>5}  {attempts:>8}  {busy:>6}");
+            let line = format!("{id:>4}  {name:<host$}  {cores:>5}  {attempts:>8}  {busy:>7}");
             page.line(Style::Plain, &line);
         }
         if self.nodes.len() > nodes.len() {
@@ -79,7 +79,10 @@ impl Summary {
         page.line(Style::Heading, "slowest tasks");
         for slow in &self.slowest {
             let took = slow.took.to_string();
-            page.line(Style::Plain, &format!("  {took:>9}  {} on {}", slow.task, slow.host));
+            let on = self.on(Some(&slow.host));
+            let room = page.width.saturating_sub(13 + on.chars().count());
+            let task = clip_middle(&slow.task, room);
+            page.line(Style::Plain, &format!("  {took:>9}  {task}{on}"));
         }
     }
 
@@ -89,7 +92,8 @@ impl Summary {
         }
         page.line(Style::Bad, "failed tasks");
         for task in self.failed.iter().take(FAILED) {
-            page.line(Style::Plain, &format!("  {}: {}", task.task, outcome(task)));
+            let name = clip_middle(&task.task, page.width / 2);
+            page.wrapped(&format!("  {name}: {}{}", outcome(task), self.on(task.host.as_deref())));
             let lines: Vec<&str> = task.tail.lines().collect();
             for line in &lines[lines.len().saturating_sub(TAIL_LINES)..] {
                 page.line(Style::Dim, &format!("    | {line}"));
@@ -102,6 +106,14 @@ impl Summary {
     }
 }
 
+impl Summary {
+    /// ` on alpha`, where there is more than one host.
+    fn on(&self, host: Option<&str>) -> String {
+        let several = self.nodes.iter().any(|node| node.host != self.nodes[0].host);
+        host.filter(|_| several).map_or_else(String::new, |host| format!(" on {}", clip(host, 24)))
+    }
+}
+
 impl fmt::Display for Summary {
     /// The [table](Summary::table) in 80 columns without colour.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -109,19 +121,12 @@ impl fmt::Display for Summary {
     }
 }
 
-/// `exit code 3 on alpha at attempt 2: no such file`.
+/// `no such file at attempt 2`: why, or if nobody said, how it ended.
 fn outcome(task: &FailedTask) -> String {
-    let mut text = task.exit.map_or_else(|| "failed".to_owned(), |exit| exit.to_string());
-    if let Some(host) = &task.host {
-        text += &format!(" on {host}");
-    }
+    let exit = || task.exit.map_or_else(|| "failed".to_owned(), |exit| exit.to_string());
+    let mut text = task.reason.clone().unwrap_or_else(exit);
     if task.attempt > Attempt(1) {
-        text += &format!(" at attempt {}", task.attempt.0);
-    }
-    // The reason of a command that ended badly is its exit.
-    let exit = task.exit.map(|exit| exit.to_string());
-    if let Some(reason) = task.reason.as_ref().filter(|reason| exit.as_ref() != Some(reason)) {
-        text += &format!(": {reason}");
+        text += &format!(", at attempt {}", task.attempt.0);
     }
     text
 }
@@ -149,6 +154,19 @@ pub(super) fn clip(text: &str, width: usize) -> String {
         short.push('…');
     }
     short
+}
+
+/// As [`clip`], but what is cut out is in the middle: names of tasks differ at their ends.
+pub(super) fn clip_middle(text: &str, width: usize) -> String {
+    let text = printable(text);
+    let length = text.chars().count();
+    if length <= width {
+        return text;
+    }
+    let back = width.saturating_sub(1) / 2;
+    let front: String = text.chars().take(width.saturating_sub(1) - back).collect();
+    let back: String = text.chars().skip(length - back).collect();
+    clip(&format!("{front}…{back}"), width)
 }
 
 /// `text` without what would move the cursor or change the terminal: it comes from tasks.
@@ -182,6 +200,21 @@ pub(super) struct Page {
 impl Page {
     pub(super) fn new(width: usize, color: bool) -> Page {
         Page { width: width.max(1), color, text: String::new() }
+    }
+
+    /// Adds `text` in as many lines as it takes, those after the first set in further.
+    pub(super) fn wrapped(&mut self, text: &str) {
+        let mut line = String::new();
+        for word in printable(text).split(' ') {
+            let length = line.chars().count() + 1 + word.chars().count();
+            if length > self.width && !line.trim().is_empty() {
+                self.line(Style::Plain, &line);
+                line = "     ".to_owned();
+            }
+            line += word;
+            line.push(' ');
+        }
+        self.line(Style::Plain, &line);
     }
 
     /// Adds `text` as one line, cut off where the page ends.

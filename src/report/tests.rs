@@ -187,7 +187,7 @@ fn a_plan_names_tasks_and_counts_in_seconds() {
     let text = plan_json(&job, &ranks, Span::from_secs(70), &schedule);
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     let expected = serde_json::json!({
-        "job": "example", "makespan": 80.0, "lower_bound": 70.0,
+        "version": 1, "job": "example", "makespan": 80.0, "lower_bound": 70.0,
         "upward_ranks": [80.0, 63.333333333],
         "assignments": [
             { "task": "a", "processor": 1, "start": 20.0, "end": 80.0 },
@@ -272,17 +272,39 @@ fn the_closing_table() {
     eventful: 2 of 4 tasks done, 1 failed, 1 cancelled, 1 lost and repeated
       makespan    4.00 s, lower bound 3.20 s (1.25 x)
       efficiency  34.4 % of 4 cores
-    node    host   cores  attempts    busy
-    p1      alpha      2         4  62.5 %
-    p2      alpha      2         1   6.2 %
+    node  host   cores  attempts     busy
+       1  alpha      2         4   62.5 %
+       2  alpha      2         1    6.2 %
     slowest tasks
-         3.50 s  task-0 on alpha
-      500.00 ms  task-1 on alpha
+         3.50 s  task-0
+      500.00 ms  task-1
     failed tasks
-      task-2: exit code 3 on alpha at attempt 2: no such file
+      task-2: no such file, at attempt 2
         | reading
         |     input �[2J
     ");
+}
+
+#[test]
+fn a_host_is_named_where_there_are_several() {
+    let mut summary = eventful();
+    summary.nodes[1].host = "beta".into();
+    let table = summary.to_string();
+    assert!(table.contains("task-1 on alpha\n"), "{table}");
+    assert!(table.contains("task-2: no such file, at attempt 2 on alpha\n"), "{table}");
+}
+
+#[test]
+fn a_long_name_keeps_its_ends_and_a_long_reason_all_of_it() {
+    let mut summary = eventful();
+    summary.slowest[0].task = format!("solve-{}-17", "x".repeat(200));
+    summary.failed[0].reason = Some("word ".repeat(40) + "end");
+    let table = summary.table(60, false);
+    assert!(table.contains("  solve-x") && table.contains("x-17\n"), "{table}");
+    assert_eq!(table.matches("word").count(), 40, "{table}");
+    assert!(table.contains("\n     word"), "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 60), "{table}");
+    assert!(summary.table(usize::MAX, false).contains(&"x".repeat(200)));
 }
 
 #[test]
@@ -332,12 +354,14 @@ fn many_nodes_and_failures_are_cut_short() {
 #[test]
 fn progress_fits_its_line() {
     let counts = Counts { tasks: 1000, done: 400, failed: 100, cancelled: 0, lost: 0 };
-    let progress = Progress { counts, running: 4, elapsed: Span::from_secs(8) };
+    let progress = Progress { counts, before: 0, elapsed: Span::from_secs(8) };
     let line = progress.line(80);
-    assert_eq!(line, "400/1000 done, 4 running, 100 failed, 8.00 s, about 10.00 s left");
+    assert_eq!(line, "400/1000 done, 100 failed, 8.00 s, about 8.00 s left");
     assert_eq!(progress.line(14), "400/1000 done…");
     let start = Progress { counts: Counts { tasks: 3, ..Counts::default() }, ..progress };
     assert_eq!(start.remaining(), None);
     let growing = Progress { counts: Counts { tasks: 3, done: 5, ..counts }, ..progress };
     assert_eq!(growing.remaining(), None, "a job may still grow");
+    let resumed = Progress { before: 400, ..progress };
+    assert_eq!(resumed.remaining(), Some(Span::from_secs(40)), "the clock saw 100 of them");
 }

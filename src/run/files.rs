@@ -31,8 +31,7 @@ impl RecordFile {
 
 /// Publishes `verdict.json`.
 pub(super) fn publish_verdict(folder: &RunFolder, verdict: &Verdict) -> Result<(), StoreError> {
-    let json = report::verdict_to_json(verdict) + "\n";
-    folder.publish(VERDICT, json.as_bytes())
+    folder.publish(VERDICT, report::verdict_to_json(verdict).as_bytes())
 }
 
 /// Takes the verdict of an earlier epoch back.

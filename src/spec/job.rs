@@ -66,7 +66,8 @@ impl<'t, 'a> Reader<'t, 'a> {
             let tables = self.report.tables(fields, key);
             entries.extend(tables.into_iter().map(|(table, span)| (table, span, read)));
         }
-        if entries.is_empty() && !fields.any(&["task", "sweep"]) {
+        // One mistake, one message: `[[tasks]]` has been told of already.
+        if entries.is_empty() && !fields.any(&["task", "sweep"]) && self.report.is_clean() {
             let what = "a job without tasks";
             let help = "add one: the line [[task]], below it command = [\"program\", \"argument\"]";
             self.report.error(&(0..0), what, help);

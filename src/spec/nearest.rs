@@ -28,7 +28,7 @@ pub(super) fn nearest<'c>(
 }
 
 /// What other tools call what is known here.
-const SYNONYMS: [(&str, &str); 16] = [
+const SYNONYMS: [(&str, &str); 24] = [
     ("walltime", "time_limit"),
     ("timeout", "time_limit"),
     ("deps", "after"),
@@ -44,6 +44,14 @@ const SYNONYMS: [(&str, &str); 16] = [
     ("workdir", "cwd"),
     ("dir", "cwd"),
     ("exec", "command"),
+    ("cmd", "command"),
+    ("run", "command"),
+    ("script", "command"),
+    ("gpu", "gpus"),
+    ("ncores", "cores"),
+    ("working_dir", "cwd"),
+    ("output", "stdout"),
+    ("error", "stderr"),
     ("matrix", "product"),
 ];
 
@@ -101,6 +109,12 @@ mod tests {
             assert_eq!(distance_within(b, a, 5), Some(expected), "{b} {a}");
         }
         assert_eq!(distance_within("kitten", "sitting", 2), None);
+    }
+
+    #[test]
+    fn what_other_tools_say_comes_before_what_looks_alike() {
+        assert_eq!(suggest("cmd", &["cwd", "command"]), "did you mean `command`?");
+        assert_eq!(suggest("cmd", &["cwd"]), "did you mean `cwd`?");
     }
 
     #[test]

@@ -44,9 +44,15 @@ impl Scratch {
 
     /// `evenkeel` with `args`, in this folder and in a group of its own.
     pub(crate) fn command<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
+        let mut command = self.program(env!("CARGO_BIN_EXE_evenkeel"));
+        command.args(args);
         command
-            .args(args)
+    }
+
+    /// Another program, likewise.
+    pub(crate) fn program(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
             .current_dir(self.dir.path())
             .env(MARK, self.dir.path())
             .env("COLUMNS", "100")

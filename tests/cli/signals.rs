@@ -58,6 +58,7 @@ fn expect_finishes_what_runs(send: impl FnOnce(&Running<'_>)) {
     scratch.write("open", "");
     let finished = running.wait().expect(4);
     assert!(finished.stdout.contains("evenkeel run --resume"), "{}", finished.stdout);
+    assert!(finished.stdout.contains(&format!(" of {} tasks done\n", job.len())), "of all tasks");
     let lines = records::lines(&scratch.path("run"));
     assert!(lines.iter().all(|line| line.state == "done"), "what ran was finished: {lines:?}");
     assert!(!lines.is_empty() && lines.len() < job.len(), "{} lines", lines.len());
@@ -109,7 +110,8 @@ fn a_run_that_was_interrupted_says_so_when_asked() {
     running.signal(Signal::INT);
     running.wait().expect(4);
     let after = scratch.run(&["status", "run", "--exit-code"]).expect(4);
-    assert!(after.stdout.contains("verdict 4"), "{}", after.stdout);
+    assert!(after.stdout.contains("exit code 4: interrupted"), "{}", after.stdout);
+    assert!(after.stdout.contains("go on with: evenkeel run --resume run"), "{}", after.stdout);
     scratch.write("open", "");
     scratch.run(&["run", "--resume", "run"]).expect(0);
     let done = scratch.run(&["status", "run", "--exit-code"]).expect(0);
