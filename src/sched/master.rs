@@ -138,6 +138,7 @@ impl Master {
             self.child_lost(cx, *peer);
         }
         self.empty_limbo(cx);
+        self.close_if_over(cx);
         self.give_up_if_stuck(cx);
         silent
     }

@@ -131,6 +131,18 @@ fn what_the_nodes_of_a_restarted_sub_master_still_run_is_not_run_elsewhere_meanw
 }
 
 #[test]
+fn an_interrupted_run_ends_when_the_last_that_was_in_limbo_is_lost() {
+    let mut story = Story::of(&[&[1], &[1, 1]]).job(wide(6));
+    story.restart(node(1));
+    story.tell(node(0), Event::Interrupt);
+    assert_eq!(story.finish(), ExitCode::Interrupted);
+    assert!(story.count(State::Lost) >= 2, "{:?}", story.states());
+    let mut resumed = story.resume();
+    assert_eq!(resumed.finish(), ExitCode::Done);
+    resumed.assert_whole();
+}
+
+#[test]
 fn a_master_that_hung_gathers_its_nodes_again() {
     let mut story = Story::of(&[&[1], &[1, 1]]).job(wide(30));
     story.run_until(|s| s.count(State::Done) == 6);
