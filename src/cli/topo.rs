@@ -4,19 +4,19 @@ use std::fmt::Write as _;
 
 use super::args::TopoArgs;
 use super::{Failure, terminal};
-use crate::host::{self, Host};
-use crate::model::{Core, CoreId, ExitCode, Topology};
+use crate::host::Host;
+use crate::model::{Core, CoreId, ExitCode, ResourceNames, Topology};
+use crate::run::{self, NodeInfo, Options};
 
 pub(super) fn topo(args: &TopoArgs) -> Result<ExitCode, Failure> {
     let host = Host::discover().map_err(Failure::bad_input)?;
-    let shares: Vec<host::Share> = (0..args.nodes as usize)
-        .map(|i| host::share(&host.allowed, i, args.nodes as usize))
-        .collect();
-    terminal::print(&if args.json { json(&host, &shares) } else { tree(&host, &shares) });
+    let options = Options { nodes: args.nodes, ..Options::default() };
+    let nodes = run::local_nodes(&options, &ResourceNames::default())?;
+    terminal::print(&if args.json { json(&host, &nodes) } else { tree(&host, &nodes) });
     Ok(ExitCode::Done)
 }
 
-fn tree(host: &Host, shares: &[host::Share]) -> String {
+fn tree(host: &Host, nodes: &[NodeInfo]) -> String {
     let mut text = format!("{} ({}, from {})\n", host.name, host.topology, host.source);
     if !host.real {
         text += "not this machine: for planning and tests, nothing is pinned to it\n";
@@ -29,7 +29,7 @@ fn tree(host: &Host, shares: &[host::Share]) -> String {
                 cache = Some((core.package, core.cache));
                 let _ = writeln!(text, "  package {}, cache {}", core.package, core.cache);
             }
-            let _ = writeln!(text, "    {}", line(core, host, shares));
+            let _ = writeln!(text, "    {}", line(core, host, nodes));
         }
     }
     let _ = write!(text, "allowed: {}", host.allowed);
@@ -43,20 +43,15 @@ fn tree(host: &Host, shares: &[host::Share]) -> String {
     text
 }
 
-fn line(core: &Core, host: &Host, shares: &[host::Share]) -> String {
+fn line(core: &Core, host: &Host, nodes: &[NodeInfo]) -> String {
     let units: Vec<String> = core.units.iter().map(u32::to_string).collect();
     let mut line = format!("core {} (units {})", core.id.0, units.join(", "));
     if !has(&host.allowed, core.id) {
         line += ", not allowed";
     }
-    let nodes = shares.iter().enumerate().filter(|(_, share)| has(&share.topology, core.id));
-    for (node, share) in nodes {
-        let how = if share.pinned && host.real { "pinned to" } else { "may use" };
-        let _ = write!(
-            line,
-            ", a worker of node {node} {} it",
-            if how == "pinned to" { "is pinned to" } else { how }
-        );
+    for node in nodes.iter().filter(|node| node.cores.contains(&core.id)) {
+        let how = if node.pinned { "is pinned to" } else { "may use" };
+        let _ = write!(line, ", a worker of node {} {how} it", node.node.0);
     }
     line
 }
@@ -70,14 +65,12 @@ fn memory(bytes: u64) -> String {
     if bytes == 0 { String::new() } else { format!(", {:.1} GiB", bytes as f64 / GIB) }
 }
 
-fn json(host: &Host, shares: &[host::Share]) -> String {
-    let nodes: Vec<serde_json::Value> = shares
+fn json(host: &Host, nodes: &[NodeInfo]) -> String {
+    let nodes: Vec<serde_json::Value> = nodes
         .iter()
-        .map(|share| {
-            serde_json::json!({
-                "pinned": share.pinned && host.real,
-                "topology": topology(&share.topology),
-            })
+        .map(|node| {
+            let cores: Vec<u32> = node.cores.iter().map(|core| core.0).collect();
+            serde_json::json!({ "node": node.node.0, "pinned": node.pinned, "cores": cores })
         })
         .collect();
     let all = serde_json::json!({

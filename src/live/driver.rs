@@ -267,8 +267,8 @@ impl<T: Transport> Driver<T> {
                 self.appended += 1;
                 if let Some(journal) = &self.journal {
                     journal.append(&entry.to_bytes());
-                    // Nothing starts before it is durable: no need to wait for company.
-                    if matches!(entry, Entry::Submitted(_)) {
+                    // Nothing starts, or ends, before it is durable: no need to wait for company.
+                    if matches!(entry, Entry::Submitted(_) | Entry::Closed(_)) {
                         journal.flush();
                     }
                 }

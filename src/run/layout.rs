@@ -14,7 +14,6 @@ pub(super) struct Layout {
     shares: Vec<host::Share>,
     nodes: Vec<NodeInfo>,
     sub_masters: Vec<PeerId>,
-    real: bool,
     /// What the user should know of it.
     pub(super) notes: Vec<String>,
 }
@@ -27,7 +26,9 @@ impl Layout {
     ) -> Result<Layout, RunError> {
         let (n, m) = (options.nodes, options.subclusters);
         if n == 0 || m == 0 || m > n {
-            let problem = format!("{m} subclusters of {n} nodes cannot be: each needs a node");
+            let problem = format!(
+                "{m} subclusters of {n} nodes cannot be: ask for as many nodes at least, with --nodes"
+            );
             return Err(RunError::Options(problem));
         }
         let (usable, mut notes) = usable(host);
@@ -46,20 +47,16 @@ impl Layout {
             subcluster: SubclusterId(subcluster(i)),
             host: host.name.clone(),
             cores: shares[i as usize].topology.cores().map(|core| core.id).collect(),
+            pinned: host.real && shares[i as usize].pinned,
             capacity: capacity(&shares[i as usize].topology, host, options, names),
         };
         let nodes: Vec<NodeInfo> = (0..n).map(node).collect();
         let sub_masters = (0..n).map(|i| PeerId(first(subcluster(i)))).collect();
-        Ok(Layout { shares, nodes, sub_masters, real: host.real, notes })
+        Ok(Layout { shares, nodes, sub_masters, notes })
     }
 
     pub(super) fn nodes(&self) -> &[NodeInfo] {
         &self.nodes
-    }
-
-    /// Whether the workers of node `i` may be pinned.
-    pub(super) fn pinned(&self, i: usize) -> bool {
-        self.real && self.shares[i].pinned
     }
 
     pub(super) fn seat(&self, i: usize, run: RunId, epoch: Epoch, options: &Options) -> Seat {

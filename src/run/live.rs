@@ -267,7 +267,7 @@ impl Starting<'_> {
         let seat = self.layout.seat(i, self.id, epoch, self.options);
         let config = ExecutorConfig {
             topology: seat.topology.clone(),
-            pinned: self.layout.pinned(i),
+            pinned: self.layout.nodes()[i].pinned,
             registry: self.registry.clone(),
             clock: self.clock,
             scratch: Some(std::env::temp_dir()),

@@ -19,6 +19,9 @@ pub struct NodeInfo {
     pub host: String,
     /// Its cores; nodes of one host may share some.
     pub cores: Vec<CoreId>,
+    /// Whether its workers are bound to its cores: it shares them with no other, and they are
+    /// this machine's.
+    pub pinned: bool,
     /// What it has for tasks.
     pub capacity: Resources,
 }

@@ -51,6 +51,7 @@ fn nodes(platform: &Platform) -> Vec<NodeInfo> {
             subcluster: SubclusterId(subcluster as u32),
             host: node.name.clone(),
             cores: (0..cores).map(CoreId).collect(),
+            pinned: true,
             capacity: node.capacity.clone(),
         }
     });

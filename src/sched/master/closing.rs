@@ -42,7 +42,10 @@ impl Master {
                 0 => (ExitCode::Done, format!("all {} tasks are done", counts.done)),
                 _ => (
                     ExitCode::TaskFailed,
-                    format!("{} tasks failed, {} were cancelled", counts.failed, counts.cancelled),
+                    format!(
+                        "of {} tasks {} failed and {} could not run or were cancelled",
+                        counts.tasks, counts.failed, counts.cancelled
+                    ),
                 ),
             };
             self.close(cx, code, reason);
