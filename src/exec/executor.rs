@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::ffi::CString;
 use std::fmt;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -89,9 +90,38 @@ pub struct Executor {
     topology: Topology,
     pinned: bool,
     registry: Registry,
-    link: Link,
+    guards: Vec<Guard>,
     pool: Pool,
+}
+
+/// A guard starts one program at a time and waits until it is loaded, which takes most of a
+/// millisecond: a node has one for each core, up to this many, so that they do not queue.
+const GUARDS: usize = 4;
+
+/// A guard, and the folder that it makes temporary folders in and removes in the end.
+struct Guard {
+    link: Link,
     scratch: Option<PathBuf>,
+}
+
+impl Guard {
+    fn start(
+        scratch: Option<&Path>,
+        base: Vec<CString>,
+        shared: &Arc<Shared>,
+    ) -> Result<Guard, ExecError> {
+        let scratch = scratch.map(private_folder).transpose()?;
+        let setup = Setup { base, clock: shared.clock, scratch: scratch.clone() };
+        let listener = Arc::clone(shared);
+        match Link::start(setup, move |event| listener.hear(event)) {
+            Ok(link) => Ok(Guard { link, scratch }),
+            Err(source) => {
+                remove(scratch.as_deref());
+                let what = "cannot start the guard that starts programs".to_owned();
+                Err(ExecError { what, source })
+            }
+        }
+    }
 }
 
 struct Shared {
@@ -116,27 +146,22 @@ impl Executor {
         report: impl Fn(Report) + Send + Sync + 'static,
     ) -> Result<Executor, ExecError> {
         let ExecutorConfig { topology, pinned, registry, clock, scratch } = config;
-        let failed = |what: &str| {
-            let what = what.to_owned();
-            move |source| ExecError { what, source }
-        };
-        let scratch = scratch.as_deref().map(private_folder).transpose()?;
         let shared = Arc::new(Shared {
             clock,
             report: Box::new(report),
             closed: AtomicBool::new(false),
             kernels: Mutex::default(),
         });
-        let base = environment::base(std::env::vars_os()).collect();
-        let setup = Setup { base, clock, scratch: scratch.clone() };
-        let listener = shared.clone();
-        let link = Link::start(setup, move |event| listener.hear(event)).map_err(|error| {
-            remove(scratch.as_deref());
-            failed("cannot start the guard that starts programs")(error)
-        })?;
+        let base: Vec<CString> = environment::base(std::env::vars_os()).collect();
+        let guard = |_| Guard::start(scratch.as_deref(), base.clone(), &shared);
+        let guards = (0..topology.core_count().clamp(1, GUARDS)).map(guard);
+        let guards = guards.collect::<Result<Vec<Guard>, ExecError>>()?;
         let pool = Pool::builder().topology(topology.clone()).pin(pinned).name("evenkeel").build();
-        let pool = pool.map_err(failed("cannot start the thread pool"))?;
-        Ok(Executor { shared, topology, pinned, registry, link, pool, scratch })
+        let pool = pool.map_err(|source| ExecError {
+            what: "cannot start the thread pool".to_owned(),
+            source,
+        })?;
+        Ok(Executor { shared, topology, pinned, registry, guards, pool })
     }
 
     /// Starts an attempt, which is told of by reports. Never waits. An attempt that runs already
@@ -160,7 +185,7 @@ impl Executor {
         match &launch.body {
             Body::Command(argv) => {
                 let program = command::program(&launch, argv, &self.topology, self.pinned)?;
-                self.link.run(Box::new(program));
+                self.guard_of(launch.cores[0]).link.run(Box::new(program));
             }
             Body::Kernel { name, args } => {
                 let kernel = self.registry.get(name);
@@ -170,6 +195,12 @@ impl Executor {
             }
         }
         Ok(())
+    }
+
+    /// Neighbouring cores have different guards.
+    fn guard_of(&self, core: CoreId) -> &Guard {
+        let place = self.topology.cores().position(|own| own.id == core).unwrap_or(0);
+        &self.guards[place % self.guards.len()]
     }
 
     /// A grant comes from another machine, and may be any.
@@ -213,7 +244,8 @@ impl Executor {
     /// after `grace`; a kernel's [`cancelled`](super::TaskContext::cancelled) turns true. Its end
     /// is reported as ever. An attempt that does not run is none of its business.
     pub fn stop(&self, key: AttemptKey, grace: Span) {
-        self.link.stop(key, grace);
+        // A guard that does not run it pays no heed.
+        self.guards.iter().for_each(|guard| guard.link.stop(key, grace));
         if let Some(stop) = self.shared.kernels.lock().get(&key) {
             // Relaxed: read by `TaskContext::cancelled`, which hands on nothing else.
             stop.store(true, Ordering::Relaxed);
@@ -228,9 +260,11 @@ impl Executor {
         for stop in self.shared.kernels.lock().values() {
             stop.store(true, Ordering::Relaxed);
         }
-        self.link.close();
-        // The guard has done so already, unless it was killed.
-        remove(self.scratch.as_deref());
+        for guard in &self.guards {
+            guard.link.close();
+            // It has done so already, unless it was killed.
+            remove(guard.scratch.as_deref());
+        }
     }
 }
 

@@ -166,11 +166,24 @@ pub(crate) fn guards() -> Vec<i32> {
     let me = std::process::id().to_string();
     let entries = std::fs::read_dir("/proc").unwrap();
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter(|pid| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let Some((name, rest)) = stat.rsplit_once(')') else { return false };
-        let fields: Vec<&str> = rest.split_whitespace().collect();
-        name.ends_with("(evenkeel-guard") && fields[0] != "Z" && fields[1] == me
-    })
-    .collect()
+    let is_guard = |pid: &i32| {
+        let stat = stat(*pid);
+        stat.is_some_and(|(name, fields)| {
+            name == "evenkeel-guard" && fields[0] != "Z" && fields[1] == me
+        })
+    };
+    pids.filter(is_guard).collect()
+}
+
+/// Whether `parent` is the parent of `pid`.
+pub(crate) fn is_child(pid: i32, parent: i32) -> bool {
+    stat(pid).is_some_and(|(_, fields)| fields[1] == parent.to_string())
+}
+
+/// The name of a process, and the fields after it in its `stat`: state, parent, and so on.
+fn stat(pid: i32) -> Option<(String, Vec<String>)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (name, rest) = stat.rsplit_once(')')?;
+    let name = name.split_once('(')?.1.to_owned();
+    Some((name, rest.split_whitespace().map(str::to_owned).collect()))
 }
