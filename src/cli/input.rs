@@ -81,6 +81,7 @@ pub(super) fn planned(args: &PlannedArgs) -> Result<Planned, Failure> {
         (None, Some(own)) => read_platform(own, args.file.parent().unwrap_or(Path::new("")))?,
         (None, None) => this_host()?,
     };
+    let platform = platform.in_terms_of(&job.resources);
     let capacities: Vec<_> = platform.nodes().map(|(_, node)| node.capacity.clone()).collect();
     check_capacity(&job, &locations, &capacities, &platform.resources)?;
     // `spec` has found a ring already, and printed it.

@@ -92,6 +92,21 @@ impl Platform {
         }
     }
 
+    /// The same with its resources in the terms of `names`, those of a job: plans and simulations
+    /// compare them by id. What `names` does not know no task of that job asks for.
+    #[must_use]
+    pub fn in_terms_of(mut self, names: &ResourceNames) -> Platform {
+        for node in self.subclusters.iter_mut().flat_map(|subcluster| &mut subcluster.nodes) {
+            let known = node
+                .capacity
+                .iter()
+                .filter_map(|(id, amount)| Some((names.find(self.resources.name(id))?, amount)));
+            node.capacity = known.fold(Resources::default(), |r, (id, amount)| r.with(id, amount));
+        }
+        self.resources = names.clone();
+        self
+    }
+
     /// All nodes with the place of their subcluster, in order.
     pub fn nodes(&self) -> impl Iterator<Item = (usize, &PlatformNode)> {
         let subclusters = self.subclusters.iter().enumerate();
@@ -102,5 +117,26 @@ impl Platform {
     #[must_use]
     pub fn link_between(&self, a: usize, b: usize) -> Link {
         if a == b { self.subclusters[a].link } else { self.link }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Amount;
+
+    #[test]
+    fn resources_are_matched_by_name_whatever_their_ids() {
+        let mut platform = Platform::uniform(1, 1, 4);
+        let fpga = platform.resources.intern("fpga").unwrap();
+        let licence = platform.resources.intern("licence").unwrap();
+        let node = &mut platform.subclusters[0].nodes[0];
+        node.capacity.set(fpga, Amount::whole(7));
+        node.capacity.set(licence, Amount::whole(1));
+        let mut job = ResourceNames::default();
+        let asked = job.intern("licence").unwrap();
+        assert_ne!(asked, licence);
+        let capacity = &platform.in_terms_of(&job).subclusters[0].nodes[0].capacity;
+        assert_eq!(*capacity, Resources::cores(4).with(asked, Amount::whole(1)));
     }
 }

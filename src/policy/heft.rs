@@ -32,7 +32,8 @@ impl std::error::Error for Unmet {}
 /// one node at the same time; what it asks for beside cores is held for as long, so that no
 /// node is promised twice. Data moves between nodes only.
 ///
-/// Unknown costs are [predicted](predict).
+/// Unknown costs are [predicted](predict). As everywhere here the platform has to be
+/// [in the terms](Platform::in_terms_of) of the job.
 ///
 /// # Errors
 /// If there is a task that no node can run.

@@ -24,6 +24,7 @@ pub fn simulate(mut job: Job, platform: Platform, seed: u64) -> Result<(Outcome,
         RunError::Cycle(names.collect())
     };
     let graph = Graph::new(&job).map_err(ring)?;
+    let platform = platform.in_terms_of(&job.resources);
     let ranks = policy::upward_ranks(&job, &graph, &platform);
     let ranks = ranks.into_iter().map(|rank| rank.0).collect();
     let lower_bound = policy::lower_bound(&job, &graph, &platform);

@@ -46,7 +46,7 @@ pub type Behaviour = Arc<dyn Fn(&Launch, &Task, &PlatformNode) -> (Span, Ending)
 #[derive(Clone)]
 pub struct SimConfig {
     /// The machine. The first node of each subcluster has its sub-master, the very first node
-    /// the master.
+    /// the master. Its resources are [in the terms](Platform::in_terms_of) of the job.
     pub platform: Platform,
     /// What is run on it.
     pub job: Job,

@@ -84,3 +84,19 @@ fn the_example_of_the_heft_paper_ends_at_80() {
     let named_by_the_job = scratch.run(&["plan", job, "--json"]).expect(0);
     assert_eq!(named_by_the_job.stdout, planned.stdout);
 }
+
+#[test]
+fn named_resources_are_matched_by_name() {
+    let scratch = Scratch::new();
+    scratch.write(
+        "job.toml",
+        "[[task]]\nname = \"a\"\ncommand = [\"true\"]\ncost = 1\nresources = { licence = 1 }\n",
+    );
+    let node = "[[subcluster]]\nnode = [\n{ cores = 1, resources = { fpga = 1 } },\n";
+    let second = "{ cores = 1, resources = { fpga = 1, licence = 1 } }]\n";
+    scratch.write("platform.toml", &format!("{node}{second}"));
+    let plan = scratch.run(&["plan", "job.toml", "-p", "platform.toml", "--json"]).expect(0);
+    let plan: serde_json::Value = serde_json::from_str(&plan.stdout).unwrap();
+    assert_eq!(plan["assignments"][0]["processor"], 1);
+    scratch.run(&["simulate", "job.toml", "-p", "platform.toml"]).expect(0);
+}
