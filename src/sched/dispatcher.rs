@@ -144,8 +144,9 @@ impl Child {
     }
 }
 
+/// Whatever a peer says that it has: sums over all there can be stay far from overflowing.
 fn cores_of(resources: &Resources) -> u64 {
-    resources.get(ResourceId::CORES).ceil()
+    resources.get(ResourceId::CORES).ceil().min(1 << 24)
 }
 
 /// Whether a child with room, now or later, could run `request`.
@@ -378,5 +379,26 @@ impl<T> Dispatcher<T> {
     #[must_use]
     pub(super) fn nothing_held(&self) -> bool {
         self.children.values().all(|child| child.held.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Amount;
+
+    #[test]
+    fn nodes_that_claim_to_be_endless_overflow_nothing() {
+        let endless = Resources::default().with(ResourceId::CORES, Amount(u64::MAX));
+        let member =
+            |node| Member { node: PeerId(node), host: "h".into(), capacity: endless.clone() };
+        let mut dispatcher = Dispatcher::<()>::new(Span::from_millis(1));
+        for peer in 0..2 {
+            let members = (0..20_000).map(member).collect();
+            dispatcher.join(PeerId(peer), SubclusterId(0), members, Time::ZERO);
+        }
+        assert!(dispatcher.open.len() == 2 && dispatcher.idle > 0);
+        dispatcher.change(PeerId(0), Vec::new(), &[PeerId(7)]);
+        dispatcher.leave(PeerId(1));
     }
 }
