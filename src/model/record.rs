@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Attempt, CoreId, JobId, PeerId, Span, SubclusterId, TaskId, Time, Value};
+use super::{Attempt, AttemptKey, CoreId, JobId, PeerId, Span, SubclusterId, TaskId, Time, Value};
 
 /// What became of one attempt, or of a task that was never tried (attempt 0).
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +41,32 @@ pub struct Record {
     pub meta: Vec<(String, Value)>,
     /// What a kernel gave back.
     pub value: Value,
+}
+
+impl Record {
+    /// That `key` ended in `state`, and nothing else to tell.
+    #[must_use]
+    pub fn new(key: AttemptKey, state: State) -> Record {
+        Record {
+            job: key.job,
+            task: key.task,
+            name: String::new(),
+            attempt: key.attempt,
+            state,
+            reason: None,
+            exit: None,
+            place: None,
+            ready: None,
+            start: None,
+            end: None,
+            clock: Span::ZERO,
+            usage: Usage::default(),
+            tail: String::new(),
+            kind: String::new(),
+            meta: Vec::new(),
+            value: Value::Unit,
+        }
+    }
 }
 
 /// Where an attempt ran.

@@ -3,13 +3,9 @@ use crate::model::*;
 
 /// An attempt at task `id` on these cores of node `p<node>`, from and to these milliseconds.
 fn ran(id: u32, node: u32, cores: &[u32], start: u64, end: u64) -> Record {
+    let key = AttemptKey { job: JobId(0), task: TaskId(id), attempt: Attempt(1) };
     Record {
-        job: JobId(0),
-        task: TaskId(id),
         name: format!("task-{id}"),
-        attempt: Attempt(1),
-        state: State::Done,
-        reason: None,
         exit: Some(Exit::Code(0)),
         place: Some(Place {
             subcluster: SubclusterId(0),
@@ -20,12 +16,7 @@ fn ran(id: u32, node: u32, cores: &[u32], start: u64, end: u64) -> Record {
         ready: Some(Time::ZERO),
         start: Some(Time::ZERO + Span::from_millis(start)),
         end: Some(Time::ZERO + Span::from_millis(end)),
-        clock: Span::ZERO,
-        usage: Usage::default(),
-        tail: String::new(),
-        kind: String::new(),
-        meta: Vec::new(),
-        value: Value::Unit,
+        ..Record::new(key, State::Done)
     }
 }
 

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use evenkeel::model::{
     Amount, Cost, Dependency, Graph, Job, Link, Platform, PlatformNode, PlatformSubcluster, Record,
-    Request, ResourceId, Resources, Schedule, Span, State, Task, TaskId, Time, Usage, Value,
-    Variant,
+    Request, ResourceId, Resources, Schedule, Span, State, Task, TaskId, Time, Variant,
 };
 use evenkeel::policy::{
     Unmet, Violation, lower_bound, measured_lower_bound, priorities, schedule, upward_ranks,
@@ -210,24 +209,10 @@ fn an_empty_job_takes_no_time() {
 #[test]
 fn the_measured_bound_counts_the_attempts_that_ended_well() {
     let (_, graph) = job(&[vec![1], vec![1], vec![1]], &[(0, 1, 0)]);
-    let record = |task: u32, state: State, start: u64, end: u64| Record {
-        job: evenkeel::model::JobId(0),
-        task: TaskId(task),
-        name: task.to_string(),
-        attempt: evenkeel::model::Attempt(1),
-        state,
-        reason: None,
-        exit: None,
-        place: None,
-        ready: None,
-        start: Some(Time(start)),
-        end: Some(Time(end)),
-        clock: Span::ZERO,
-        usage: Usage::default(),
-        tail: String::new(),
-        kind: String::new(),
-        meta: Vec::new(),
-        value: Value::Unit,
+    let record = |task: u32, state: State, start: u64, end: u64| {
+        let (job, attempt) = (evenkeel::model::JobId(0), evenkeel::model::Attempt(1));
+        let key = evenkeel::model::AttemptKey { job, task: TaskId(task), attempt };
+        Record { start: Some(Time(start)), end: Some(Time(end)), ..Record::new(key, state) }
     };
     let records = [
         record(0, State::Lost, 0, 100),

@@ -113,24 +113,9 @@ fn role() -> impl Strategy<Value = Role> {
 }
 
 fn entry() -> impl Strategy<Value = Entry> {
-    let record = (key(), 0usize..4).prop_map(|(key, state)| Record {
-        job: key.job,
-        task: key.task,
-        name: String::new(),
-        attempt: key.attempt,
-        state: [State::Done, State::Failed, State::Lost, State::Cancelled][state],
-        reason: None,
-        exit: None,
-        place: None,
-        ready: None,
-        start: None,
-        end: None,
-        clock: Span::ZERO,
-        usage: Usage::default(),
-        tail: String::new(),
-        kind: String::new(),
-        meta: Vec::new(),
-        value: Value::Unit,
+    let record = (key(), 0usize..4).prop_map(|(key, state)| {
+        let states = [State::Done, State::Failed, State::Lost, State::Cancelled];
+        Record::new(key, states[state])
     });
     let keys = || prop::collection::vec(key(), 0..4);
     prop_oneof![

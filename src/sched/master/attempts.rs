@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use super::Master;
 use crate::model::{
-    Addition, Attempt, AttemptKey, Exit, PeerId, Place, Record, Span, State, TaskId, Time, Usage,
-    Value,
+    Addition, Attempt, AttemptKey, Exit, PeerId, Place, Record, State, TaskId, Time,
 };
 use crate::sched::Context;
 use crate::sched::event::Entry;
@@ -177,25 +176,7 @@ impl Master {
     pub(super) fn record(&self, key: AttemptKey, state: State, reason: Option<String>) -> Record {
         let ready =
             (self.ledger.stage(key.task) != Stage::Waiting).then(|| self.ledger.ready_at(key.task));
-        Record {
-            job: key.job,
-            task: key.task,
-            name: String::new(),
-            attempt: key.attempt,
-            state,
-            reason,
-            exit: None,
-            place: None,
-            ready,
-            start: None,
-            end: None,
-            clock: Span::ZERO,
-            usage: Usage::default(),
-            tail: String::new(),
-            kind: String::new(),
-            meta: Vec::new(),
-            value: Value::Unit,
-        }
+        Record { reason, ready, ..Record::new(key, state) }
     }
 
     fn place(&self, node: PeerId) -> Option<Place> {
