@@ -236,11 +236,13 @@ impl Node {
             let (urgency, request) = &head;
             let grant = request.met_by(&free).cloned().and_then(|asked| self.slots.grant(&asked));
             match grant {
-                Some(grant) => {
-                    if let Some(dispatch) = self.queue.remove(request, urgency) {
-                        self.launch(cx, dispatch, grant);
+                Some(grant) => match self.queue.remove(request, urgency) {
+                    Some(next) if !self.running.contains_key(&next.key) => {
+                        self.launch(cx, next, grant);
                     }
-                }
+                    // Granted twice, asking for something else each time: its parent is mistaken.
+                    _ => self.slots.give_back(grant, &self.seat.topology),
+                },
                 None => blocked.push(Arc::clone(request)),
             }
             free = self.set_aside(&blocked);

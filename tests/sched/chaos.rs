@@ -334,6 +334,28 @@ proptest! {
     }
 }
 
+#[test]
+fn what_is_granted_twice_with_different_needs_runs_once() {
+    let dispatch = |cores| Dispatch {
+        key: AttemptKey { job: JobId(0), task: TaskId(0), attempt: Attempt(1) },
+        urgency: Urgency::new(0, 0, JobId(0), TaskId(0)),
+        request: Arc::new(Request::of(Resources::cores(cores))),
+        name: "twice".into(),
+        body: Body::Kernel { name: "noop".into(), args: Value::Unit },
+        parameters: Vec::new(),
+        settings: Arc::default(),
+        inputs: Vec::new(),
+    };
+    let mut watched = Watched::new(1, 1, 0);
+    watched.make(Move::Event(Event::Start));
+    let grant = Message::Grant(vec![dispatch(0), dispatch(1)]);
+    let grant = Envelope { from: Role::Master, to: Role::SubMaster, message: grant };
+    watched.make(Move::Says(PeerId(0), Incarnation(1), vec![grant]));
+    // The second is looked at when the first has its cores already.
+    watched.make(Move::Event(Event::Start));
+    assert_eq!(watched.running.len(), 1);
+}
+
 #[derive(Clone, Debug)]
 enum Fate {
     Runs(usize),
