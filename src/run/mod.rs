@@ -40,6 +40,8 @@ mod past;
 mod simulated;
 
 pub use error::RunError;
+#[cfg(feature = "files")]
+pub use files::{RECORDS, verdict};
 pub use layout::local_nodes;
 pub use live::{Run, RunHandle};
 pub use options::Options;
