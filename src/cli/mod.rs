@@ -11,7 +11,11 @@
 
 mod args;
 mod check;
+mod follow;
 mod input;
+mod launch;
+mod launcher;
+mod marked;
 mod plan;
 mod progress;
 mod replay;
@@ -22,6 +26,7 @@ mod simulate;
 mod status;
 mod terminal;
 mod topo;
+mod world;
 
 use std::fmt;
 use std::process;
@@ -69,6 +74,7 @@ impl From<crate::run::RunError> for Failure {
 pub fn main(registry: Registry) -> process::ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(args) => run::run(&args, &registry),
+        Command::Launch(args) => launch::launch(&args),
         Command::Plan(args) => plan::plan(&args),
         Command::Simulate(args) => simulate::simulate(&args),
         Command::Replay(args) => replay::replay(&args),
@@ -85,5 +91,6 @@ pub fn main(registry: Registry) -> process::ExitCode {
         terminal::say(&format!("{prefix}{message}"));
         failure.code
     });
+    terminal::tell_exit_code(code);
     process::ExitCode::from(code as u8)
 }

@@ -1,5 +1,6 @@
 //! `evenkeel run`.
 
+use std::env;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,14 +8,17 @@ use std::sync::Arc;
 
 use super::args::RunArgs;
 use super::progress::Watcher;
-use super::{Failure, input, show};
+use super::{Failure, input, show, terminal};
 use crate::exec::Registry;
-use crate::host::Signals;
-use crate::model::{Counts, ExitCode, Job};
+use crate::host::{Signals, launcher};
+use crate::model::{ExitCode, Job};
 use crate::run::{Options, Run};
 use crate::spec::JobFile;
 
 pub(super) fn run(args: &RunArgs, registry: &Registry) -> Result<ExitCode, Failure> {
+    if let Some(screen) = args.launched.filter(|_| prints()) {
+        terminal::speak_through_launcher(screen);
+    }
     let (run, watcher) = match (&args.resume, &args.file) {
         (Some(folder), _) => resume(args, folder, registry)?,
         (None, Some(file)) => start(args, file, registry)?,
@@ -34,18 +38,16 @@ pub(super) fn run(args: &RunArgs, registry: &Registry) -> Result<ExitCode, Failu
     Ok(outcome.verdict.code)
 }
 
+/// Whether this is the rank that prints; any that was started alone is.
+fn prints() -> bool {
+    launcher(|name| env::var(name).ok()).is_none_or(|launcher| launcher.rank == 0)
+}
+
 fn start(args: &RunArgs, file: &Path, registry: &Registry) -> Result<(Run, Arc<Watcher>), Failure> {
     let text = input::Text::read(file)?;
     let JobFile { job, locations, .. } = text.job(args.time_scale)?;
     let mut options = input::local_options(&args.nodes, &job, &locations)?;
-    let folder = match &args.run_dir {
-        Some(folder) => folder.clone(),
-        None => new_folder(&job).map_err(|error| {
-            let message = format!("cannot make a folder for the run: {error}");
-            Failure::new(ExitCode::Infrastructure, message)
-        })?,
-    };
-    complete(&mut options, args, Some(folder));
+    complete(&mut options, args, Some(folder(args, &job)?));
     let watcher = Watcher::new(job.tasks.len() as u64, 0);
     let listener = Arc::clone(&watcher);
     let run = Run::start(job, registry, &options, move |notice| listener.hear(notice))?;
@@ -65,8 +67,7 @@ fn resume(
         ..Options::default()
     };
     complete(&mut options, args, Some(folder.to_owned()));
-    let Counts { tasks, done, failed, cancelled, .. } = status.counts;
-    let watcher = Watcher::new(tasks, done + failed + cancelled);
+    let watcher = Watcher::resumed(status.counts);
     let listener = Arc::clone(&watcher);
     let run = Run::resume(folder, registry, &options, move |notice| listener.hear(notice))?;
     Ok((run, watcher))
@@ -77,6 +78,17 @@ fn complete(options: &mut Options, args: &RunArgs, folder: Option<PathBuf>) {
     options.record = args.record;
     options.lease = args.lease;
     options.wait_for_nodes = args.wait_for_nodes;
+}
+
+/// The folder for a new run of `job`.
+pub(super) fn folder(args: &RunArgs, job: &Job) -> Result<PathBuf, Failure> {
+    match &args.run_dir {
+        Some(folder) => Ok(folder.clone()),
+        None => new_folder(job).map_err(|error| {
+            let message = format!("cannot make a folder for the run: {error}");
+            Failure::new(ExitCode::Infrastructure, message)
+        }),
+    }
 }
 
 /// `evenkeel-runs/JOB-N` with the first N that is free.
