@@ -17,8 +17,8 @@ use super::follow::Follower;
 use super::launcher::Launcher;
 use super::marked::{self, Word};
 use super::progress::Watcher;
+use super::running::{self, Stream, Told};
 use super::terminal::{self, Screen};
-use super::world::{self, Stream, Told};
 use super::{Failure, input, run};
 use crate::model::{ExitCode, Verdict};
 use crate::run::{status, verdict};
@@ -39,7 +39,7 @@ pub(super) fn launch(args: &LaunchArgs) -> Result<ExitCode, Failure> {
     }
     command.args(&args.run[1..]);
     let mut audience = Audience::new(&run);
-    let status = world::run(command, |told| audience.hear(told)).map_err(cannot_start)?;
+    let status = running::run(command, |told| audience.hear(told)).map_err(cannot_start)?;
     let told = audience.leave(&launcher);
     let code = run.verdict().map(|verdict| verdict.code).or(told);
     let go_on = match code {
@@ -119,7 +119,7 @@ impl Launched {
     }
 }
 
-/// Hears what a world tells: shows what the run says and how far it is, keeps the rest.
+/// Hears what is launched: shows what the run says and how far it is, keeps the rest.
 struct Audience {
     watcher: Arc<Watcher>,
     follower: Follower,

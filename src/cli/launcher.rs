@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use super::Failure;
 use super::args::LaunchArgs;
 use crate::model::ExitCode;
+use crate::run::World;
 
 /// A launcher by its name on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -55,7 +56,9 @@ const AS_ROOT: [&str; 4] = [
 
 /// The launcher of the MPI that this program is linked with, if it is linked with one.
 fn linked() -> Option<Name> {
-    None
+    let library = World::library()?;
+    // All others come from MPICH, and are started as that is.
+    Some(if library.starts_with("Open MPI") { Name::Openmpi } else { Name::Mpich })
 }
 
 impl Launcher {

@@ -20,13 +20,13 @@ mod plan;
 mod progress;
 mod replay;
 mod run;
+mod running;
 mod shell;
 mod show;
 mod simulate;
 mod status;
 mod terminal;
 mod topo;
-mod world;
 
 use std::fmt;
 use std::process;
@@ -35,6 +35,7 @@ use clap::Parser;
 
 use crate::exec::Registry;
 use crate::model::ExitCode;
+use crate::run::World;
 use args::{Arguments, Command};
 
 /// Why a command ended without doing what it should.
@@ -86,11 +87,15 @@ pub fn main(registry: Registry) -> process::ExitCode {
     };
     let code = done.unwrap_or_else(|failure| {
         let message = failure.message.trim_end();
+        if message.is_empty() {
+            return failure.code;
+        }
         // Messages about files begin with the word themselves.
         let prefix = if message.starts_with("error") { "" } else { "error: " };
         terminal::say(&format!("{prefix}{message}"));
         failure.code
     });
     terminal::tell_exit_code(code);
+    World::leave(code);
     process::ExitCode::from(code as u8)
 }

@@ -1,4 +1,4 @@
-//! The processes that a launcher starts: what they print, the signals for them, their end.
+//! A launcher that runs: what comes out of it, the signals for it, its end.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
@@ -15,7 +15,7 @@ use crate::host::{self, Signals};
 const TICK: Duration = Duration::from_millis(100);
 /// Between two looks at a launcher that has closed its streams and so is about to end.
 const LOOK: Duration = Duration::from_millis(1);
-/// How a world is brought to its end: one rung further down with each signal, and when the time
+/// How what was launched is brought to its end: one rung further down with each signal, and when the time
 /// that a rung gives is up.
 const LADDER: [Rung; 4] = [
     // All launchers pass this one on to their ranks and live on; after the others Open MPI gives
@@ -42,7 +42,7 @@ pub(super) enum Stream {
     Err,
 }
 
-/// What is told of a world while it lives.
+/// What is told of a launcher while it runs.
 pub(super) enum Told<'a> {
     /// A line, without its line break.
     Line(Stream, &'a [u8]),
@@ -72,8 +72,8 @@ pub(super) fn run(mut command: Command, mut tell: impl FnMut(Told<'_>)) -> io::R
     let (sender, events) = sync_channel(LINES);
     let signalled = sender.clone();
     let _signals = Signals::install(move |_| drop(signalled.send(Event::Signal)))?;
-    let mut world = World::start(command, &sender)?;
-    let (status, ended) = world.watch(&events, &mut tell)?;
+    let mut running = Running::start(command, &sender)?;
+    let (status, ended) = running.watch(&events, &mut tell)?;
     host::end_all_children(AFTERMATH.saturating_sub(ended.elapsed()));
     for event in events.try_iter() {
         if let Event::Line(stream, line) = event {
@@ -85,7 +85,7 @@ pub(super) fn run(mut command: Command, mut tell: impl FnMut(Told<'_>)) -> io::R
     Ok(status)
 }
 
-struct World {
+struct Running {
     launcher: Child,
     /// How many of its streams are open.
     open: u32,
@@ -97,12 +97,12 @@ struct World {
     ended: Option<(ExitStatus, Instant)>,
 }
 
-impl World {
-    fn start(mut command: Command, events: &SyncSender<Event>) -> io::Result<World> {
+impl Running {
+    fn start(mut command: Command, events: &SyncSender<Event>) -> io::Result<Running> {
         let mut launcher = command.spawn()?;
         read(launcher.stdout.take(), Stream::Out, events)?;
         read(launcher.stderr.take(), Stream::Err, events)?;
-        Ok(World { launcher, open: 2, rungs: 0, next_rung: None, ended: None })
+        Ok(Running { launcher, open: 2, rungs: 0, next_rung: None, ended: None })
     }
 
     /// Tells what happens until the launcher has ended and all that it started, or should have.
