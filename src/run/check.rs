@@ -1,8 +1,10 @@
 //! What is found out about a job before any of it runs.
 
-use super::{NodeInfo, RunError};
+use super::RunError;
 use crate::exec::Registry;
-use crate::model::{Body, Graph, Job, Request, ResourceNames, Resources, TaskBody, TaskId};
+use crate::model::{
+    Body, Graph, Job, NodeInfo, Request, ResourceNames, Resources, TaskBody, TaskId,
+};
 use crate::policy;
 use crate::sched::Batch;
 
