@@ -1,4 +1,6 @@
-# Checks. `make test` is what every change must pass; `make verify` takes longer.
+# `make demo` shows what it does; `make test` is what every change must pass. Both install what is
+# missing, where there is apt-get; `make` and `make install` only name it. `make verify` takes
+# longer.
 
 CARGO ?= cargo
 SEEDS ?= 10000
@@ -7,50 +9,73 @@ FUZZ_SECONDS ?= 60
 # A snapshot that differs is a failure, never a new file.
 export INSTA_UPDATE ?= no
 
+# libclang without headers of its own (a wheel, a bare package) takes those of the C compiler.
+export BINDGEN_EXTRA_CLANG_ARGS ?= -idirafter $(shell cc -print-file-name=include)
+
 FULL := --features full
 NONE := --no-default-features
 
-.PHONY: all test deps fmt lint doc doctest unit verify fuzz swarm
+# The MPI to build against is the one of `mpicc`, or of the wrapper that MPICC names. Demo and
+# tests take Open MPI where MPICC names none: only there the others outlive a rank that dies.
+GIVEN := $(MPICC)
+MPICC ?= mpicc
+OPEN_MPI = $(or $(GIVEN),$(shell mpicc --showme:version >/dev/null 2>&1 || echo mpicc.openmpi),mpicc)
+demo test: MPICC = $(OPEN_MPI)
+
+# What was built against one MPI is not built again when MPICC names another: a folder for each.
+ROOT := $(or $(CARGO_TARGET_DIR),target)
+FOLDER = $(ROOT)/$(if $(shell $(MPICC) --showme:version 2>/dev/null),openmpi,mpich)
+IN_FOLDER = MPICC=$(MPICC) CARGO_TARGET_DIR=$(FOLDER)
+
+NEXTEST = $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo nextest run || echo test)
+MPI_TESTS := --test mpi --test comm
+
+.PHONY: all install demo test deps fmt lint doc doctest unit mpich without-mpi verify fuzz swarm
+.NOTPARALLEL:
 
 all:
-	$(CARGO) build --release $(FULL)
+	@.ci/needs cc hwloc libclang mpi
+	$(IN_FOLDER) $(CARGO) build --locked --release $(FULL)
 
-test: deps fmt lint doc doctest unit
+# Into PREFIX/bin, ~/.cargo/bin unless it is given.
+install: all
+	$(IN_FOLDER) $(CARGO) install --locked --path . $(FULL) $(if $(PREFIX),--root $(PREFIX))
 
-# The feature `hwloc` links against libhwloc 2 and finds it by pkg-config.
+demo:
+	@.ci/needs --install cc hwloc libclang $(if $(GIVEN),mpi,openmpi)
+	$(IN_FOLDER) $(CARGO) build --locked --release $(FULL)
+	$(FOLDER)/release/evenkeel demo
+
+test: deps fmt lint doc doctest unit $(if $(GIVEN),,mpich) without-mpi
+
 deps:
-	@if pkg-config --exists 'hwloc >= 2.0' 2>/dev/null; then exit 0; fi; \
-	if ! command -v apt-get >/dev/null; then \
-		echo 'make: libhwloc 2 with its headers and pkg-config are needed to read the topology' >&2; \
-		echo '      (Debian: pkg-config libhwloc-dev; Fedora: pkgconf hwloc-devel; macOS: pkgconf hwloc)' >&2; \
-		exit 1; \
-	fi; \
-	echo 'make: installing pkg-config and libhwloc-dev, which the feature hwloc is built against'; \
-	if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
-	$$sudo apt-get update -q && \
-	$$sudo env DEBIAN_FRONTEND=noninteractive \
-		apt-get install -qy --no-install-recommends pkg-config libhwloc-dev
+	@.ci/needs --install cc hwloc libclang $(if $(GIVEN),mpi,openmpi mpich)
 
 fmt:
 	$(CARGO) fmt --check
 
 lint:
-	$(CARGO) clippy --locked --all-targets $(FULL) -- -D warnings
-	$(CARGO) clippy --locked $(NONE) -- -D warnings
+	$(IN_FOLDER) $(CARGO) clippy --locked --all-targets $(FULL) -- -D warnings
+	$(IN_FOLDER) $(CARGO) clippy --locked $(NONE) -- -D warnings
 
 doc:
-	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps $(FULL)
+	RUSTDOCFLAGS='-D warnings' $(IN_FOLDER) $(CARGO) doc --locked --no-deps $(FULL)
 
 doctest:
-	$(CARGO) test --locked --doc $(FULL)
+	$(IN_FOLDER) $(CARGO) test --locked --doc $(FULL)
 
 # With EVENKEEL_DATA set to the folder of test data, published instances are checked as well.
 unit:
-	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-		$(CARGO) nextest run --locked $(FULL); \
-	else \
-		$(CARGO) test --locked --lib --bins --tests --examples $(FULL); \
-	fi
+	$(IN_FOLDER) $(CARGO) $(NEXTEST) --locked --lib --bins --tests --examples $(FULL)
+
+# What concerns MPI, under the other one.
+mpich: MPICC = mpicc.mpich
+mpich:
+	$(IN_FOLDER) $(CARGO) $(NEXTEST) --locked $(FULL) $(MPI_TESTS)
+
+# A build without MPI is to notice that it runs under a launcher.
+without-mpi:
+	$(IN_FOLDER) $(CARGO) $(NEXTEST) --locked --test mpi
 
 verify: test fuzz swarm
 

@@ -2,17 +2,20 @@
 //! of pinned, work-stealing threads; across nodes a hierarchy of masters in which nodes may die
 //! while a job runs.
 //!
-//! Where to begin:
-//! - to run a job of your own functions and of programs from your code: [`run()`] and the module
-//!   [`mod@run`];
-//! - to give your binary the whole command line with your kernels in it: [`main`];
-//! - for the thread pool alone: [`pool`];
-//! - for the format of job files: [`spec`];
-//! - to foretell a run on a machine that you do not have: [`run::simulate`], [`policy::schedule`].
+//! Four uses, each with its guide:
+//! - a job file under `mpirun`, by a batch system or on hosts of your own: [`cli`];
+//! - how job files are written, commands and sweeps with dependencies: [`spec`];
+//! - a job of your own functions and of programs, from your own code, on threads or on the ranks
+//!   of an MPI world: [`mod@run`];
+//! - the threads of one machine, as a work-stealing pool: [`pool`].
+//!
+//! [`main`] is the whole command line with your kernels in it. [`run::simulate`] and
+//! [`policy::schedule`] foretell a run on a machine that you do not have.
 //!
 //! Features: `cli` (default) is the command line and includes `files`, which reads job files and
-//! writes record files; `hwloc` takes the topology from hwloc instead of `/sys`. Without default
-//! features no system package and at most 20 crates are needed.
+//! writes record files; `hwloc` takes the topology from hwloc instead of `/sys`; `mpi` runs on
+//! ranks; `full` is all of them. Without default features no system package and at most 20 crates
+//! are needed.
 //!
 //! The rooms of the house, and which may use which, are drawn in `ARCHITECTURE.md`.
 

@@ -1,5 +1,48 @@
 //! The command line: arguments in, exit codes out.
 //!
+//! # On a cluster
+//!
+//! ```text
+//! evenkeel launch -n 4 run job.toml                        in an allocation, or on this host
+//! evenkeel launch -n 4 --hosts a:1,b:1,c:1,d:1 run job.toml     on hosts that ssh reaches
+//! sbatch cluster/slurm.sh job.toml                         by Slurm; beside it PBS and LSF
+//! evenkeel run --nodes 4 job.toml                          without MPI, on this host
+//! ```
+//!
+//! `launch` finds the launcher of the MPI that the program is linked with, gives it the flags
+//! under which most survives, keeps its noise in a log and ends with the exit code of the run.
+//! Each rank is a node; those of one host divide its cores, and are a subcluster unless
+//! `--subclusters` says otherwise. One process on each host is best. The first rank alone reads
+//! the job; working folders, files of tasks and the folder of the run are on a file system that
+//! all hosts share.
+//!
+//! The result is `verdict.json` in the folder of the run, published last. If it is not there, the
+//! run was cut off, and `launch -n 4 run --resume` goes on from the journal, on as many ranks as
+//! you like. SIGUSR1, as batch systems send it before the time is up, ends a run in order: what
+//! runs is finished, nothing more is started, exit code 4. What survives the death of a rank
+//! depends on the launcher; `cluster/README.md` has the table.
+//!
+//! # With kernels of your own
+//!
+//! A job file names functions as well as commands. They are registered before [`main`] takes over,
+//! and the same binary is launched:
+//!
+//! ```no_run
+//! use evenkeel::exec::Registry;
+//!
+//! fn main() -> std::process::ExitCode {
+//!     let mut registry = Registry::default();
+//!     registry.register("answer", |_| Ok(42.into()));
+//!     evenkeel::main(registry)
+//! }
+//! ```
+//!
+//! ```text
+//! target/release/yours launch -n 4 run job.toml
+//! ```
+//!
+//! # Exit codes
+//!
 //! | exit code | |
 //! | --- | --- |
 //! | 0 | every task is done |
@@ -60,17 +103,8 @@ impl From<crate::run::RunError> for Failure {
     }
 }
 
-/// The whole command line, with the kernels of `registry`: the body of a user's own `main`.
-///
-/// ```no_run
-/// use evenkeel::exec::Registry;
-///
-/// fn main() -> std::process::ExitCode {
-///     let mut registry = Registry::default();
-///     registry.register("answer", |_| Ok(42.into()));
-///     evenkeel::main(registry)
-/// }
-/// ```
+/// The whole command line, with the kernels of `registry`: the body of a user's own `main`, as
+/// [`cli`](self) shows.
 #[must_use]
 pub fn main(registry: Registry) -> process::ExitCode {
     let done = match Arguments::parse().command {

@@ -27,6 +27,26 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
+//! With the topology of the host each worker is pinned to its core, and steals from near ones
+//! first:
+//!
+//! ```
+//! use evenkeel::host::Host;
+//! use evenkeel::pool::{Pool, scope};
+//!
+//! let pool = Pool::builder().topology(Host::discover()?.allowed).build()?;
+//! let mut squares = [0; 100];
+//! pool.install(|| {
+//!     scope(|scope| {
+//!         for (i, square) in squares.iter_mut().enumerate() {
+//!             scope.spawn(move || *square = i * i);
+//!         }
+//!     });
+//! });
+//! assert_eq!(squares[99], 9801);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! A worker that waits in `join` or `scope` runs other work of its team meanwhile. So do not
 //! hold a lock across them that such work may want, as with any pool of this kind.
 

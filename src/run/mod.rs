@@ -22,6 +22,42 @@
 //! assert_eq!(outcome.value(total).and_then(Value::as_f64), Some(30.0));
 //! # Ok::<(), evenkeel::run::RunError>(())
 //! ```
+//!
+//! A kernel gets its arguments, the values of the tasks that it waited for, a team of the pool on
+//! the cores that were granted to it, and may add tasks: see
+//! [`TaskContext`](crate::exec::TaskContext). [`Task::command`](crate::model::Task::command) is a
+//! program as a task of the same job.
+//!
+//! # Following it, ending it, going on
+//!
+//! [`Run::start`] gives a run that goes on meanwhile. With a folder it keeps a journal, from which
+//! it is resumed after any end; at most the last 100 ms of endings are done again:
+//!
+//! ```
+//! # use evenkeel::exec::Registry;
+//! # use evenkeel::model::{Job, Task};
+//! use evenkeel::run::{Options, Run};
+//!
+//! # let registry = Registry::default();
+//! # let mut job = Job::new("study");
+//! # job.add(Task::kernel("only", "noop", ()));
+//! # let place = tempfile::tempdir()?;
+//! # let folder = place.path().join("study-1");
+//! let options = Options { folder: Some(folder.clone()), nodes: 2, ..Options::default() };
+//! let run = Run::start(job, &registry, &options, |notice| println!("{notice:?}"))?;
+//! run.handle().interrupt();
+//! let outcome = run.wait()?;
+//! if !outcome.is_done() {
+//!     let run = Run::resume(&folder, &registry, &options, |_| ())?;
+//!     assert!(run.wait()?.is_done());
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # On the ranks of an MPI world
+//!
+//! With the feature `mpi` the same job runs on the processes that a launcher started: [`World`]
+//! shows how. [`evenkeel::main`](crate::main) does it by itself.
 #![forbid(unsafe_code)]
 
 mod check;

@@ -1,0 +1,30 @@
+#!/bin/bash
+# One evenkeel process on each host of the allocation; it uses all cores that it gets there.
+#
+#   JOB=job.toml bsub < cluster/lsf.sh
+#
+# The exit code is the verdict of the run. Shortly before the time is up nothing more is started.
+# 4 says that the run can go on: RUN=its-folder bsub < cluster/lsf.sh. If LSF itself runs the job
+# again, it goes on by itself.
+#BSUB -J evenkeel
+#BSUB -n 4
+#BSUB -R "span[ptile=1]"
+#BSUB -x
+#BSUB -W 01:00
+#BSUB -r
+#BSUB -o evenkeel-%J.out
+set -u
+seconds=3600 # the time above
+
+# The modules that evenkeel was built with, such as:
+# module load openmpi
+
+run=${RUN:-evenkeel-runs/lsf-$LSB_JOBID}
+if [ -e "$run/journal" ]; then
+    what=(--resume "$run")
+else
+    what=(${JOB:+"$JOB"} --run-dir "$run")
+fi
+mapfile -t hosts < <(sort -u "$LSB_DJOB_HOSTFILE" | sed 's/$/:1/')
+timeout --foreground --preserve-status --signal=USR1 $((seconds - 180)) \
+    evenkeel launch -n ${#hosts[@]} --hosts "$(IFS=, && echo "${hosts[*]}")" run "${what[@]}"

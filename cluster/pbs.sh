@@ -1,0 +1,30 @@
+#!/bin/bash
+# One evenkeel process on each node of the allocation; it uses all cores that it gets there.
+#
+#   qsub -v JOB=job.toml cluster/pbs.sh
+#
+# The exit code is the verdict of the run. Shortly before the time is up nothing more is started.
+# 4 says that the run can go on: qsub -v RUN=its-folder cluster/pbs.sh. If PBS itself runs the job
+# again, it goes on by itself.
+#PBS -N evenkeel
+#PBS -l select=4:ncpus=32:mpiprocs=1
+#PBS -l place=scatter:excl
+#PBS -l walltime=01:00:00
+#PBS -r y
+#PBS -j oe
+set -u
+seconds=3600 # the walltime above
+
+# The modules that evenkeel was built with, such as:
+# module load openmpi
+
+cd "$PBS_O_WORKDIR" || exit 3
+run=${RUN:-evenkeel-runs/pbs-$PBS_JOBID}
+if [ -e "$run/journal" ]; then
+    what=(--resume "$run")
+else
+    what=(${JOB:+"$JOB"} --run-dir "$run")
+fi
+mapfile -t hosts < <(sort -u "$PBS_NODEFILE" | sed 's/$/:1/')
+timeout --foreground --preserve-status --signal=USR1 $((seconds - 180)) \
+    evenkeel launch -n ${#hosts[@]} --hosts "$(IFS=, && echo "${hosts[*]}")" run "${what[@]}"
