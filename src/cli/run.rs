@@ -57,6 +57,9 @@ fn lead(world: Option<World>, args: &RunArgs, registry: &Registry) -> Result<Exi
         (None, Some(file)) => start(world, args, file, registry)?,
         (None, None) => return Err(Failure::bad_input("a job file is needed")),
     };
+    if launcher().is_some() && !args.single {
+        watcher.say(&format!("note: {}", host::survival(|name| env::var(name).ok())));
+    }
     let (handle, teller) = (run.handle(), Arc::clone(&watcher));
     // Whatever it was asked to end by, it ends its ranks by this signal, and a second later by
     // SIGKILL.

@@ -171,7 +171,9 @@ fn bad_input_starts_no_launcher() {
     let mut command = scratch.command(&["launch", "-n", "4", "run", "job.toml"]);
     command.env("PATH", scratch.path(""));
     let none = scratch.start_command(command).wait().expect(3);
-    insta::assert_snapshot!("no_launcher", none.shown(&scratch));
+    // Which one is missed depends on the MPI that the program is linked with.
+    let says = |part: &str| assert!(none.stderr.contains(part), "{}", none.stderr);
+    ["error: there is no", "on the search path: install", "module load"].map(says);
 }
 
 #[test]
