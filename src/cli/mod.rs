@@ -69,8 +69,8 @@ impl From<crate::run::RunError> for Failure {
 pub fn main(registry: Registry) -> process::ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(args) => run::run(&args, &registry),
-        Command::Plan(args) => plan::plan(&args),
-        Command::Simulate(args) => simulate::simulate(&args),
+        Command::Plan(args) => plan::plan(&args, &registry),
+        Command::Simulate(args) => simulate::simulate(&args, &registry),
         Command::Replay(args) => replay::replay(&args),
         Command::Topo(args) => topo::topo(&args),
         Command::Check(args) => check::check(&args, &registry),

@@ -27,6 +27,7 @@
 mod check;
 mod collect;
 mod error;
+mod estimate;
 #[cfg(feature = "files")]
 mod files;
 #[cfg(not(feature = "files"))]
@@ -40,6 +41,7 @@ mod past;
 mod simulated;
 
 pub use error::RunError;
+pub use estimate::estimate;
 pub use layout::local_nodes;
 pub use live::{Run, RunHandle};
 pub use options::Options;
