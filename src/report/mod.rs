@@ -2,9 +2,12 @@
 //! records alone.
 #![forbid(unsafe_code)]
 
+mod audit;
+mod palette;
 mod plan;
 mod progress;
 mod record;
+pub mod scene;
 mod seconds;
 mod summary;
 mod table;
@@ -13,6 +16,8 @@ mod verdict;
 
 use std::fmt;
 
+pub use audit::audit;
+pub use palette::palette;
 pub use plan::{PLAN_VERSION, plan_json, plan_table};
 pub use progress::Progress;
 pub use record::{record_from_json, record_to_json};
