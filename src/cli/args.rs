@@ -105,6 +105,9 @@ pub(super) struct RunArgs {
     /// How long to wait for a node when none could run what is left
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
     pub(super) wait_for_nodes: Span,
+    /// Under a launcher: pay no heed to it, and run by itself
+    #[arg(long)]
+    pub(super) single: bool,
     /// Print the outcome as JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -113,12 +116,12 @@ pub(super) struct RunArgs {
 /// How a host is divided.
 #[derive(Args, Debug)]
 pub(super) struct NodeArgs {
-    /// Divide the host's cores among so many nodes
+    /// Divide the host's cores among so many nodes; under a launcher each rank is one
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) nodes: u32,
-    /// Divide the nodes among so many subclusters
-    #[arg(long, value_name = "M", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(super) subclusters: u32,
+    /// Divide the nodes among so many subclusters [default: one for each host]
+    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) subclusters: Option<u32>,
     /// What each node has beside cores and memory, such as gpus=2 or licence=1
     #[arg(long = "resource", value_name = "NAME=AMOUNT", value_parser = resource)]
     pub(super) resources: Vec<(String, Amount)>,

@@ -7,7 +7,7 @@ use super::Failure;
 use super::args::{NodeArgs, PlannedArgs};
 use crate::exec::Registry;
 use crate::host::Host;
-use crate::model::{Graph, Job, Platform, ResourceNames, Resources};
+use crate::model::{Graph, Job, NodeInfo, Platform, ResourceNames, Resources};
 use crate::run::{self, Options};
 use crate::spec::{self, JobFile, Locations, ReadOptions, Source};
 
@@ -39,23 +39,24 @@ impl Text {
     }
 }
 
-/// The options that divide the host, and a check that the job can run on it, with places in
-/// its file.
-pub(super) fn local_options(
-    args: &NodeArgs,
-    job: &Job,
-    locations: &Locations<'_>,
-) -> Result<Options, Failure> {
-    let options = Options {
+/// The options that say what there is to run on.
+pub(super) fn options(args: &NodeArgs) -> Options {
+    Options {
         nodes: args.nodes,
         subclusters: args.subclusters,
         resources: args.resources.clone(),
         ..Options::default()
-    };
-    let nodes = run::local_nodes(&options, &job.resources)?;
-    let capacities: Vec<Resources> = nodes.into_iter().map(|node| node.capacity).collect();
-    check_capacity(job, locations, &capacities, &job.resources)?;
-    Ok(options)
+    }
+}
+
+/// Checks that a job can run on `nodes`, with places in its file.
+pub(super) fn check_nodes(
+    job: &Job,
+    locations: &Locations<'_>,
+    nodes: &[NodeInfo],
+) -> Result<(), Failure> {
+    let capacities: Vec<Resources> = nodes.iter().map(|node| node.capacity.clone()).collect();
+    check_capacity(job, locations, &capacities, &job.resources)
 }
 
 fn check_capacity(

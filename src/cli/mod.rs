@@ -30,6 +30,7 @@ use clap::Parser;
 
 use crate::exec::Registry;
 use crate::model::ExitCode;
+use crate::run::World;
 use args::{Arguments, Command};
 
 /// Why a command ended without doing what it should.
@@ -80,10 +81,14 @@ pub fn main(registry: Registry) -> process::ExitCode {
     };
     let code = done.unwrap_or_else(|failure| {
         let message = failure.message.trim_end();
+        if message.is_empty() {
+            return failure.code;
+        }
         // Messages about files begin with the word themselves.
         let prefix = if message.starts_with("error") { "" } else { "error: " };
         terminal::say(&format!("{prefix}{message}"));
         failure.code
     });
+    World::leave(code);
     process::ExitCode::from(code as u8)
 }

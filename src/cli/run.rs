@@ -7,37 +7,88 @@ use std::sync::Arc;
 
 use super::args::RunArgs;
 use super::progress::Watcher;
-use super::{Failure, input, show};
+use super::{Failure, input, show, terminal};
 use crate::exec::Registry;
-use crate::host::Signals;
+use crate::host::{Signal, Signals};
+use crate::live::Notice;
 use crate::model::{Counts, ExitCode, Job};
-use crate::run::{Options, Run};
+use crate::run::{self, Options, Run, RunError, World};
 use crate::spec::JobFile;
 
 pub(super) fn run(args: &RunArgs, registry: &Registry) -> Result<ExitCode, Failure> {
+    let world = if args.single { Ok(None) } else { World::of_launcher() };
+    match world.map_err(told_once)? {
+        Some(world) if !world.is_first() => serve(world, registry),
+        world => lead(world, args, registry),
+    }
+}
+
+/// What all processes of a launcher have to say, the first says for them.
+fn told_once(error: RunError) -> Failure {
+    match &error {
+        RunError::WrongLauncher { launcher, .. } if launcher.rank > 0 => {
+            Failure::new(error.exit_code(), "")
+        }
+        _ => Failure::from(error),
+    }
+}
+
+/// Runs the job: on the ranks of `world`, of which this is the first, or on this host alone.
+fn lead(world: Option<World>, args: &RunArgs, registry: &Registry) -> Result<ExitCode, Failure> {
+    if world.is_some() && args.nodes.nodes != 1 {
+        let message = "--nodes divides one host; under a launcher each rank is a node";
+        return Err(Failure::bad_input(message));
+    }
     let (run, watcher) = match (&args.resume, &args.file) {
-        (Some(folder), _) => resume(args, folder, registry)?,
-        (None, Some(file)) => start(args, file, registry)?,
+        (Some(folder), _) => resume(world, args, folder, registry)?,
+        (None, Some(file)) => start(world, args, file, registry)?,
         (None, None) => return Err(Failure::bad_input("a job file is needed")),
     };
     let (handle, teller) = (run.handle(), Arc::clone(&watcher));
-    let _signals = Signals::install(move |signal| {
+    let _signals = on_signal(move |signal| {
         teller.say(&format!(
             "{signal:?}: finishing what runs, starting nothing more; once more to stop at once"
         ));
         handle.interrupt();
-    })
-    .map_err(|error| Failure::new(ExitCode::Infrastructure, error))?;
+    })?;
     let outcome = run.wait()?;
     watcher.finish();
     show::show(&outcome, args.json);
     Ok(outcome.verdict.code)
 }
 
-fn start(args: &RunArgs, file: &Path, registry: &Registry) -> Result<(Run, Arc<Watcher>), Failure> {
+/// Runs tasks for the first rank, until it needs this one no more or a signal says to leave.
+fn serve(world: World, registry: &Registry) -> Result<ExitCode, Failure> {
+    let mut signals = None;
+    let tell = |notice: &Notice| {
+        if let Notice::Note(text) = notice {
+            terminal::say(&format!("note: {text}"));
+        }
+    };
+    world.serve(registry, tell, |node| {
+        signals = Some(on_signal(move |_| node.drain()));
+    })?;
+    Ok(ExitCode::Done)
+}
+
+fn on_signal(act: impl Fn(Signal) + Send + 'static) -> Result<Signals, Failure> {
+    Signals::install(act).map_err(|error| Failure::new(ExitCode::Infrastructure, error))
+}
+
+fn start(
+    world: Option<World>,
+    args: &RunArgs,
+    file: &Path,
+    registry: &Registry,
+) -> Result<(Run, Arc<Watcher>), Failure> {
     let text = input::Text::read(file)?;
     let JobFile { job, locations, .. } = text.job(args.time_scale)?;
-    let mut options = input::local_options(&args.nodes, &job, &locations)?;
+    let mut options = input::options(&args.nodes);
+    let nodes = match &world {
+        Some(world) => world.nodes(&options, &job.resources)?,
+        None => run::local_nodes(&options, &job.resources)?,
+    };
+    input::check_nodes(&job, &locations, &nodes)?;
     let folder = match &args.run_dir {
         Some(folder) => folder.clone(),
         None => new_folder(&job).map_err(|error| {
@@ -48,27 +99,31 @@ fn start(args: &RunArgs, file: &Path, registry: &Registry) -> Result<(Run, Arc<W
     complete(&mut options, args, Some(folder));
     let watcher = Watcher::new(job.tasks.len() as u64, 0);
     let listener = Arc::clone(&watcher);
-    let run = Run::start(job, registry, &options, move |notice| listener.hear(notice))?;
+    let watch = move |notice: &Notice| listener.hear(notice);
+    let run = match world {
+        Some(world) => world.start(job, registry, &options, watch)?,
+        None => Run::start(job, registry, &options, watch)?,
+    };
     Ok((run, watcher))
 }
 
 fn resume(
+    world: Option<World>,
     args: &RunArgs,
     folder: &Path,
     registry: &Registry,
 ) -> Result<(Run, Arc<Watcher>), Failure> {
-    let status = crate::run::status(folder)?;
-    let mut options = Options {
-        nodes: args.nodes.nodes,
-        subclusters: args.nodes.subclusters,
-        resources: args.nodes.resources.clone(),
-        ..Options::default()
-    };
+    let status = run::status(folder)?;
+    let mut options = input::options(&args.nodes);
     complete(&mut options, args, Some(folder.to_owned()));
     let Counts { tasks, done, failed, cancelled, .. } = status.counts;
     let watcher = Watcher::new(tasks, done + failed + cancelled);
     let listener = Arc::clone(&watcher);
-    let run = Run::resume(folder, registry, &options, move |notice| listener.hear(notice))?;
+    let watch = move |notice: &Notice| listener.hear(notice);
+    let run = match world {
+        Some(world) => world.resume(folder, registry, &options, watch)?,
+        None => Run::resume(folder, registry, &options, watch)?,
+    };
     Ok((run, watcher))
 }
 

@@ -2,22 +2,13 @@
 
 use super::terminal;
 use crate::model::ExitCode;
-use crate::report::{self, NodeCores, Summary};
+use crate::report::{self, Summary};
 use crate::run::Outcome;
 
 /// Prints what came of a run.
 pub(super) fn show(outcome: &Outcome, json: bool) {
-    let nodes: Vec<NodeCores> = outcome
-        .nodes
-        .iter()
-        .map(|node| NodeCores {
-            node: node.node,
-            host: node.host.clone(),
-            cores: node.cores.clone(),
-        })
-        .collect();
     let bound = Some(outcome.lower_bound);
-    let mut summary = Summary::new(&outcome.name, &outcome.records, &nodes, bound);
+    let mut summary = Summary::new(&outcome.name, &outcome.records, &outcome.nodes, bound);
     // Tasks of which nothing is on record yet count too.
     summary.counts = outcome.verdict.counts;
     if json {

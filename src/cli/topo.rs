@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::args::TopoArgs;
 use super::{Failure, terminal};
 use crate::host::Host;
-use crate::model::{Core, CoreId, ExitCode, ResourceNames, Topology};
-use crate::run::{self, NodeInfo, Options};
+use crate::model::{Core, CoreId, ExitCode, NodeInfo, ResourceNames, Topology};
+use crate::run::{self, Options};
 
 pub(super) fn topo(args: &TopoArgs) -> Result<ExitCode, Failure> {
     let host = Host::discover().map_err(Failure::bad_input)?;

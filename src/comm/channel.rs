@@ -2,6 +2,7 @@
 //!
 //! One lock guards it all: what is done under it is moving a pointer, and there are as many
 //! peers as nodes on one host, a few dozen at most.
+#![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,14 +10,8 @@ use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::{Incoming, Transport, Waker};
+use super::{Incoming, QUEUE_BYTES, QUEUE_FRAMES, Transport, Waker};
 use crate::model::PeerId;
-
-/// So many bytes may wait for a peer from one other; over that the connection goes down. A
-/// single frame of any size always passes.
-pub const QUEUE_BYTES: usize = 256 << 20;
-/// So many frames may wait for a peer from one other; over that the connection goes down.
-pub const QUEUE_FRAMES: usize = 1 << 18;
 
 /// One peer of a network of threads.
 ///

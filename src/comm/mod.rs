@@ -10,15 +10,22 @@
 //! - Across `Down` anything may have been lost. Whoever sent it knows that it was told `Down`
 //!   too, and sends it again after the next `Up`.
 //! - Silence is no `Down`: a peer that hangs may stay up for ever. Leases find that out.
-#![forbid(unsafe_code)]
 
 pub mod channel;
+#[cfg(feature = "mpi")]
+pub mod mpi;
 mod waker;
 
 use std::time::Instant;
 
 use crate::model::PeerId;
 pub use waker::Waker;
+
+/// So many bytes may wait for a peer from one other; over that the connection goes down. A
+/// single frame of any size always passes.
+pub const QUEUE_BYTES: usize = 256 << 20;
+/// So many frames may wait for a peer from one other; over that the connection goes down.
+pub const QUEUE_FRAMES: usize = 1 << 18;
 
 /// One peer's end of a network.
 pub trait Transport: Send {

@@ -12,6 +12,7 @@ use super::reader;
 use super::synthetic;
 use super::unit;
 use crate::model::Topology;
+use crate::model::wire::{wire_enum, wire_struct};
 
 /// A host as its operating system tells of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,6 +67,20 @@ impl fmt::Display for Source {
     }
 }
 
+wire_struct! {
+    Host { name, boot_id, topology, allowed, memory, cpu_quota, source, real }
+}
+
+wire_enum! {
+    Source {
+        0 => Sysfs,
+        1 => Hwloc,
+        2 => Synthetic,
+        3 => XmlFile,
+        4 => Flat,
+    }
+}
+
 /// What the environment asks for in the place of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
@@ -105,16 +120,21 @@ impl Host {
     }
 
     /// How many workers make sense: one for each core that is allowed, and no more than the
-    /// quota feeds. Part of a CPU counts as one, since leaving it idle costs more than sharing
-    /// it does; at least one.
+    /// quota feeds.
     ///
     /// The quota is for all processes in the control group together: where several share this
     /// host, divide it first.
     #[must_use]
     pub fn workers(&self) -> usize {
+        self.allowed.core_count().min(self.fed()).max(1)
+    }
+
+    /// How many workers the quota feeds. Part of a CPU counts as one, since leaving it idle costs
+    /// more than sharing it does; at least one.
+    #[must_use]
+    pub fn fed(&self) -> usize {
         // `as` saturates; a quota is never negative.
-        let fed = self.cpu_quota.map_or(usize::MAX, |quota| quota.ceil() as usize);
-        self.allowed.core_count().min(fed).max(1)
+        self.cpu_quota.map_or(usize::MAX, |quota| (quota.ceil() as usize).max(1))
     }
 }
 

@@ -8,6 +8,7 @@ mod attempt;
 mod graph;
 mod ids;
 mod job;
+mod node;
 pub mod placeholder;
 mod platform;
 mod record;
@@ -26,6 +27,7 @@ pub use ids::{
 pub use job::{
     Body, Combine, Cost, Dependency, Job, Settings, Sweep, Task, TaskBody, TaskName, Template,
 };
+pub use node::NodeInfo;
 pub use platform::{Link, Platform, PlatformNode, PlatformSubcluster};
 pub use record::{Counts, Exit, ExitCode, Place, Record, State, Usage, Verdict};
 pub use resources::{Amount, Request, ResourceId, ResourceNames, Resources, Variant};

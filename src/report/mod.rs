@@ -1,8 +1,9 @@
-//! Records, verdicts and plans as JSON, the closing table and the progress line: all from
+//! Records, nodes, verdicts and plans as JSON, the closing table and the progress line: all from
 //! records alone.
 #![forbid(unsafe_code)]
 
 mod audit;
+mod nodes;
 mod palette;
 mod plan;
 mod progress;
@@ -17,11 +18,12 @@ mod verdict;
 use std::fmt;
 
 pub use audit::audit;
+pub use nodes::{NODES_VERSION, nodes_from_json, nodes_to_json};
 pub use palette::palette;
 pub use plan::{PLAN_VERSION, plan_json, plan_table};
 pub use progress::Progress;
 pub use record::{record_from_json, record_to_json};
-pub use summary::{FailedTask, NodeCores, NodeShare, SlowTask, Summary};
+pub use summary::{FailedTask, NodeShare, SlowTask, Summary};
 pub use verdict::{VERDICT_VERSION, verdict_from_json, verdict_to_json};
 
 /// JSON that is not what it should be.

@@ -9,22 +9,11 @@ use super::record::ExitLine;
 use super::seconds;
 use super::verdict::CountsForm;
 use crate::model::{
-    Attempt, CoreId, Counts, Exit, JobId, PeerId, Record, Span, State, TaskId, Time,
+    Attempt, CoreId, Counts, Exit, JobId, NodeInfo, PeerId, Record, Span, State, TaskId, Time,
 };
 
 /// How many of the slowest tasks are named.
 const SLOWEST: usize = 5;
-
-/// The cores that a node had. Nodes of one host may share some.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NodeCores {
-    /// The node.
-    pub node: PeerId,
-    /// The name of its host.
-    pub host: String,
-    /// Its cores.
-    pub cores: Vec<CoreId>,
-}
 
 /// What a run came to, from its records.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -106,7 +95,7 @@ impl Summary {
     pub fn new(
         name: impl Into<String>,
         records: &[Record],
-        nodes: &[NodeCores],
+        nodes: &[NodeInfo],
         lower_bound: Option<Span>,
     ) -> Summary {
         let makespan = makespan(records);
@@ -203,9 +192,9 @@ struct NodeUsage<'a> {
 }
 
 impl<'a> Usage<'a> {
-    fn new(records: &'a [Record], nodes: &'a [NodeCores]) -> Usage<'a> {
+    fn new(records: &'a [Record], nodes: &'a [NodeInfo]) -> Usage<'a> {
         let mut usage = Usage { nodes: BTreeMap::new(), cores: BTreeMap::new(), unplaced: 0 };
-        for NodeCores { node, host, cores } in nodes {
+        for NodeInfo { node, host, cores, .. } in nodes {
             usage.nodes.entry(*node).or_default().host = host;
             for core in cores {
                 usage.core(*node, host, *core);

@@ -34,9 +34,9 @@ fn cancelled(id: u32) -> Record {
     }
 }
 
-fn node(id: u32, cores: &[u32]) -> NodeCores {
+fn node(id: u32, cores: &[u32]) -> NodeInfo {
     let cores = cores.iter().copied().map(CoreId).collect();
-    NodeCores { node: PeerId(id), host: "alpha".into(), cores }
+    NodeInfo { node: PeerId(id), host: "alpha".into(), cores, ..NodeInfo::default() }
 }
 
 #[test]

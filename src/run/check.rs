@@ -1,8 +1,8 @@
 //! What is found out about a job before any of it runs.
 
-use super::{NodeInfo, RunError, estimate};
+use super::{RunError, estimate};
 use crate::exec::Registry;
-use crate::model::{Body, Graph, Job, Request, ResourceNames, Resources, TaskId};
+use crate::model::{Body, Graph, Job, NodeInfo, Request, ResourceNames, Resources, TaskId};
 use crate::policy;
 use crate::sched::Batch;
 

@@ -5,8 +5,8 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::exec::ExecError;
-use crate::host::HostError;
-use crate::model::ExitCode;
+use crate::host::{HostError, Launcher};
+use crate::model::{ExitCode, PeerId};
 use crate::sim::Violation;
 use crate::store::StoreError;
 
@@ -66,6 +66,27 @@ pub enum RunError {
     },
     /// A simulated run broke a rule that holds of every run: a fault of this library.
     Violation(Box<Violation>),
+    /// A launcher started several processes, and each of them is alone.
+    WrongLauncher {
+        /// What started them.
+        launcher: Launcher,
+        /// What the linked MPI library calls itself; nothing if there is none.
+        linked: Option<String>,
+    },
+    /// MPI failed.
+    Mpi(String),
+    /// A rank says nothing.
+    Silent {
+        /// Its node.
+        node: PeerId,
+    },
+    /// A rank runs another version of this program.
+    OtherVersion(&'static str),
+    /// The process with the master ended before the run did.
+    MasterDied {
+        /// The node that was left behind.
+        node: PeerId,
+    },
     /// The master was killed: there is no verdict, and the run can be resumed from its folder.
     MasterKilled,
 }
@@ -90,6 +111,11 @@ impl RunError {
             | RunError::Store(_)
             | RunError::Io { .. }
             | RunError::Violation(_)
+            | RunError::WrongLauncher { .. }
+            | RunError::Mpi(_)
+            | RunError::Silent { .. }
+            | RunError::OtherVersion(_)
+            | RunError::MasterDied { .. }
             | RunError::MasterKilled => ExitCode::Infrastructure,
         }
     }
@@ -132,11 +158,52 @@ impl fmt::Display for RunError {
             RunError::Store(error) => error.fmt(f),
             RunError::Io { what, error } => write!(f, "cannot {what}: {error}"),
             RunError::Violation(violation) => violation.fmt(f),
+            RunError::WrongLauncher { launcher, linked } => {
+                wrong_launcher(f, launcher, linked.as_deref())
+            }
+            RunError::Mpi(problem) => write!(f, "MPI: {problem}"),
+            RunError::Silent { node } => write!(
+                f,
+                "rank {node} says nothing: its process hangs, or has died; start the run again"
+            ),
+            RunError::OtherVersion(problem) => write!(
+                f,
+                "a rank runs another version of this program ({problem}): start the same one on \
+                 all hosts"
+            ),
+            RunError::MasterDied { node } => {
+                write!(f, "node {node} ends: the process with the master is gone")
+            }
             RunError::MasterKilled => {
                 f.write_str("the master was killed; the run can be resumed from its folder")
             }
         }
     }
+}
+
+fn wrong_launcher(
+    f: &mut fmt::Formatter<'_>,
+    launcher: &Launcher,
+    linked: Option<&str>,
+) -> fmt::Result {
+    let kind = launcher.kind;
+    match launcher.size {
+        Some(size) => write!(f, "this is one of {size} processes that {kind} started, ")?,
+        None => write!(f, "this process was started by {kind}, ")?,
+    }
+    match linked {
+        Some(linked) => write!(
+            f,
+            "but it is linked with {linked}, which that launcher does not serve, so that each of \
+             them is alone: start it with the launcher of that MPI, or build it with the MPI of \
+             this launcher (MPICC=... cargo build --features mpi)"
+        )?,
+        None => f.write_str(
+            "but it was built without MPI, so that each of them is alone: build it with \
+             --features mpi",
+        )?,
+    }
+    f.write_str("; to run each process by itself all the same, say --single")
 }
 
 impl std::error::Error for RunError {}

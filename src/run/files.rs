@@ -1,6 +1,6 @@
-//! What people read in a run folder: `records.jsonl` and `verdict.json`.
+//! What people read in a run folder: `nodes.json`, `records.jsonl` and `verdict.json`.
 
-use crate::model::{Record, Verdict};
+use crate::model::{NodeInfo, Record, Verdict};
 use crate::report;
 use crate::store::{Lines, RunFolder, StoreError};
 
@@ -27,6 +27,11 @@ impl RecordFile {
     pub(super) fn flush(&mut self) -> Result<(), String> {
         self.0.flush().map_err(|error| error.to_string())
     }
+}
+
+/// Publishes `nodes.json`: who takes part, for those who watch.
+pub(super) fn publish_nodes(folder: &RunFolder, nodes: &[NodeInfo]) -> Result<(), StoreError> {
+    folder.publish("nodes.json", report::nodes_to_json(nodes).as_bytes())
 }
 
 /// Publishes `verdict.json`.

@@ -1,14 +1,35 @@
-//! Who sits where: the host's cores divided among nodes, the nodes among subclusters.
+//! Who sits where: the cores of each host divided among its nodes, the nodes among subclusters.
 
-use super::{NodeInfo, Options, RunError};
+use std::collections::BTreeSet;
+
+use super::{Options, RunError};
 use crate::host::{self, Host};
+use crate::model::wire::wire_struct;
 use crate::model::{
-    Amount, Epoch, Incarnation, PeerId, ResourceId, ResourceNames, Resources, SubclusterId,
-    Topology,
+    Amount, Epoch, Incarnation, NodeInfo, PeerId, ResourceId, ResourceNames, Resources,
+    SubclusterId, Topology,
 };
 use crate::sched::{RunId, Seat};
 
-/// The nodes of a run on one host.
+/// Where a node is: what it says of itself before it has a seat.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Site {
+    pub(super) host: Host,
+    pub(super) pid: u32,
+}
+
+wire_struct! {
+    Site { host, pid }
+}
+
+impl Site {
+    /// This process.
+    pub(super) fn here() -> Result<Site, RunError> {
+        Ok(Site { host: Host::discover()?, pid: std::process::id() })
+    }
+}
+
+/// The nodes of a run.
 #[derive(Debug)]
 pub(super) struct Layout {
     shares: Vec<host::Share>,
@@ -19,44 +40,50 @@ pub(super) struct Layout {
 }
 
 impl Layout {
+    /// One node at each of `sites`, the first with the master. Sites of one host divide it.
     pub(super) fn new(
-        host: &Host,
+        sites: &[Site],
         options: &Options,
         names: &ResourceNames,
     ) -> Result<Layout, RunError> {
-        let (n, m) = (options.nodes, options.subclusters);
-        if n == 0 || m == 0 || m > n {
-            let problem = format!(
-                "{m} subclusters of {n} nodes cannot be: ask for as many nodes at least, with --nodes"
-            );
-            return Err(RunError::Options(problem));
+        let hosts = by_host(sites);
+        let subclusters = subclusters(&hosts, options)?;
+        let mut notes = Vec::new();
+        let mut seats = Vec::new();
+        for members in &hosts {
+            let (usable, quota) = usable(sites, members);
+            notes.extend(quota);
+            let (n, host) = (members.len(), &sites[members[0]].host);
+            let shares: Vec<_> = (0..n).map(|i| host::share(&usable, i, n)).collect();
+            notes.extend(unpinned(host, &shares, usable.core_count()));
+            for (&i, share) in members.iter().zip(shares) {
+                let site = &sites[i];
+                let info = NodeInfo {
+                    node: PeerId(i as u32),
+                    subcluster: subclusters[i],
+                    host: site.host.name.clone(),
+                    pid: site.pid,
+                    cores: share.topology.cores().map(|core| core.id).collect(),
+                    pinned: site.host.real && share.pinned,
+                    capacity: capacity(&share.topology, &site.host, n as u64, options, names),
+                };
+                seats.push((info, share));
+            }
         }
-        let (usable, mut notes) = usable(host);
-        let shares: Vec<_> = (0..n).map(|i| host::share(&usable, i as usize, n as usize)).collect();
-        if shares.iter().any(|share| !share.pinned) {
-            let cores = usable.core_count();
-            notes.push(format!("{n} nodes share {cores} cores: their workers are not pinned"));
-        }
-        if !host.real {
-            notes.push(format!("the topology is from {}: workers are not pinned", host.source));
-        }
-        let subcluster = |i: u32| i * m / n;
-        let first = |s: u32| (0..n).find(|i| subcluster(*i) == s).unwrap_or(0);
-        let node = |i: u32| NodeInfo {
-            node: PeerId(i),
-            subcluster: SubclusterId(subcluster(i)),
-            host: host.name.clone(),
-            cores: shares[i as usize].topology.cores().map(|core| core.id).collect(),
-            pinned: host.real && shares[i as usize].pinned,
-            capacity: capacity(&shares[i as usize].topology, host, options, names),
-        };
-        let nodes: Vec<NodeInfo> = (0..n).map(node).collect();
-        let sub_masters = (0..n).map(|i| PeerId(first(subcluster(i)))).collect();
+        seats.sort_by_key(|(info, _)| info.node);
+        let (nodes, shares): (Vec<NodeInfo>, Vec<_>) = seats.into_iter().unzip();
+        // The first of its subcluster: of the first one that is the node with the master.
+        let first = |of: &NodeInfo| nodes.iter().find(|node| node.subcluster == of.subcluster);
+        let sub_masters = nodes.iter().map(|node| first(node).unwrap_or(node).node).collect();
         Ok(Layout { shares, nodes, sub_masters, notes })
     }
 
     pub(super) fn nodes(&self) -> &[NodeInfo] {
         &self.nodes
+    }
+
+    pub(super) fn into_nodes(self) -> Vec<NodeInfo> {
+        self.nodes
     }
 
     pub(super) fn seat(&self, i: usize, run: RunId, epoch: Epoch, options: &Options) -> Seat {
@@ -78,30 +105,88 @@ impl Layout {
     }
 }
 
+/// The places in `sites` of those on each host, hosts in the order of their first.
+fn by_host(sites: &[Site]) -> Vec<Vec<usize>> {
+    let mut hosts: Vec<Vec<usize>> = Vec::new();
+    let key = |i: usize| (&sites[i].host.name, &sites[i].host.boot_id);
+    for i in 0..sites.len() {
+        match hosts.iter_mut().find(|members| key(members[0]) == key(i)) {
+            Some(members) => members.push(i),
+            None => hosts.push(vec![i]),
+        }
+    }
+    hosts
+}
+
+/// The subcluster of each node: one for each host, or as many as are asked for, each of
+/// neighbours.
+fn subclusters(hosts: &[Vec<usize>], options: &Options) -> Result<Vec<SubclusterId>, RunError> {
+    let n: usize = hosts.iter().map(Vec::len).sum();
+    let asked = options.subclusters.map(|m| m as usize);
+    if n == 0 || asked.is_some_and(|m| m == 0 || m > n) {
+        let m = asked.unwrap_or(1);
+        let problem =
+            format!("{m} subclusters of {n} nodes cannot be: ask for as many nodes at least");
+        return Err(RunError::Options(problem));
+    }
+    let mut subclusters = vec![SubclusterId(0); n];
+    let mut before = 0;
+    for (host, members) in hosts.iter().enumerate() {
+        for &i in members {
+            let subcluster = asked.map_or(host, |m| before * m / n);
+            subclusters[i] = SubclusterId(subcluster as u32);
+            before += 1;
+        }
+    }
+    Ok(subclusters)
+}
+
 /// The nodes that a run on this host would have. Resources by name are in the terms of `names`.
 ///
 /// # Errors
 /// If the host cannot be made out, or the options contradict each other.
 pub fn local_nodes(options: &Options, names: &ResourceNames) -> Result<Vec<NodeInfo>, RunError> {
-    Ok(Layout::new(&Host::discover()?, options, names)?.nodes)
+    let sites = vec![Site::here()?; options.nodes as usize];
+    Ok(Layout::new(&sites, options, names)?.into_nodes())
 }
 
-/// The cores that are allowed, and no more of them than the processor quota feeds.
-fn usable(host: &Host) -> (Topology, Vec<String>) {
-    let (workers, cores) = (host.workers(), host.allowed.core_count());
-    if workers >= cores {
-        return (host.allowed.clone(), Vec::new());
+/// The cores that are allowed to any of the `members` of a host, and no more of them than the
+/// processor quota feeds.
+fn usable(sites: &[Site], members: &[usize]) -> (Topology, Option<String>) {
+    let allowed = members.iter().flat_map(|i| sites[*i].host.allowed.cores());
+    let units: BTreeSet<u32> = allowed.flat_map(|core| core.units.iter().copied()).collect();
+    let host = &sites[members[0]].host;
+    let allowed = host.topology.restricted(|unit| units.contains(&unit));
+    let (fed, cores) = (host.fed(), allowed.core_count());
+    if fed >= cores {
+        return (allowed, None);
     }
-    let fed: Vec<u32> = host.allowed.cores().take(workers).flat_map(|c| c.units.clone()).collect();
-    let note =
-        format!("a control group limits processor time: {workers} of {cores} cores are used");
-    (host.allowed.restricted(|unit| fed.contains(&unit)), vec![note])
+    let kept: BTreeSet<u32> = allowed.cores().take(fed).flat_map(|c| c.units.clone()).collect();
+    let note = format!("a control group limits processor time: {fed} of {cores} cores are used");
+    (allowed.restricted(|unit| kept.contains(&unit)), Some(note))
 }
 
-fn capacity(share: &Topology, host: &Host, options: &Options, names: &ResourceNames) -> Resources {
+/// Why workers on `host` are not pinned, if they are not.
+fn unpinned(host: &Host, shares: &[host::Share], cores: usize) -> Option<String> {
+    let (n, name) = (shares.len(), &host.name);
+    if !host.real {
+        Some(format!("the topology is from {}: workers are not pinned", host.source))
+    } else if shares.iter().any(|share| !share.pinned) {
+        Some(format!("{n} nodes share {cores} cores of {name}: their workers are not pinned"))
+    } else {
+        None
+    }
+}
+
+fn capacity(
+    share: &Topology,
+    host: &Host,
+    nodes: u64,
+    options: &Options,
+    names: &ResourceNames,
+) -> Resources {
     let mut capacity = Resources::cores(share.core_count() as u64);
-    let memory = host.memory.unwrap_or(0) / u64::from(options.nodes);
-    capacity.set(ResourceId::MEMORY, Amount::whole(memory));
+    capacity.set(ResourceId::MEMORY, Amount::whole(host.memory.unwrap_or(0) / nodes));
     for (name, amount) in &options.resources {
         // What no task asks for by name needs no counting.
         if let Some(id) = names.find(name) {
@@ -109,4 +194,64 @@ fn capacity(share: &Topology, host: &Host, options: &Options, names: &ResourceNa
         }
     }
     capacity
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::{Source, synthetic};
+
+    fn site(name: &str, allowed: Option<&[u32]>) -> Site {
+        let topology = synthetic::topology("package:2 numa:2 core:4 pu:2").unwrap();
+        let host = Host {
+            name: name.to_owned(),
+            boot_id: name.to_owned(),
+            allowed: topology.restricted(|unit| allowed.is_none_or(|own| own.contains(&unit))),
+            topology,
+            memory: Some(32 << 30),
+            cpu_quota: None,
+            source: Source::Sysfs,
+            real: true,
+        };
+        Site { host, pid: 7 }
+    }
+
+    fn layout(sites: &[Site], subclusters: Option<u32>) -> Layout {
+        let options = Options { subclusters, ..Options::default() };
+        Layout::new(sites, &options, &ResourceNames::default()).unwrap()
+    }
+
+    fn cores(layout: &Layout) -> Vec<Vec<u32>> {
+        layout.nodes.iter().map(|node| node.cores.iter().map(|core| core.0).collect()).collect()
+    }
+
+    #[test]
+    fn each_host_is_divided_and_is_a_subcluster_though_ranks_alternate() {
+        let sites = [site("a", None), site("b", None), site("a", None), site("b", None)];
+        let layout = layout(&sites, None);
+        let first: Vec<u32> = (0..8).map(|core| core * 2).collect();
+        let second: Vec<u32> = (8..16).map(|core| core * 2).collect();
+        assert_eq!(cores(&layout), [&first, &first, &second, &second].map(Vec::clone));
+        let subclusters: Vec<u32> = layout.nodes.iter().map(|node| node.subcluster.0).collect();
+        assert_eq!(subclusters, [0, 1, 0, 1]);
+        assert_eq!(layout.sub_masters, [0, 1, 0, 1].map(PeerId));
+        assert!(layout.nodes.iter().all(|node| node.pinned), "{:?}", layout.nodes);
+        assert_eq!(layout.notes, [""; 0]);
+    }
+
+    #[test]
+    fn ranks_that_are_bound_to_a_core_each_share_what_they_have_together() {
+        let sites: Vec<Site> = (0..4).map(|i| site("a", Some(&[2 * i, 2 * i + 1]))).collect();
+        let mut all = cores(&layout(&sites, Some(2))).concat();
+        all.sort_unstable();
+        assert_eq!(all, [0, 2, 4, 6]);
+    }
+
+    #[test]
+    fn asked_for_subclusters_are_of_neighbours() {
+        let sites = [site("a", None), site("b", None), site("a", None), site("b", None)];
+        let layout = layout(&sites, Some(3));
+        let subclusters: Vec<u32> = layout.nodes.iter().map(|node| node.subcluster.0).collect();
+        assert_eq!(subclusters, [0, 1, 0, 2]);
+    }
 }

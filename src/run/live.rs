@@ -1,19 +1,22 @@
-//! A run in real time, all of its processes threads of this one.
+//! A run in real time: its nodes are threads of this process, or ranks of which it is the first.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use super::collect::Collector;
+use super::crew::{Crew, Posting};
 use super::files::{self, RecordFile};
-use super::layout::Layout;
+use super::layout::{Layout, Site};
 use super::past::{self, Past};
-use super::{NodeInfo, Options, Outcome, RunError, check, outcome};
-use crate::comm::channel::{self, ChannelTransport};
-use crate::exec::{Executor, ExecutorConfig, Registry};
-use crate::host::{Clock, Host};
-use crate::live::{Control, Driver, Ended, Inbox, Input, Notice, Recorder};
-use crate::model::{Epoch, Graph, Job, PeerId, TaskId};
+use super::ranks::World;
+use super::{Options, Outcome, RunError, check, outcome};
+use crate::comm::{Transport, channel};
+use crate::exec::Registry;
+use crate::host::Clock;
+use crate::live::{Control, Driver, Ended, Input, Notice};
+use crate::model::wire::Wire;
+use crate::model::{Epoch, Graph, Job, NodeInfo, PeerId, TaskId};
 use crate::policy;
 use crate::sched::{Batch, Entry, Event, RunId, Seat};
 use crate::store::{Journal, RunFolder};
@@ -30,7 +33,7 @@ pub struct Run {
 }
 
 /// Reaches a run from other threads, a signal handler's among them. After the run has ended it
-/// does nothing.
+/// does nothing. Single nodes are reached where they are threads of this process.
 #[derive(Clone)]
 pub struct RunHandle {
     controls: Arc<[Control]>,
@@ -70,6 +73,43 @@ impl RunHandle {
     }
 }
 
+/// Reaches a node that serves a run elsewhere from other threads. After it has ended it does
+/// nothing.
+#[derive(Clone)]
+pub struct NodeHandle {
+    control: Control,
+}
+
+impl NodeHandle {
+    #[cfg_attr(not(feature = "mpi"), expect(dead_code, reason = "only ranks serve"))]
+    pub(super) fn new(control: Control) -> NodeHandle {
+        NodeHandle { control }
+    }
+
+    /// The node gives back what it has not started, finishes the rest, and leaves.
+    pub fn drain(&self) {
+        self.control.post(Input::Event(Event::Drain));
+    }
+}
+
+/// The processes of a run.
+pub(super) enum Fleet {
+    /// Threads of this one, as many as the options say.
+    Threads,
+    /// Ranks, of which this is the first.
+    #[cfg_attr(not(feature = "mpi"), expect(dead_code, reason = "there is no world"))]
+    Ranks(Box<World>),
+}
+
+impl Fleet {
+    fn sites(&self, options: &Options) -> Result<Vec<Site>, RunError> {
+        match self {
+            Fleet::Threads => Ok(vec![Site::here()?; options.nodes as usize]),
+            Fleet::Ranks(world) => Ok(world.sites().to_vec()),
+        }
+    }
+}
+
 /// Where a run begins: with a job, or with the journal of an earlier epoch.
 enum Beginning {
     New(Batch),
@@ -87,13 +127,24 @@ impl Run {
         options: &Options,
         watch: impl Fn(&Notice) + Send + Sync + 'static,
     ) -> Result<Run, RunError> {
-        let layout = Layout::new(&Host::discover()?, options, &job.resources)?;
+        Run::start_on(Fleet::Threads, job, registry, options, watch)
+    }
+
+    pub(super) fn start_on(
+        fleet: Fleet,
+        job: Job,
+        registry: &Registry,
+        options: &Options,
+        watch: impl Fn(&Notice) + Send + Sync + 'static,
+    ) -> Result<Run, RunError> {
+        let layout = Layout::new(&fleet.sites(options)?, options, &job.resources)?;
         let (batch, graph) = check::prepare(job, registry, layout.nodes())?;
         let name = batch.name.clone();
         let id = RunId(random());
         let folder = options.folder.as_ref().map(RunFolder::create).transpose()?;
         let clock = Clock::start();
-        let starting = Starting { layout, id, clock, folder, registry, options, name, graph };
+        let starting =
+            Starting { fleet, layout, id, clock, folder, registry, options, name, graph };
         let journal = |folder: &RunFolder, control: Control| {
             let commit = move |commit| control.commit(commit, 0);
             Ok(Journal::create(folder, id.0, options.commit_window, commit)?)
@@ -112,7 +163,16 @@ impl Run {
         options: &Options,
         watch: impl Fn(&Notice) + Send + Sync + 'static,
     ) -> Result<Run, RunError> {
-        let host = Host::discover()?;
+        Run::resume_on(Fleet::Threads, folder, registry, options, watch)
+    }
+
+    pub(super) fn resume_on(
+        fleet: Fleet,
+        folder: &Path,
+        registry: &Registry,
+        options: &Options,
+        watch: impl Fn(&Notice) + Send + Sync + 'static,
+    ) -> Result<Run, RunError> {
         let folder = RunFolder::open(folder)?;
         let recovered = Journal::read(folder.path())?;
         let before = recovered.len();
@@ -120,7 +180,7 @@ impl Run {
         let Some(past) = Past::of(&entries) else {
             return Err(RunError::NothingSubmitted(folder.path().to_owned()));
         };
-        let mut layout = Layout::new(&host, options, &past.job.resources)?;
+        let mut layout = Layout::new(&fleet.sites(options)?, options, &past.job.resources)?;
         layout.notes.extend(recovered.torn.map(|torn| {
             format!("the last {} bytes of the journal were torn and are cut off", torn.bytes)
         }));
@@ -132,7 +192,8 @@ impl Run {
         // One axis of time for all records of a run, however often it is taken up.
         let clock = Clock::start_at(past.until);
         let folder = Some(folder);
-        let starting = Starting { layout, id, clock, folder, registry, options, name, graph };
+        let starting =
+            Starting { fleet, layout, id, clock, folder, registry, options, name, graph };
         let journal = |folder: &RunFolder, control: Control| {
             let commit = move |commit| control.commit(commit, before);
             Ok(Journal::open(folder, options.commit_window, commit)?.0)
@@ -201,6 +262,7 @@ fn join(thread: JoinHandle<Ended>) -> Ended {
 
 /// What a run is started from.
 struct Starting<'a> {
+    fleet: Fleet,
     layout: Layout,
     id: RunId,
     clock: Clock,
@@ -211,9 +273,12 @@ struct Starting<'a> {
     graph: Graph,
 }
 
+/// A process that is ready to run on a thread of its own.
+type Ready = Box<dyn FnOnce() -> Ended + Send>;
+
 impl Starting<'_> {
     fn go(
-        self,
+        mut self,
         beginning: Beginning,
         journal: impl Fn(&RunFolder, Control) -> Result<Journal, RunError>,
         watch: impl Fn(&Notice) + Send + Sync + 'static,
@@ -224,66 +289,83 @@ impl Starting<'_> {
         let file = self.folder.as_ref().map(RecordFile::create).transpose()?;
         let collector = Collector::new(file, watch);
         self.layout.notes.iter().for_each(|note| collector.note(note.clone()));
-        let transports = channel::network(self.options.nodes);
-        let mut controls = Vec::new();
-        let mut drivers = Vec::new();
-        for (i, transport) in transports.into_iter().enumerate() {
-            let (control, inbox) = Driver::control(&transport);
-            let journal = match &self.folder {
-                Some(folder) if i == 0 => Some(journal(folder, control.clone())?),
-                _ => None,
-            };
-            let driver = self.driver(i, transport, (control.clone(), inbox), &collector)?;
-            drivers.push(driver.with_journal(journal));
-            controls.push(control);
+        if let Some(folder) = &self.folder {
+            files::publish_nodes(folder, self.layout.nodes())?;
         }
+        let mut local = Vec::new();
+        match std::mem::replace(&mut self.fleet, Fleet::Threads) {
+            Fleet::Threads => {
+                let transports = channel::network(self.layout.nodes().len() as u32);
+                for (i, transport) in transports.into_iter().enumerate() {
+                    local.push(self.process(i, transport, &journal, &collector)?);
+                }
+            }
+            Fleet::Ranks(world) => {
+                let mut transport = world.into_transport();
+                self.seat_others(&mut transport);
+                local.push(self.process(0, transport, &journal, &collector)?);
+            }
+        }
+        let (controls, processes): (Vec<Control>, Vec<Ready>) = local.into_iter().unzip();
         begin(&controls, beginning);
         let mut run = Run {
             controls,
             threads: Vec::new(),
             collector,
-            nodes: self.layout.nodes().to_vec(),
+            nodes: self.layout.into_nodes(),
             name: self.name,
             graph: self.graph,
             folder: self.folder,
         };
-        for (i, driver) in drivers.into_iter().enumerate() {
-            let thread = thread::Builder::new().name(format!("evenkeel-node{i}"));
-            let thread = thread.spawn(move || driver.drive());
+        for (i, process) in processes.into_iter().enumerate() {
+            let thread = thread::Builder::new().name(format!("evenkeel-node{i}")).spawn(process);
             let failed = |error| RunError::Io { what: "start a thread for a node", error };
             run.threads.push(thread.map_err(failed)?);
         }
         Ok(run)
     }
 
-    fn driver(
-        &self,
-        i: usize,
-        transport: ChannelTransport,
-        (control, inbox): (Control, Inbox),
-        collector: &Arc<Collector>,
-    ) -> Result<Driver<ChannelTransport>, RunError> {
-        let epoch = self.folder.as_ref().map_or(Epoch(1), RunFolder::epoch);
-        let seat = self.layout.seat(i, self.id, epoch, self.options);
-        let config = ExecutorConfig {
-            topology: seat.topology.clone(),
-            pinned: self.layout.nodes()[i].pinned,
-            registry: self.registry.clone(),
-            clock: self.clock,
-            scratch: Some(std::env::temp_dir()),
-        };
-        let executor = Executor::start(config, move |report| control.report(report))?;
-        let listener = Arc::clone(collector);
-        let notify = Arc::new(move |notice| listener.hear(notice));
-        let recorder = self.recorder(&seat)?;
-        let driver = Driver::new(&seat, transport, inbox, self.clock, executor, notify);
-        Ok(driver.with_recorder(recorder))
+    /// Tells the other ranks who they are.
+    fn seat_others(&self, transport: &mut impl Transport) {
+        let folder = self.folder.as_ref().filter(|_| self.options.record);
+        let folder = folder.map(|folder| folder.path().display().to_string());
+        for (i, node) in self.layout.nodes().iter().enumerate().skip(1) {
+            let posting =
+                Posting { seat: self.seat(i), pinned: node.pinned, recorded_in: folder.clone() };
+            transport.send(node.node, posting.to_bytes());
+        }
     }
 
-    fn recorder(&self, seat: &Seat) -> Result<Option<Recorder>, RunError> {
-        let folder = self.folder.as_ref().filter(|_| self.options.record);
-        let recorder = folder.map(|folder| Recorder::create(folder.path(), seat)).transpose();
-        recorder.map_err(|error| RunError::Io { what: "record the run", error })
+    /// Process `i`, at the end of `transport`.
+    fn process<T: Transport + 'static>(
+        &self,
+        i: usize,
+        transport: T,
+        journal: &impl Fn(&RunFolder, Control) -> Result<Journal, RunError>,
+        collector: &Arc<Collector>,
+    ) -> Result<(Control, Ready), RunError> {
+        let (control, inbox) = Driver::control(&transport);
+        let journal = match &self.folder {
+            Some(folder) if i == 0 => Some(journal(folder, control.clone())?),
+            _ => None,
+        };
+        let crew = Crew {
+            seat: self.seat(i),
+            pinned: self.layout.nodes()[i].pinned,
+            registry: self.registry,
+            clock: self.clock,
+            recorded_in: self.folder.as_ref().filter(|_| self.options.record).map(RunFolder::path),
+        };
+        let listener = Arc::clone(collector);
+        let notify = Arc::new(move |notice| listener.hear(notice));
+        let driver = crew.driver(transport, (control.clone(), inbox), notify)?;
+        let driver = driver.with_journal(journal);
+        Ok((control, Box::new(move || driver.drive())))
+    }
+
+    fn seat(&self, i: usize) -> Seat {
+        let epoch = self.folder.as_ref().map_or(Epoch(1), RunFolder::epoch);
+        self.layout.seat(i, self.id, epoch, self.options)
     }
 }
 

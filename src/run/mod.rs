@@ -26,6 +26,7 @@
 
 mod check;
 mod collect;
+mod crew;
 mod error;
 mod estimate;
 #[cfg(feature = "files")]
@@ -38,15 +39,21 @@ mod live;
 mod options;
 mod outcome;
 mod past;
+#[cfg(feature = "mpi")]
+mod ranks;
+#[cfg(not(feature = "mpi"))]
+#[path = "no_ranks.rs"]
+mod ranks;
 mod simulated;
 
 pub use error::RunError;
 pub use estimate::estimate;
 pub use layout::local_nodes;
-pub use live::{Run, RunHandle};
+pub use live::{NodeHandle, Run, RunHandle};
 pub use options::Options;
-pub use outcome::{NodeInfo, Outcome};
+pub use outcome::Outcome;
 pub use past::{Status, status};
+pub use ranks::World;
 pub use simulated::simulate;
 
 use crate::exec::Registry;

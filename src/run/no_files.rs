@@ -1,7 +1,7 @@
 //! A library without the feature `files` keeps the journal alone: from it a program that has
 //! the feature writes the files that people read.
 
-use crate::model::{Record, Verdict};
+use crate::model::{NodeInfo, Record, Verdict};
 use crate::store::{RunFolder, StoreError};
 
 pub(super) struct RecordFile;
@@ -18,6 +18,10 @@ impl RecordFile {
     pub(super) fn flush(&mut self) -> Result<(), String> {
         Ok(())
     }
+}
+
+pub(super) fn publish_nodes(_: &RunFolder, _: &[NodeInfo]) -> Result<(), StoreError> {
+    Ok(())
 }
 
 pub(super) fn publish_verdict(_: &RunFolder, _: &Verdict) -> Result<(), StoreError> {

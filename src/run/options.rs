@@ -9,10 +9,12 @@ use crate::store::Journal;
 /// nothing kept on disk.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// Nodes among which the host is divided; at least 1.
+    /// Nodes among which the host is divided; at least 1. In a run on ranks each rank is a node,
+    /// and this is of no account.
     pub nodes: u32,
-    /// Subclusters among which the nodes are divided; at least 1, at most one per node.
-    pub subclusters: u32,
+    /// Subclusters among which the nodes are divided; at least 1, at most one per node. One for
+    /// each host if not said.
+    pub subclusters: Option<u32>,
     /// The folder of the run: journal, records, verdict. Without it a run cannot be resumed.
     pub folder: Option<PathBuf>,
     /// Write down all that goes into the machines, for a replay. Needs a folder.
@@ -31,7 +33,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             nodes: 1,
-            subclusters: 1,
+            subclusters: None,
             folder: None,
             record: false,
             resources: Vec::new(),

@@ -3,36 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::model::{
-    CoreId, ExitCode, PeerId, Record, ResourceId, Resources, Span, State, SubclusterId, TaskId,
-    Value, Verdict,
-};
-
-/// A node of a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NodeInfo {
-    /// The node.
-    pub node: PeerId,
-    /// Its subcluster.
-    pub subcluster: SubclusterId,
-    /// The name of its host.
-    pub host: String,
-    /// Its cores; nodes of one host may share some.
-    pub cores: Vec<CoreId>,
-    /// Whether its workers are bound to its cores: it shares them with no other, and they are
-    /// this machine's.
-    pub pinned: bool,
-    /// What it has for tasks.
-    pub capacity: Resources,
-}
-
-impl NodeInfo {
-    /// How many cores it has for tasks.
-    #[must_use]
-    pub fn core_count(&self) -> u64 {
-        self.capacity.get(ResourceId::CORES).ceil()
-    }
-}
+use crate::model::{ExitCode, NodeInfo, Record, Span, State, TaskId, Value, Verdict};
 
 /// What came of a run.
 #[derive(Clone, Debug)]

@@ -1,7 +1,9 @@
 //! A run in virtual time.
 
-use super::{NodeInfo, Outcome, RunError, outcome};
-use crate::model::{CoreId, Cost, Graph, Job, PeerId, Platform, ResourceId, SubclusterId};
+use super::{Outcome, RunError, outcome};
+use crate::model::{
+    CoreId, Cost, Graph, Job, NodeInfo, PeerId, Platform, ResourceId, SubclusterId,
+};
 use crate::policy;
 use crate::sim::{SimConfig, Simulation, Stats};
 
@@ -51,6 +53,7 @@ fn nodes(platform: &Platform) -> Vec<NodeInfo> {
             node: PeerId(i),
             subcluster: SubclusterId(subcluster as u32),
             host: node.name.clone(),
+            pid: 0,
             cores: (0..cores).map(CoreId).collect(),
             pinned: true,
             capacity: node.capacity.clone(),

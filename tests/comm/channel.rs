@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use evenkeel::comm::channel::{ChannelTransport, QUEUE_BYTES, QUEUE_FRAMES, network};
-use evenkeel::comm::{Incoming, Transport};
+use evenkeel::comm::channel::{ChannelTransport, network};
+use evenkeel::comm::{Incoming, QUEUE_BYTES, QUEUE_FRAMES, Transport};
 use evenkeel::model::PeerId;
 use proptest::prelude::*;
 

@@ -15,7 +15,7 @@ use evenkeel::run::{Options, run};
 use jobs::reduction;
 
 pub(crate) fn options(nodes: u32, subclusters: u32) -> Options {
-    Options { nodes, subclusters, ..Options::default() }
+    Options { nodes, subclusters: Some(subclusters), ..Options::default() }
 }
 
 #[test]

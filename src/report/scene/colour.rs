@@ -1,7 +1,7 @@
 //! Colours in a terminal, and the lines that they are put on.
 
 /// Red, green and blue.
-pub type Rgb = [u8; 3];
+pub(super) type Rgb = [u8; 3];
 
 /// Which colours a terminal takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

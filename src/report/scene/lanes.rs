@@ -1,7 +1,7 @@
 //! A lane for each node: when it was busy, how many tiles it made, and how it ended.
 
 use super::colour::{Colours, Line, RED, of_node};
-use crate::model::{PeerId, Record, Span, State, SubclusterId, Time};
+use crate::model::{NodeInfo, PeerId, Record, Span, State, SubclusterId, Time};
 
 /// What stands for how busy a node was in the time of one character.
 const BUSY: [&str; 5] = [" ", "░", "▒", "▓", "█"];
@@ -15,8 +15,7 @@ pub(super) struct Lane {
     /// When attempts ran on it.
     spells: Vec<(Time, Time)>,
     pub(super) tiles: u64,
-    pub(super) lost: u64,
-    pub(super) killed: Option<Time>,
+    pub(super) killed: bool,
 }
 
 /// What surrounds the bars of all lanes.
@@ -28,19 +27,21 @@ pub(super) struct Frame {
 }
 
 impl Lane {
-    pub(super) fn new(node: PeerId, subcluster: SubclusterId, cores: usize) -> Lane {
-        let spells = Vec::new();
-        Lane { node, subcluster, cores, spells, tiles: 0, lost: 0, killed: None }
+    pub(super) fn new(info: &NodeInfo) -> Lane {
+        Lane {
+            node: info.node,
+            subcluster: info.subcluster,
+            cores: info.cores.len().max(1),
+            spells: Vec::new(),
+            tiles: 0,
+            killed: false,
+        }
     }
 
     pub(super) fn hear(&mut self, record: &Record, is_tile: bool) {
-        match (record.state, record.start, record.end) {
-            (State::Done, start, end) => {
-                self.tiles += u64::from(is_tile);
-                self.spells.extend(start.zip(end));
-            }
-            (State::Lost, ..) => self.lost += 1,
-            _ => {}
+        if record.state == State::Done {
+            self.tiles += u64::from(is_tile);
+            self.spells.extend(record.start.zip(record.end));
         }
     }
 
@@ -53,7 +54,7 @@ impl Lane {
         let tail = format!("{:>5} tiles", self.tiles);
         let room = line.room().saturating_sub(tail.len());
         line.put(&self.bar(room, frame.span), ink, None);
-        if self.killed.is_some() {
+        if self.killed {
             line.put(" ✗ killed", Some(RED), None);
         }
         let gap = line.room().saturating_sub(tail.len());

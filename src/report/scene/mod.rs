@@ -14,7 +14,7 @@ pub use mosaic::Mosaic;
 
 use super::Progress;
 use super::table::clip;
-use crate::model::{Counts, PeerId, Record, Span, State, SubclusterId, Time};
+use crate::model::{Counts, NodeInfo, PeerId, Record, Span, State, Time};
 use lanes::{Frame, Lane};
 
 /// What is to be seen of a run.
@@ -29,25 +29,19 @@ pub struct Scene {
     now: Time,
 }
 
-/// A node that has a lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seat {
-    /// The node.
-    pub node: PeerId,
-    /// Its subcluster.
-    pub subcluster: SubclusterId,
-    /// How many cores it has.
-    pub cores: usize,
-}
-
 impl Scene {
     /// The scene before a run of so many `tasks`, which is foretold to take so long.
     #[must_use]
-    pub fn new(title: &str, seats: &[Seat], mosaic: Mosaic, tasks: u64, foretold: Span) -> Scene {
-        let lane = |seat: &Seat| Lane::new(seat.node, seat.subcluster, seat.cores);
+    pub fn new(
+        title: &str,
+        nodes: &[NodeInfo],
+        mosaic: Mosaic,
+        tasks: u64,
+        foretold: Span,
+    ) -> Scene {
         Scene {
             title: title.to_owned(),
-            lanes: seats.iter().map(lane).collect(),
+            lanes: nodes.iter().map(Lane::new).collect(),
             mosaic,
             counts: Counts { tasks, ..Counts::default() },
             foretold,
@@ -73,10 +67,7 @@ impl Scene {
 
     /// A node was killed on purpose.
     pub fn killed(&mut self, node: PeerId) {
-        let now = self.now;
-        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.node == node) {
-            lane.killed = Some(now);
-        }
+        self.lanes.iter_mut().filter(|lane| lane.node == node).for_each(|lane| lane.killed = true);
     }
 
     /// What became of the tasks so far.

@@ -107,6 +107,7 @@ impl Mosaic {
                 }
                 match seen.map(colour) {
                     [None, None] => line.plain(" "),
+                    [above, below] if above == below => line.put("█", above, None),
                     [None, below] => line.put("▄", below, None),
                     [above, below] => line.put("▀", above, below),
                 }

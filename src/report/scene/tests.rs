@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::model::{Attempt, AttemptKey, JobId, Place, TaskId, Value};
+use crate::model::{Attempt, AttemptKey, JobId, Place, SubclusterId, TaskId, Value};
 
 /// A picture of 6 times 4 tiles, each of 4 times 4 pixels that get lighter to the right.
 fn scene() -> Scene {
