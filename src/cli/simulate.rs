@@ -5,11 +5,12 @@ use super::input::{self, Planned};
 use super::{Failure, show};
 use crate::exec::Registry;
 use crate::model::ExitCode;
-use crate::run;
+use crate::run::{self, Conditions};
 
 pub(super) fn simulate(args: &SimulateArgs, registry: &Registry) -> Result<ExitCode, Failure> {
     let Planned { job, platform, .. } = input::planned(&args.input, registry)?;
-    let (outcome, _) = run::simulate(job, platform, args.seed)?;
+    let conditions = Conditions { seed: args.seed, ..Conditions::default() };
+    let (outcome, _) = run::simulate(job, platform, &conditions)?;
     show::show(&outcome, args.json);
     Ok(outcome.verdict.code)
 }

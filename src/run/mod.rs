@@ -54,7 +54,7 @@ pub use options::Options;
 pub use outcome::Outcome;
 pub use past::{Status, status};
 pub use ranks::World;
-pub use simulated::simulate;
+pub use simulated::{Conditions, simulate};
 
 use crate::exec::Registry;
 use crate::model::Job;
