@@ -11,6 +11,7 @@
 
 mod args;
 mod check;
+mod demo;
 mod input;
 mod plan;
 mod progress;
@@ -76,6 +77,7 @@ pub fn main(registry: Registry) -> process::ExitCode {
         Command::Topo(args) => topo::topo(&args),
         Command::Check(args) => check::check(&args, &registry),
         Command::Status(args) => status::status(&args),
+        Command::Demo(args) => demo::demo(&args, &registry),
         Command::Completions(args) => Ok(shell::completions(&args)),
         Command::Man(args) => shell::man(&args),
     };

@@ -91,10 +91,7 @@ fn start(
     input::check_nodes(&job, &locations, &nodes)?;
     let folder = match &args.run_dir {
         Some(folder) => folder.clone(),
-        None => new_folder(&job).map_err(|error| {
-            let message = format!("cannot make a folder for the run: {error}");
-            Failure::new(ExitCode::Infrastructure, message)
-        })?,
+        None => new_folder(&job)?,
     };
     complete(&mut options, args, Some(folder));
     let watcher = Watcher::new(job.tasks.len() as u64, 0);
@@ -134,8 +131,15 @@ fn complete(options: &mut Options, args: &RunArgs, folder: Option<PathBuf>) {
     options.wait_for_nodes = args.wait_for_nodes;
 }
 
-/// `evenkeel-runs/JOB-N` with the first N that is free.
-fn new_folder(job: &Job) -> io::Result<PathBuf> {
+/// Makes `evenkeel-runs/JOB-N` with the first N that is free.
+pub(super) fn new_folder(job: &Job) -> Result<PathBuf, Failure> {
+    make_folder(job).map_err(|error| {
+        let message = format!("cannot make a folder for the run: {error}");
+        Failure::new(ExitCode::Infrastructure, message)
+    })
+}
+
+fn make_folder(job: &Job) -> io::Result<PathBuf> {
     let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     let name: String = job.name.chars().take(60).map(plain).collect();
     let runs = Path::new("evenkeel-runs");

@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use crate::report::scene::Colours;
+
 /// A line for people, on standard error.
 pub(super) fn say(line: &str) {
     // Nobody is left to tell if even this fails.
@@ -23,6 +25,12 @@ pub(super) fn program() -> String {
     name.unwrap_or("evenkeel").to_owned()
 }
 
+/// How this program was called: what a shell finds it by.
+pub(super) fn call() -> String {
+    let call = std::env::args_os().next().map(std::path::PathBuf::from);
+    call.map_or_else(program, |call| path(&call))
+}
+
 /// Whether people watch standard error.
 pub(super) fn is_watched() -> bool {
     io::stderr().is_terminal()
@@ -34,6 +42,16 @@ pub(super) fn colour() -> bool {
     io::stdout().is_terminal() && !unwanted
 }
 
+/// Which colours standard output takes.
+pub(super) fn colours() -> Colours {
+    let any = |said: &str| ["truecolor", "24bit"].contains(&said);
+    match std::env::var("COLORTERM") {
+        _ if !colour() => Colours::None,
+        Ok(said) if any(&said) => Colours::Any,
+        _ => Colours::Indexed,
+    }
+}
+
 /// Columns for a table: those of the terminal, or what `COLUMNS` says. What goes to a file or
 /// to another program is not cut off.
 pub(super) fn width() -> usize {
@@ -43,8 +61,20 @@ pub(super) fn width() -> usize {
 
 /// How wide the terminal behind `stream` is, if there is one and it says.
 pub(super) fn columns(stream: impl AsFd) -> Option<usize> {
+    size_of(stream).map(|(columns, _)| columns)
+}
+
+/// How many columns and lines the terminal behind standard output has, if there is one that can
+/// be drawn on.
+pub(super) fn size() -> Option<(usize, usize)> {
+    let is_dumb = std::env::var_os("TERM").is_none_or(|name| name.is_empty() || name == "dumb");
+    size_of(io::stdout()).filter(|_| !is_dumb)
+}
+
+fn size_of(stream: impl AsFd) -> Option<(usize, usize)> {
     let size = rustix::termios::tcgetwinsize(stream).ok()?;
-    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+    let (columns, lines) = (usize::from(size.ws_col), usize::from(size.ws_row));
+    (columns > 0).then_some((columns, lines))
 }
 
 /// `path` as people would write it: from the working directory if it lies below it.
