@@ -134,11 +134,9 @@ impl Demo {
         let (s, cores) = (if subclusters == 1 { "" } else { "s" }, self.host.workers());
         let cores = cores.min(self.nodes.len());
         format!(
-            "{} tiles of the Mandelbrot set on {} nodes in {subclusters} subcluster{s}, {cores} cores; \
-             foretold {}",
+            "{} tiles of the Mandelbrot set on {} nodes in {subclusters} subcluster{s}, {cores} cores",
             self.picture.tiles(),
             self.nodes.len(),
-            self.foretold
         )
     }
 

@@ -14,7 +14,7 @@ const MAX_PIXELS: u64 = 240;
 /// The pixels along a side by which the cost of a tile is estimated, and the iterations after
 /// which one of them is taken to go on to the limit.
 const SAMPLES: u64 = 4;
-const SAMPLE_LIMIT: u64 = 4096;
+const SAMPLE_LIMIT: u64 = 1 << 14;
 
 /// A square tile of a picture of the set.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -179,7 +179,7 @@ mod tests {
             let numbers = [("x", x), ("y", -0.05), ("size", 0.1), ("pixels", 8.0)];
             let mut args: Vec<(String, Value)> =
                 numbers.map(|(name, x)| (name.to_owned(), x.into())).into();
-            args.push(("limit".to_owned(), 10_000.into()));
+            args.push(("limit".to_owned(), 100_000.into()));
             estimate(&Value::Map(args)).unwrap()
         };
         // All of one goes to the limit, and of the other none goes beyond a few steps.

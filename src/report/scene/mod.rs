@@ -12,7 +12,6 @@ mod tests;
 pub use colour::Colours;
 pub use mosaic::Mosaic;
 
-use super::Progress;
 use super::table::clip;
 use crate::model::{Counts, NodeInfo, PeerId, Record, Span, State, Time};
 use lanes::{Frame, Lane};
@@ -86,11 +85,18 @@ impl Scene {
         let room = height.saturating_sub(lines.len() + 1);
         let place = |node| self.lanes.iter().position(|lane| lane.node == node).unwrap_or(0);
         lines.extend(self.mosaic.lines(width, room, colours, place));
-        let elapsed = self.now.since(Time::ZERO);
-        let progress = Progress { counts: self.counts, before: 0, elapsed };
-        lines.push(progress.line(width));
+        lines.push(clip(&self.progress(), width));
         lines.truncate(height);
         lines
+    }
+
+    /// How far it is. How much is left cannot be told from how much is done: the tasks that
+    /// take longest come first.
+    fn progress(&self) -> String {
+        let Counts { tasks, done, lost, .. } = self.counts;
+        let elapsed = self.now.since(Time::ZERO);
+        let lost = if lost > 0 { format!(", {lost} lost and repeated") } else { String::new() };
+        format!("{done} of {tasks} tasks done{lost}, {elapsed} of {} foretold", self.foretold)
     }
 
     /// The first `shown` lanes.

@@ -7,7 +7,9 @@ use crate::model::{PeerId, Record, State, TaskId, Value};
 use crate::report::palette::{lightness, palette};
 
 /// How light the darkest pixel of a tile that is there is: not as dark as one that is not.
-const FLOOR: f64 = 0.22;
+const FLOOR: f64 = 0.28;
+/// How light what is black in the picture is: here it shows best who computed it.
+const INSIDE: f64 = 0.9;
 /// What stands for light where there is no colour.
 const SHADES: [&str; 5] = ["·", "░", "▒", "▓", "█"];
 
@@ -53,7 +55,8 @@ impl Mosaic {
         let rows = count(|(_, row)| *row).map_or(0, |last| last + 1);
         let tiles = vec![Tile::Open; columns * rows];
         let palette = palette();
-        let light = std::array::from_fn(|shade| lightness(palette[shade]));
+        let of_shade = |shade: usize| if shade == 0 { INSIDE } else { lightness(palette[shade]) };
+        let light = std::array::from_fn(of_shade);
         Mosaic { columns, rows, side, places, tiles, light }
     }
 
