@@ -9,7 +9,7 @@ use super::args::RunArgs;
 use super::progress::Watcher;
 use super::{Failure, input, show, terminal};
 use crate::exec::Registry;
-use crate::host::{Signal, Signals};
+use crate::host::{self, LauncherKind, Signal, Signals};
 use crate::live::Notice;
 use crate::model::{Counts, ExitCode, Job};
 use crate::run::{self, Options, Run, RunError, World};
@@ -45,11 +45,21 @@ fn lead(world: Option<World>, args: &RunArgs, registry: &Registry) -> Result<Exi
         (None, None) => return Err(Failure::bad_input("a job file is needed")),
     };
     let (handle, teller) = (run.handle(), Arc::clone(&watcher));
+    let launcher = host::launcher(|name| std::env::var(name).ok());
+    // Whatever it was asked to end by, it ends its ranks by this signal, and a second later by
+    // SIGKILL.
+    let is_short = launcher.is_some_and(|launcher| launcher.kind == LauncherKind::OpenMpi);
     let _signals = on_signal(move |signal| {
-        teller.say(&format!(
-            "{signal:?}: finishing what runs, starting nothing more; once more to stop at once"
-        ));
+        let at_once = is_short && signal == Signal::Terminate;
+        let what = match at_once {
+            true => "stopping at once, as the launcher would in a second",
+            false => "finishing what runs, starting nothing more; once more to stop at once",
+        };
+        teller.say(&format!("{signal:?}: {what}"));
         handle.interrupt();
+        if at_once {
+            handle.interrupt();
+        }
     })?;
     let outcome = run.wait()?;
     watcher.finish();

@@ -157,8 +157,9 @@ impl<T: Transport> Driver<T> {
         self
     }
 
-    /// Runs until the process is not needed any more. Everything that it runs is ended then.
-    pub fn drive(mut self) -> Ended {
+    /// Runs until the process is not needed any more. Everything that it runs is ended then. The
+    /// transport comes back: dropping it is the last that others hear of this process.
+    pub fn drive(mut self) -> (Ended, T) {
         while self.ended.is_none() {
             self.take_what_is_there();
             if self.ended.is_none() {
@@ -175,7 +176,7 @@ impl<T: Transport> Driver<T> {
         if let Some(Err(error)) = self.journal.take().map(Journal::close) {
             (self.notify)(Notice::Note(format!("the journal: {error}")));
         }
-        self.ended.unwrap_or(Ended::Left)
+        (self.ended.unwrap_or(Ended::Left), self.transport)
     }
 
     /// Takes in what is at hand, up to a burst, so that what it causes is sent together.

@@ -24,13 +24,17 @@ use crate::store::{Journal, RunFolder};
 /// A run that goes on. Dropping it kills it, as a crash would.
 pub struct Run {
     controls: Vec<Control>,
-    threads: Vec<JoinHandle<Ended>>,
+    threads: Vec<JoinHandle<Left>>,
     collector: Arc<Collector>,
     nodes: Vec<NodeInfo>,
     name: String,
     graph: Graph,
     folder: Option<RunFolder>,
 }
+
+/// What a process leaves when it has ended: how it did, and, if it had the verdict, its end of the
+/// network. Leaving that may take a while, and comes after the verdict is written down.
+type Left = (Ended, Option<Box<dyn Transport>>);
 
 /// Reaches a run from other threads, a signal handler's among them. After the run has ended it
 /// does nothing. Single nodes are reached where they are threads of this process.
@@ -219,7 +223,7 @@ impl Run {
     /// If the master was killed, or the verdict cannot be written.
     pub fn wait(mut self) -> Result<Outcome, RunError> {
         let mut threads = std::mem::take(&mut self.threads).into_iter();
-        let ended = threads.next().map(join);
+        let (ended, _network) = threads.next().map(join).unzip();
         // What is left of the others after the master's end has no purpose any more.
         self.kill_all();
         threads.for_each(|thread| drop(join(thread)));
@@ -255,7 +259,7 @@ impl Drop for Run {
     }
 }
 
-fn join(thread: JoinHandle<Ended>) -> Ended {
+fn join(thread: JoinHandle<Left>) -> Left {
     // A panic in the loop is a bug of ours: it goes on in who waits.
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
@@ -274,7 +278,7 @@ struct Starting<'a> {
 }
 
 /// A process that is ready to run on a thread of its own.
-type Ready = Box<dyn FnOnce() -> Ended + Send>;
+type Ready = Box<dyn FnOnce() -> Left + Send>;
 
 impl Starting<'_> {
     fn go(
@@ -360,7 +364,12 @@ impl Starting<'_> {
         let notify = Arc::new(move |notice| listener.hear(notice));
         let driver = crew.driver(transport, (control.clone(), inbox), notify)?;
         let driver = driver.with_journal(journal);
-        Ok((control, Box::new(move || driver.drive())))
+        let ready = move || {
+            let (ended, transport) = driver.drive();
+            let is_verdict = matches!(ended, Ended::Finished(_));
+            (ended, is_verdict.then(|| Box::new(transport) as Box<dyn Transport>))
+        };
+        Ok((control, Box::new(ready)))
     }
 
     fn seat(&self, i: usize) -> Seat {

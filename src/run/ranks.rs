@@ -157,7 +157,7 @@ impl World {
         };
         let notify = Arc::new(move |notice: Notice| watch(&notice));
         let driver = crew.driver(self.transport, (control, inbox), notify)?;
-        match driver.drive() {
+        match driver.drive().0 {
             Ended::Killed if went.get() == Some(&Farewell::Unsaid) => {
                 Err(RunError::MasterDied { node: me })
             }

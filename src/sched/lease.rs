@@ -66,6 +66,8 @@ pub(super) struct Attachment {
     at: usize,
     lease: Span,
     state: State,
+    /// Since when it has looked for a parent, if it has none.
+    seeking: Option<Time>,
     clock: MasterClock,
 }
 
@@ -100,7 +102,14 @@ impl Attachment {
     #[must_use]
     pub(super) fn new(candidates: Vec<PeerId>, lease: Span) -> Attachment {
         assert!(!candidates.is_empty(), "a child has at least one parent to try");
-        Attachment { candidates, at: 0, lease, state: State::New, clock: MasterClock::default() }
+        Attachment {
+            candidates,
+            at: 0,
+            lease,
+            state: State::New,
+            seeking: None,
+            clock: MasterClock::default(),
+        }
     }
 
     /// To a parent in the same process.
@@ -127,6 +136,7 @@ impl Attachment {
     pub(super) fn greet(&mut self, now: Time) {
         if self.state != State::Local {
             self.state = State::Greeting { until: now + self.lease };
+            self.seeking.get_or_insert(now);
         }
     }
 
@@ -134,6 +144,7 @@ impl Attachment {
     pub(super) fn detach(&mut self) {
         if self.state != State::Local {
             self.state = State::New;
+            self.seeking = None;
         }
     }
 
@@ -159,6 +170,13 @@ impl Attachment {
         let often = margin(self.lease).max(self.lease.min(renewal.lease));
         let ask = renewal.asked + Span(often.0 / ASKS);
         self.state = State::Attached { until, ask };
+        self.seeking = None;
+    }
+
+    /// Since when it has looked for a parent in vain; nothing if it has one, or wants none.
+    #[must_use]
+    pub(super) fn seeking_since(&self) -> Option<Time> {
+        self.seeking
     }
 
     /// Whether the parent has accepted this child.

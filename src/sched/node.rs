@@ -62,6 +62,10 @@ impl Node {
         Address { peer: self.parent.parent(), role: Role::SubMaster }
     }
 
+    pub(super) fn seeking_since(&self) -> Option<Time> {
+        self.parent.seeking_since()
+    }
+
     pub(super) fn deadline(&self) -> Option<Time> {
         self.parent.deadline()
     }

@@ -83,12 +83,24 @@ impl Process {
         for peer in silent {
             self.sessions.entry(peer).or_default().fence();
         }
-        if lapsed {
+        if lapsed && self.is_forsaken(cx.now) {
+            let wait = self.seat.wait_for_nodes;
+            cx.note(format!("{} has found no master for {wait} and leaves", self.seat.peer));
+            cx.actions.push(Action::Leave);
+        } else if lapsed {
             cx.note(format!("{} has lost its parent and starts afresh", self.seat.peer));
             let sessions = &self.sessions;
             self.node.turn(|peer| sessions.get(&peer).is_some_and(Uplink::is_up));
             self.restart(cx);
         }
+    }
+
+    /// Whether it has looked for a parent for as long as the master would wait for nodes: whoever
+    /// takes the run up again starts processes anew.
+    fn is_forsaken(&self, now: Time) -> bool {
+        let of_sub_master = self.sub_master.as_ref().and_then(SubMaster::seeking_since);
+        let since = of_sub_master.or(self.node.seeking_since());
+        since.is_some_and(|since| since + self.seat.wait_for_nodes <= now)
     }
 
     /// Becomes a new incarnation: whatever it did, and whatever others sent to the old one, is

@@ -54,6 +54,10 @@ impl SubMaster {
         Address { peer: self.parent.parent(), role: Role::Master }
     }
 
+    pub(super) fn seeking_since(&self) -> Option<Time> {
+        self.parent.seeking_since()
+    }
+
     pub(super) fn deadline(&self) -> Option<Time> {
         let times = [self.parent.deadline(), self.leases.next(), self.work.next_recall()];
         times.into_iter().flatten().min()

@@ -41,6 +41,18 @@ fn the_nodes_of_a_dead_sub_master_attach_to_the_masters() {
 }
 
 #[test]
+fn who_finds_no_master_for_long_leaves_and_not_before() {
+    let mut story = Story::of(&[&[1], &[1, 1]]).job(wide(20));
+    story.run_until(|s| s.count(State::Done) == 3);
+    story.kill(node(0));
+    story.pass(Span(PATIENCE.0 / 2));
+    assert_eq!((story.left.len(), story.running.len()), (0, 0), "{:?}", story.notes);
+    story.pass(PATIENCE);
+    assert_eq!(story.left, [node(1), node(2)].into());
+    assert!(story.notes.iter().any(|note| note.contains("found no master for")));
+}
+
+#[test]
 fn a_hung_node_that_wakes_starts_clean_and_its_late_endings_are_dropped() {
     let mut story = Story::of(&[&[1], &[1, 1]]).job(wide(20));
     story.run_until(|s| s.count(State::Done) == 5);

@@ -3,7 +3,7 @@
 //! After the start only point-to-point messages are used, and none of them is waited for: MPI
 //! says nothing of a rank that died, and a call that waits for one waits for ever. One thread
 //! makes all calls. It sleeps in a single `poll`, since a thread that spins takes a core from
-//! the tasks; who sends to it rings a [doorbell](doorbell).
+//! the tasks; who sends to it rings a doorbell.
 
 mod call;
 mod connection;

@@ -1,9 +1,7 @@
 //! How a world begins: the only collective calls are made here.
 
-use std::net::Ipv4Addr;
-
 use super::call::{Communicator, Initialised, MpiError, initialise};
-use super::doorbell::Hung;
+use super::doorbell::{Card, Hung};
 use super::part;
 use super::transport::MpiTransport;
 use super::whereabouts::Place;
@@ -25,19 +23,14 @@ pub fn start() -> Result<MpiTransport, MpiError> {
     let places: Vec<Place> = exchange(&comm, &here, size)?;
     let is_one_host = places.iter().all(|place| place.shares_network_with(&here));
     let hung = Hung::up(!is_one_host).map_err(|error| doorbell(&error))?;
-    let card = hung.card().map_err(|error| doorbell(&error))?;
-    let addresses = card.1.iter().map(|ip| ip.to_bits()).take(16).collect::<Vec<u32>>();
-    let cards: Vec<(u16, Vec<u32>)> = exchange(&comm, &(card.0, addresses), size)?;
+    let cards: Vec<Card> = exchange(&comm, &hung.card().map_err(|error| doorbell(&error))?, size)?;
     let watched = places.iter().map(|place| place.watch(&here)).collect();
-    let bells: Vec<(Place, u16, Vec<Ipv4Addr>)> = places
-        .into_iter()
-        .zip(cards)
-        .map(|(place, (port, ips))| {
-            (place, port, ips.into_iter().map(Ipv4Addr::from_bits).collect())
-        })
-        .collect();
-    let doorbell = hung.among(&here, &bells).map_err(|error| doorbell(&error))?;
-    Ok(MpiTransport::new(comm, me, doorbell, watched))
+    let others: Vec<(Place, Card)> = places.into_iter().zip(cards).collect();
+    let bells = hung.among(&here, &others).map_err(|error| doorbell(&error))?;
+    // When all have said that they know this bell, it need not be found any more.
+    exchange(&comm, &(), size)?;
+    drop(hung);
+    Ok(MpiTransport::new(comm, me, bells, watched))
 }
 
 fn doorbell(error: &std::io::Error) -> MpiError {
@@ -51,7 +44,7 @@ fn exchange<T: Wire>(comm: &Communicator, mine: &T, size: usize) -> Result<Vec<T
     let lengths = comm.all_gather(&(card.len() as u64).to_le_bytes(), size)?;
     let (lengths, _) = lengths.as_chunks::<LENGTH>();
     let lengths: Vec<usize> = lengths.iter().map(|l| u64::from_le_bytes(*l) as usize).collect();
-    let longest = lengths.iter().copied().max().unwrap_or(0);
+    let longest = lengths.iter().copied().max().unwrap_or(0).max(1);
     card.resize(longest, 0);
     let all = comm.all_gather(&card, size)?;
     let said = all.chunks_exact(longest).zip(lengths).map(|(card, length)| {
