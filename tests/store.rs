@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use evenkeel::model::{Epoch, Span};
-use evenkeel::store::{Commit, Journal, Recovered, RunFolder, StoreError};
+use evenkeel::store::{Commit, Journal, LAUNCHER_LOG, Recovered, RunFolder, StoreError};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 const FOREVER: Span = Span::from_secs(1000);
@@ -186,6 +186,20 @@ fn a_run_is_not_put_where_something_else_is() {
     assert!(matches!(RunFolder::open(&new), Err(StoreError::Owned { .. })));
     drop(folder);
     RunFolder::open(&new).unwrap();
+}
+
+#[test]
+fn whether_a_run_could_go_somewhere_is_seen_from_outside() {
+    let root = tempfile::tempdir().unwrap();
+    let new = root.path().join("new");
+    RunFolder::check_vacant(&new).unwrap();
+    assert!(!new.exists());
+    fs::create_dir(&new).unwrap();
+    fs::write(new.join(LAUNCHER_LOG), "what a launcher said before the run began").unwrap();
+    RunFolder::check_vacant(&new).unwrap();
+    assert!(matches!(RunFolder::check_vacant(root.path()), Err(StoreError::NotEmpty(_))));
+    three_groups(&new);
+    assert!(matches!(RunFolder::check_vacant(&new), Err(StoreError::HoldsRun(_))));
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! What can be said on the command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::launcher;
+use super::terminal::Screen;
 use crate::model::{Amount, Span};
 use crate::spec;
 
@@ -33,6 +36,17 @@ Examples:
 
 Ctrl-C finishes what runs and leaves a run that can be resumed; a second one stops at once.")]
     Run(RunArgs),
+    /// Run a job over the ranks of an MPI launcher: Open MPI's, MPICH's or Slurm's
+    #[command(after_help = "\
+Examples:
+  evenkeel launch -n 4 run job.toml           four ranks on this host, or in this allocation
+  evenkeel launch -n 64 --hosts n1:32,n2:32 run job.toml --subclusters 2
+  evenkeel launch -n 4 run --resume evenkeel-runs/job-1
+
+The exit code is that of the run, and 3 if the run came to no verdict. What the launcher prints
+goes to launcher.log in the folder of the run. Ctrl-C finishes what runs and leaves a run that
+can be resumed; a second one ends the launcher.")]
+    Launch(LaunchArgs),
     /// Work out a static schedule of a job on a platform (HEFT)
     #[command(after_help = "\
 Examples:
@@ -120,6 +134,33 @@ pub(super) struct RunArgs {
     /// Print the outcome as JSON
     #[arg(long)]
     pub(super) json: bool,
+    /// Speak through a launcher to `evenkeel launch`, which has such a screen
+    #[arg(long, value_name = "SCREEN", hide = true)]
+    pub(super) launched: Option<Screen>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct LaunchArgs {
+    /// How many ranks to start
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) ranks: u32,
+    /// The hosts to start them on, each with its number of ranks if the launcher is to know
+    #[arg(long, value_name = "HOST[:N],...", value_delimiter = ',', value_parser = host)]
+    pub(super) hosts: Vec<String>,
+    /// A file with the hosts, in the form that the launcher reads
+    #[arg(long, value_name = "FILE", conflicts_with = "hosts")]
+    pub(super) hostfile: Option<PathBuf>,
+    /// The launcher [default: that of the MPI which this program is linked with]
+    #[arg(long, value_enum, value_name = "LAUNCHER")]
+    pub(super) launcher: Option<launcher::Name>,
+    /// What to start: `run` and its arguments
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_names = ["run", "ARGUMENTS"]
+    )]
+    pub(super) run: Vec<OsString>,
 }
 
 /// How a host is divided.
@@ -252,6 +293,15 @@ fn lease(text: &str) -> Result<Span, String> {
     let lease = duration(text)?;
     let fits = lease >= Span::from_millis(100);
     if fits { Ok(lease) } else { Err("a lease of less than 100 ms cannot be kept".to_owned()) }
+}
+
+fn host(text: &str) -> Result<String, String> {
+    let (name, ranks) = text.split_once(':').unwrap_or((text, "1"));
+    if name.is_empty() || name.starts_with('-') {
+        return Err("it must read HOST or HOST:N".to_owned());
+    }
+    let fits = ranks.parse().is_ok_and(|ranks: u32| ranks > 0);
+    if fits { Ok(text.to_owned()) } else { Err("N must be a whole number from 1".to_owned()) }
 }
 
 fn resource(text: &str) -> Result<(String, Amount), String> {

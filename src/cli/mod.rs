@@ -12,11 +12,16 @@
 mod args;
 mod check;
 mod demo;
+mod follow;
 mod input;
+mod launch;
+mod launcher;
+mod marked;
 mod plan;
 mod progress;
 mod replay;
 mod run;
+mod running;
 mod shell;
 mod show;
 mod simulate;
@@ -71,6 +76,7 @@ impl From<crate::run::RunError> for Failure {
 pub fn main(registry: Registry) -> process::ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(args) => run::run(&args, &registry),
+        Command::Launch(args) => launch::launch(&args),
         Command::Plan(args) => plan::plan(&args, &registry),
         Command::Simulate(args) => simulate::simulate(&args, &registry),
         Command::Replay(args) => replay::replay(&args),
@@ -91,6 +97,7 @@ pub fn main(registry: Registry) -> process::ExitCode {
         terminal::say(&format!("{prefix}{message}"));
         failure.code
     });
+    terminal::tell_exit_code(code);
     World::leave(code);
     process::ExitCode::from(code as u8)
 }

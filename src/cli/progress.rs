@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use super::terminal;
 use crate::host::Clock;
 use crate::live::Notice;
-use crate::model::{Counts, State, TaskId, Time};
+use crate::model::{Counts, Record, State, TaskId, Time};
 use crate::report::Progress;
 
 /// How often the line moves when no task ends.
@@ -33,6 +33,11 @@ struct Told {
 }
 
 impl Watcher {
+    /// For a run that is resumed with these counts.
+    pub(super) fn resumed(counts: Counts) -> Arc<Watcher> {
+        Watcher::new(counts.tasks, counts.done + counts.failed + counts.cancelled)
+    }
+
     /// For a job of so many tasks, of which so many ended before the run was resumed.
     pub(super) fn new(tasks: u64, before: u64) -> Arc<Watcher> {
         let counts = Counts { tasks, ..Counts::default() };
@@ -49,13 +54,22 @@ impl Watcher {
         match notice {
             Notice::Told => {}
             Notice::Note(text) => self.say(&format!("note: {text}")),
-            Notice::Record(record) => {
-                let counts = self.told.lock().hear(record.task, record.state);
-                // Unlocked: drawing the bar reads the same counts.
-                self.bar.set_length(counts.tasks);
-                self.bar.set_position(counts.done + counts.failed + counts.cancelled);
-            }
+            Notice::Record(record) => self.count(record),
         }
+    }
+
+    pub(super) fn count(&self, record: &Record) {
+        let counts = self.told.lock().hear(record.task, record.state);
+        // Unlocked: drawing the bar reads the same counts.
+        self.bar.set_length(counts.tasks);
+        self.bar.set_position(counts.done + counts.failed + counts.cancelled);
+    }
+
+    /// Forgets all that was counted, to count anew.
+    pub(super) fn forget(&self) {
+        let mut told = self.told.lock();
+        let counts = Counts { tasks: told.counts.tasks, ..Counts::default() };
+        *told = Told { counts, failed: BTreeSet::new() };
     }
 
     /// A line for people that stays, above the one that moves.

@@ -1,5 +1,6 @@
 //! `evenkeel run`.
 
+use std::env;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,18 +10,26 @@ use super::args::RunArgs;
 use super::progress::Watcher;
 use super::{Failure, input, show, terminal};
 use crate::exec::Registry;
-use crate::host::{self, LauncherKind, Signal, Signals};
+use crate::host::{self, LauncherKind, Signal, Signals, launcher};
 use crate::live::Notice;
-use crate::model::{Counts, ExitCode, Job};
+use crate::model::{ExitCode, Job};
 use crate::run::{self, Options, Run, RunError, World};
 use crate::spec::JobFile;
 
 pub(super) fn run(args: &RunArgs, registry: &Registry) -> Result<ExitCode, Failure> {
+    if let Some(screen) = args.launched.filter(|_| prints()) {
+        terminal::speak_through_launcher(screen);
+    }
     let world = if args.single { Ok(None) } else { World::of_launcher() };
     match world.map_err(told_once)? {
         Some(world) if !world.is_first() => serve(world, registry),
         world => lead(world, args, registry),
     }
+}
+
+/// Whether this is the rank that prints; any that was started alone is.
+fn prints() -> bool {
+    launcher(|name| env::var(name).ok()).is_none_or(|launcher| launcher.rank == 0)
 }
 
 /// What all processes of a launcher have to say, the first says for them.
@@ -99,11 +108,7 @@ fn start(
         None => run::local_nodes(&options, &job.resources)?,
     };
     input::check_nodes(&job, &locations, &nodes)?;
-    let folder = match &args.run_dir {
-        Some(folder) => folder.clone(),
-        None => new_folder(&job)?,
-    };
-    complete(&mut options, args, Some(folder));
+    complete(&mut options, args, Some(folder(args.run_dir.as_deref(), &job)?));
     let watcher = Watcher::new(job.tasks.len() as u64, 0);
     let listener = Arc::clone(&watcher);
     let watch = move |notice: &Notice| listener.hear(notice);
@@ -123,8 +128,7 @@ fn resume(
     let status = run::status(folder)?;
     let mut options = input::options(&args.nodes);
     complete(&mut options, args, Some(folder.to_owned()));
-    let Counts { tasks, done, failed, cancelled, .. } = status.counts;
-    let watcher = Watcher::new(tasks, done + failed + cancelled);
+    let watcher = Watcher::resumed(status.counts);
     let listener = Arc::clone(&watcher);
     let watch = move |notice: &Notice| listener.hear(notice);
     let run = match world {
@@ -141,15 +145,19 @@ fn complete(options: &mut Options, args: &RunArgs, folder: Option<PathBuf>) {
     options.wait_for_nodes = args.wait_for_nodes;
 }
 
-/// Makes `evenkeel-runs/JOB-N` with the first N that is free.
-pub(super) fn new_folder(job: &Job) -> Result<PathBuf, Failure> {
-    make_folder(job).map_err(|error| {
-        let message = format!("cannot make a folder for the run: {error}");
-        Failure::new(ExitCode::Infrastructure, message)
-    })
+/// The folder for a new run of `job`.
+pub(super) fn folder(run_dir: Option<&Path>, job: &Job) -> Result<PathBuf, Failure> {
+    match run_dir {
+        Some(folder) => Ok(folder.to_owned()),
+        None => new_folder(job).map_err(|error| {
+            let message = format!("cannot make a folder for the run: {error}");
+            Failure::new(ExitCode::Infrastructure, message)
+        }),
+    }
 }
 
-fn make_folder(job: &Job) -> io::Result<PathBuf> {
+/// `evenkeel-runs/JOB-N` with the first N that is free.
+fn new_folder(job: &Job) -> io::Result<PathBuf> {
     let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     let name: String = job.name.chars().take(60).map(plain).collect();
     let runs = Path::new("evenkeel-runs");

@@ -26,7 +26,8 @@ pub(super) fn show(outcome: &Outcome, json: bool) {
     if let Some(folder) = &outcome.folder {
         let folder = terminal::path(folder);
         terminal::print(&format!("records in {folder}"));
-        if outcome.verdict.code == ExitCode::Interrupted {
+        // Who launched the run says how it is launched again.
+        if outcome.verdict.code == ExitCode::Interrupted && !terminal::is_launched() {
             terminal::print(&format!("go on with: {} run --resume {folder}", terminal::program()));
         }
     }

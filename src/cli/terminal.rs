@@ -1,21 +1,92 @@
 //! What is printed, and how wide.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::str::FromStr;
+use std::sync::OnceLock;
 
+use super::marked;
+use crate::model::ExitCode;
 use crate::report::scene::Colours;
+
+/// Where what a launched run prints is shown in the end: not where this process runs.
+static SCREEN: OnceLock<Screen> = OnceLock::new();
+
+/// What the output of a command is shown on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Screen {
+    /// Columns for a table.
+    width: usize,
+    /// Whether it takes colour.
+    colour: bool,
+}
+
+impl Screen {
+    /// That of this process.
+    pub(super) fn here() -> Screen {
+        SCREEN.get().copied().unwrap_or_else(|| Screen { width: own_width(), colour: own_colour() })
+    }
+}
+
+impl fmt::Display for Screen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Screen { width, colour } = self;
+        write!(f, "{width}{}", if *colour { ",colour" } else { "" })
+    }
+}
+
+impl FromStr for Screen {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Screen, Self::Err> {
+        let (width, colour) = match text.strip_suffix(",colour") {
+            Some(width) => (width, true),
+            None => (text, false),
+        };
+        let width = width.parse().map_err(|_| "it must read WIDTH or WIDTH,colour")?;
+        Ok(Screen { width, colour })
+    }
+}
+
+/// From now on all that is printed goes through a launcher, marked, to be shown on `screen`.
+pub(super) fn speak_through_launcher(screen: Screen) {
+    // Only `main` calls this, once.
+    let _ = SCREEN.set(screen);
+}
+
+/// Whether what is printed goes through a launcher.
+pub(super) fn is_launched() -> bool {
+    SCREEN.get().is_some()
+}
 
 /// A line for people, on standard error.
 pub(super) fn say(line: &str) {
     // Nobody is left to tell if even this fails.
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = io::stderr().write_all(whole_lines(line).as_bytes());
 }
 
 /// The result of a command, on standard output. A reader that has gone away is no error.
 pub(super) fn print(text: &str) {
+    write_out(&whole_lines(text.trim_end_matches('\n')));
+}
+
+/// Lets who launched this run know how it ends: of the exit codes of ranks launchers make what
+/// they like.
+pub(super) fn tell_exit_code(code: ExitCode) {
+    if is_launched() {
+        write_out(&marked::end(code));
+    }
+}
+
+fn whole_lines(text: &str) -> String {
+    if is_launched() { marked::lines(text) } else { format!("{text}\n") }
+}
+
+fn write_out(text: &str) {
     let mut out = io::stdout().lock();
-    let _ = writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush());
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// What this program is called: a user's own has its own name.
@@ -36,10 +107,9 @@ pub(super) fn is_watched() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Whether standard output takes colour: a terminal, unless `NO_COLOR` is set.
+/// Whether standard output takes colour.
 pub(super) fn colour() -> bool {
-    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    io::stdout().is_terminal() && !unwanted
+    Screen::here().colour
 }
 
 /// Which colours standard output takes.
@@ -52,9 +122,21 @@ pub(super) fn colours() -> Colours {
     }
 }
 
-/// Columns for a table: those of the terminal, or what `COLUMNS` says. What goes to a file or
-/// to another program is not cut off.
+/// Columns for a table.
 pub(super) fn width() -> usize {
+    Screen::here().width
+}
+
+/// A terminal takes colour, unless `NO_COLOR` is set. What Open MPI gives its ranks is a terminal
+/// too, but one that nobody sees: it has no size.
+fn own_colour() -> bool {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    columns(io::stdout()).is_some() && !unwanted
+}
+
+/// The columns of the terminal, or what `COLUMNS` says. What goes to a file or to another
+/// program is not cut off.
+fn own_width() -> usize {
     let said = || std::env::var("COLUMNS").ok()?.parse().ok();
     columns(io::stdout()).or_else(said).unwrap_or(usize::MAX).max(40)
 }

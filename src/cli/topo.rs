@@ -1,10 +1,11 @@
 //! `evenkeel topo`.
 
+use std::env;
 use std::fmt::Write as _;
 
 use super::args::TopoArgs;
 use super::{Failure, terminal};
-use crate::host::Host;
+use crate::host::{self, Host};
 use crate::model::{Core, CoreId, ExitCode, NodeInfo, ResourceNames, Topology};
 use crate::run::{self, Options};
 
@@ -39,8 +40,12 @@ fn tree(host: &Host, nodes: &[NodeInfo]) -> String {
     if let Some(bytes) = host.memory {
         let _ = write!(text, "{}", memory(bytes));
     }
-    let _ = write!(text, "\nworkers: {}", host.workers());
+    let _ = write!(text, "\nworkers: {}\n{}", host.workers(), survival());
     text
+}
+
+fn survival() -> &'static str {
+    host::survival(|name| env::var(name).ok())
 }
 
 fn line(core: &Core, host: &Host, nodes: &[NodeInfo]) -> String {
@@ -82,6 +87,7 @@ fn json(host: &Host, nodes: &[NodeInfo]) -> String {
         "memory": host.memory,
         "cpu_quota": host.cpu_quota,
         "workers": host.workers(),
+        "survival": survival(),
         "topology": topology(&host.topology),
         "allowed": topology(&host.allowed),
         "nodes": nodes,

@@ -1,6 +1,9 @@
-//! What `/proc` says of a process.
+//! What `/proc` says of a process, and what ties one to the process that starts it.
 
 use std::fs;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 /// A process that lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +32,26 @@ impl Process {
         let started = fields.nth(15)?.parse().ok()?;
         (!matches!(state, "Z" | "X")).then_some(Process { parent, session, started })
     }
+}
+
+/// Has the kernel end what `command` starts, by SIGTERM, when the thread that starts it is gone,
+/// also if that was killed.
+pub fn ends_with_its_starter(command: &mut Command) {
+    let starter = rustix::process::getpid().as_raw_nonzero().get();
+    let tie = move || {
+        // SAFETY: system calls on integers.
+        let orphaned = unsafe {
+            if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) < 0 {
+                return Err(io::Error::last_os_error());
+            }
+            // The starter may have gone before the kernel was told.
+            libc::getppid() != starter
+        };
+        if orphaned { Err(io::Error::from_raw_os_error(libc::ESRCH)) } else { Ok(()) }
+    };
+    // SAFETY: between `fork` and `exec` it makes two system calls, and takes no lock and no
+    // memory.
+    unsafe { command.pre_exec(tie) };
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -171,6 +171,16 @@ pub enum ExitCode {
     Interrupted = 4,
 }
 
+impl ExitCode {
+    /// The exit code that is this number.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<ExitCode> {
+        use ExitCode::{BadInput, Done, Infrastructure, Interrupted, TaskFailed};
+        let codes = [Done, TaskFailed, BadInput, Infrastructure, Interrupted];
+        codes.into_iter().find(|code| *code as u8 == number)
+    }
+}
+
 /// The result of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {

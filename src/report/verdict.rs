@@ -41,7 +41,7 @@ pub fn verdict_from_json(text: &str) -> Result<Verdict, Unreadable> {
         return Err(unreadable(format!("it has version {version}, and this is for {known}")));
     }
     let form: Form = serde_json::from_str(text).map_err(broken)?;
-    let code = exit_code(form.exit_code)
+    let code = ExitCode::from_number(form.exit_code)
         .ok_or_else(|| unreadable(format!("no run ends with exit code {}", form.exit_code)))?;
     Ok(Verdict { code, reason: form.reason, counts: form.counts, elapsed: form.elapsed })
 }
@@ -65,10 +65,4 @@ pub(super) struct CountsForm {
     failed: u64,
     cancelled: u64,
     lost: u64,
-}
-
-fn exit_code(number: u8) -> Option<ExitCode> {
-    use ExitCode::{BadInput, Done, Infrastructure, Interrupted, TaskFailed};
-    let codes = [Done, TaskFailed, BadInput, Infrastructure, Interrupted];
-    codes.into_iter().find(|code| *code as u8 == number)
 }

@@ -1,9 +1,14 @@
 //! What people read in a run folder: `nodes.json`, `records.jsonl` and `verdict.json`.
 
+use std::fs;
+use std::path::Path;
+
 use crate::model::{NodeInfo, Record, Verdict};
 use crate::report;
 use crate::store::{Lines, RunFolder, StoreError};
 
+/// The file with the records, which can be followed while the run goes on.
+pub const RECORDS: &str = "records.jsonl";
 const VERDICT: &str = "verdict.json";
 
 /// `records.jsonl`: one line an attempt. It says nothing that the journal does not, and is
@@ -13,7 +18,7 @@ pub(super) struct RecordFile(Lines);
 impl RecordFile {
     /// Begins it, empty.
     pub(super) fn create(folder: &RunFolder) -> Result<RecordFile, StoreError> {
-        let mut lines = folder.lines("records.jsonl")?;
+        let mut lines = folder.lines(RECORDS)?;
         lines.truncate(0)?;
         Ok(RecordFile(lines))
     }
@@ -42,4 +47,11 @@ pub(super) fn publish_verdict(folder: &RunFolder, verdict: &Verdict) -> Result<(
 /// Takes the verdict of an earlier epoch back.
 pub(super) fn retract_verdict(folder: &RunFolder) -> Result<(), StoreError> {
     folder.retract(VERDICT)
+}
+
+/// The verdict that the run in `folder` published; nothing if there is none that can be read.
+#[must_use]
+pub fn verdict(folder: &Path) -> Option<Verdict> {
+    let text = fs::read_to_string(folder.join(VERDICT)).ok()?;
+    report::verdict_from_json(&text).ok()
 }

@@ -48,6 +48,8 @@ mod simulated;
 
 pub use error::RunError;
 pub use estimate::estimate;
+#[cfg(feature = "files")]
+pub use files::{RECORDS, verdict};
 pub use layout::local_nodes;
 pub use live::{NodeHandle, Run, RunHandle};
 pub use options::Options;

@@ -28,6 +28,12 @@ impl World {
         }
     }
 
+    /// Nothing.
+    #[must_use]
+    pub fn library() -> Option<String> {
+        None
+    }
+
     /// Whether this is the process that starts the run.
     #[must_use]
     pub fn is_first(&self) -> bool {

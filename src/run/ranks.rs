@@ -77,6 +77,13 @@ impl World {
         Ok(Some(world))
     }
 
+    /// What the MPI library that this program is linked with calls itself; nothing if there is
+    /// none.
+    #[must_use]
+    pub fn library() -> Option<String> {
+        Some(mpi::library())
+    }
+
     /// Whether this is the process that starts the run.
     #[must_use]
     pub fn is_first(&self) -> bool {

@@ -13,6 +13,10 @@ use crate::model::Epoch;
 /// The name of the journal in its folder.
 pub(super) const JOURNAL: &str = "journal";
 
+/// Where what the launcher of a run prints goes: the one file that may be in the folder before
+/// the run is.
+pub const LAUNCHER_LOG: &str = "launcher.log";
+
 /// The folder of a run, held by this process alone as long as this, or the
 /// [`Journal`](super::Journal) in it, lives.
 #[derive(Debug)]
@@ -52,6 +56,14 @@ impl RunFolder {
             return Err(StoreError::NoRun(path.to_owned()));
         }
         RunFolder::take(&absolute(path)?)
+    }
+
+    /// Sees that a new run could go into the folder `path`, and changes nothing.
+    ///
+    /// # Errors
+    /// If it holds a run or anything else, or cannot be read.
+    pub fn check_vacant(path: &Path) -> Result<(), StoreError> {
+        if path.exists() { check_vacant(path) } else { Ok(()) }
     }
 
     fn take(path: &Path) -> Result<RunFolder, StoreError> {
@@ -121,8 +133,8 @@ fn absolute(path: &Path) -> Result<PathBuf, StoreError> {
     path.canonicalize().map_err(StoreError::io("open", path))
 }
 
-/// An error unless `path` holds nothing, or only what an owner leaves that never came to
-/// write a journal.
+/// An error unless `path` holds nothing, or only what an owner that never came to write a
+/// journal and its launcher leave.
 fn check_vacant(path: &Path) -> Result<(), StoreError> {
     let read = StoreError::io("read", path);
     let mut names = match fs::read_dir(path) {
@@ -139,7 +151,7 @@ fn check_vacant(path: &Path) -> Result<(), StoreError> {
 }
 
 fn is_ours(name: &str) -> bool {
-    is_claim(name) || name == format!(".{JOURNAL}.new")
+    is_claim(name) || name == format!(".{JOURNAL}.new") || name == LAUNCHER_LOG
 }
 
 fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {

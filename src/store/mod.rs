@@ -15,7 +15,7 @@ mod lines;
 mod owner;
 
 pub use error::StoreError;
-pub use folder::RunFolder;
+pub use folder::{LAUNCHER_LOG, RunFolder};
 pub use format::{Recovered, TornTail};
 pub use journal::{Commit, Journal};
 pub use lines::Lines;

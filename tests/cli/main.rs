@@ -4,6 +4,7 @@
 
 mod crash;
 mod faults;
+mod launch;
 mod plan;
 mod random;
 mod readme;

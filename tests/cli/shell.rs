@@ -25,9 +25,18 @@ fn every_shell_gets_completions_that_know_the_commands() {
 fn every_command_has_a_manual_page_and_an_example() {
     let scratch = Scratch::new();
     scratch.run(&["man", "pages"]).expect(0);
-    for command in
-        ["run", "plan", "simulate", "replay", "topo", "check", "status", "completions", "man"]
-    {
+    for command in [
+        "run",
+        "launch",
+        "plan",
+        "simulate",
+        "replay",
+        "topo",
+        "check",
+        "status",
+        "completions",
+        "man",
+    ] {
         let page =
             fs::read_to_string(scratch.path(&format!("pages/evenkeel-{command}.1"))).unwrap();
         assert!(page.starts_with(".ie") && page.contains(".SH NAME"), "{page}");

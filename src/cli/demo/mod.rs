@@ -94,10 +94,7 @@ impl Demo {
         let nodes = local_nodes(&options, &picture.job.resources)?;
         let victim = if args.no_kill { None } else { victim(&nodes) };
         let foretold = foretell::foretell(&picture.job, &nodes, victim, LEASE)?;
-        let folder = match &args.run_dir {
-            Some(folder) => folder.clone(),
-            None => run::new_folder(&picture.job)?,
-        };
+        let folder = run::folder(args.run_dir.as_deref(), &picture.job)?;
         let file = beside(&folder)?;
         Ok(Demo {
             host,

@@ -15,11 +15,11 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 use rustix::process::{Signal, kill_process};
 
+use crate::host::sweep;
 use crate::model::{AttemptKey, Span, Time};
 
 use super::fork::{self, Handle, Setup};
 use super::outbox::Outbox;
-use super::sweep;
 use super::wire::{End, Inbox, Notice, Order, Program, Step};
 
 /// What became of a program.

@@ -7,7 +7,6 @@ mod outbox;
 mod process;
 mod scratch;
 mod spawn;
-mod sweep;
 mod tail;
 mod wire;
 

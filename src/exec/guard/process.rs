@@ -17,12 +17,12 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::host::Clock;
+use crate::host::sweep::{self, Child};
 use crate::model::{AttemptKey, Time};
 
 use super::outbox::Outbox;
 use super::scratch::Scratch;
 use super::spawn::Spawner;
-use super::sweep::{self, Child};
 use super::tail::Tail;
 use super::wire::{Cause, End, Inbox, Notice, Order, Program, Step};
 

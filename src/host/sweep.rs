@@ -1,11 +1,14 @@
-//! Finds and ends processes: children that have ended, orphans that were handed down to the
-//! guard, whatever is left of a dead guard's session.
+//! Finds and ends processes: children that have ended, orphans that were handed down to a
+//! process that takes them in, whatever is left of the session of a dead one.
+//!
+//! The guard calls these after a `fork` without `exec`: nothing here takes a lock or formats an
+//! error of the system.
 
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, getpid, kill_process};
 
-use crate::host::Process;
+use super::Process;
 use crate::model::Span;
 
 /// How long an end by SIGKILL may take before it is somebody else's matter: a process in an
@@ -15,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(1);
 
 /// What there is among the children of this process.
-pub(super) enum Child {
+pub(crate) enum Child {
     /// This one has ended and waits to be reaped.
     Ended(Pid),
     /// There are some, and all run.
@@ -26,15 +29,15 @@ pub(super) enum Child {
 
 /// What a process left when it was reaped.
 #[derive(Default)]
-pub(super) struct Used {
-    pub(super) status: i32,
+pub(crate) struct Used {
+    pub(crate) status: i32,
     /// In bytes.
-    pub(super) max_rss: u64,
-    pub(super) cpu: Span,
+    pub(crate) max_rss: u64,
+    pub(crate) cpu: Span,
 }
 
 /// Looks for a child that has ended, and leaves it as it is.
-pub(super) fn next_ended() -> Child {
+pub(crate) fn next_ended() -> Child {
     let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
     // SAFETY: a zeroed `siginfo_t` is valid, and `waitid` writes only to it.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
@@ -50,7 +53,7 @@ pub(super) fn next_ended() -> Child {
 }
 
 /// Reaps a child that has ended.
-pub(super) fn reap(pid: Pid) -> Used {
+pub(crate) fn reap(pid: Pid) -> Used {
     let mut status = 0;
     // SAFETY: a zeroed `rusage` is valid, and `wait4` writes only to it and to `status`.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
@@ -67,8 +70,22 @@ pub(super) fn reap(pid: Pid) -> Used {
     }
 }
 
+/// Reaps the children of this process as they end, and kills those that are left after `patience`:
+/// also what their deaths hand down, if this process takes orphans in.
+pub fn end_all_children(patience: Duration) {
+    let start = Instant::now();
+    loop {
+        match next_ended() {
+            Child::Ended(pid) => drop(reap(pid)),
+            Child::None => return,
+            Child::Running if start.elapsed() >= patience => return kill_all_children(),
+            Child::Running => std::thread::sleep(LOOK),
+        }
+    }
+}
+
 /// Kills and reaps all children of this process, and those that their deaths hand down to it.
-pub(super) fn kill_all_children() {
+pub(crate) fn kill_all_children() {
     let start = Instant::now();
     let mut killed = 0;
     loop {
@@ -91,14 +108,14 @@ pub(super) fn kill_all_children() {
 
 /// Kills the children of this process, and all processes of the session that it leads, and
 /// gives their number.
-pub(super) fn kill_children() -> usize {
+pub(crate) fn kill_children() -> usize {
     let me = getpid().as_raw_nonzero().get();
     kill_where(|process| process.session == me || process.parent == me)
 }
 
 /// Kills all processes of the session that `leader` led, until there are none. The leader is
 /// dead but not reaped, so that the session is still its own.
-pub(super) fn kill_session(leader: Pid) {
+pub(crate) fn kill_session(leader: Pid) {
     let session = leader.as_raw_nonzero().get();
     let start = Instant::now();
     while kill_where(|process| process.session == session) > 0 {
