@@ -71,6 +71,11 @@ impl Launcher {
         })
     }
 
+    /// Whether ranks live on when another dies.
+    pub(super) fn outlives_ranks(&self) -> bool {
+        self.kind != Kind::Hydra
+    }
+
     /// Its command line up to the program that it starts.
     pub(super) fn command(&self, args: &LaunchArgs) -> Result<Command, Failure> {
         let mut command = Command::new(&self.program);

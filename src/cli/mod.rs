@@ -40,6 +40,7 @@ use crate::run::World;
 use args::{Arguments, Command};
 
 /// Why a command ended without doing what it should.
+#[derive(Debug)]
 struct Failure {
     code: ExitCode,
     message: String,

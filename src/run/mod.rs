@@ -49,7 +49,7 @@ mod simulated;
 pub use error::RunError;
 pub use estimate::estimate;
 #[cfg(feature = "files")]
-pub use files::{RECORDS, verdict};
+pub use files::{RECORDS, nodes, verdict};
 pub use layout::local_nodes;
 pub use live::{NodeHandle, Run, RunHandle};
 pub use options::Options;

@@ -2,40 +2,45 @@
 
 mod closing;
 mod foretell;
+mod means;
 mod picture;
 mod png;
 mod process;
+mod proof;
 mod screen;
+#[cfg(test)]
+mod tests;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::args::DemoArgs;
+use super::follow::Follower;
 use super::{Failure, run, terminal};
 use crate::exec::Registry;
-use crate::host::{Host, Signals, pin_current_thread};
+use crate::host::{Host, Signals};
 use crate::model::{ExitCode, Graph, NodeInfo, PeerId, Record, Span};
 use crate::policy;
+use crate::report::Summary;
 use crate::report::scene::Scene;
-use crate::report::{Summary, audit};
-use crate::run::{Options, local_nodes};
-use closing::{Closing, Proof};
+use crate::run::{Options, local_nodes, nodes, verdict};
+use closing::{Closing, Killed};
+use means::{LEASE, Means};
 use picture::Picture;
 use process::Process;
+use proof::{AGAIN, Proof};
 use screen::Screen;
 
 /// The job, as it stands in `jobs`.
 const JOB: &str = include_str!("../../../jobs/demo.toml");
-/// How long a node may be silent: short, so that one that is killed is missed soon.
-const LEASE: Span = Span::from_secs(1);
 /// Between two looks at the run.
 const LOOK: Duration = Duration::from_millis(80);
 
@@ -46,32 +51,23 @@ pub(super) fn demo(args: &DemoArgs, registry: &Registry) -> Result<ExitCode, Fai
     let _signals = Signals::install(move |_| flag.store(true, Ordering::Relaxed))
         .map_err(|error| Failure::new(ExitCode::Infrastructure, error))?;
     let host = Host::discover().map_err(Failure::bad_input)?;
-    confine(&host, args.nodes);
-    let mut demo = Demo::prepare(args, registry, host, interrupted)?;
-    let mut process = Process::start(&demo.command(args), &demo.folder)?;
+    means::confine(&host, args.nodes);
+    let means = Means::find(args);
+    let mut demo = Demo::prepare(args, registry, &means, host.name, interrupted)?;
+    let mut process = Process::start(&means.command(args, &demo.file, &demo.folder))?;
     demo.watch(&mut process)?;
     demo.conclude(&process)
 }
 
-/// Leaves this process, and what it starts, a core for each node: the demo is to be seen for a
-/// few seconds also where there are a great many cores, and others may be at work on them.
-fn confine(host: &Host, nodes: u32) {
-    let cores = host.allowed.cores().take(nodes as usize);
-    let units: Vec<u32> = cores.flat_map(|core| core.units.clone()).collect();
-    if host.real && host.allowed.core_count() > nodes as usize {
-        // If it cannot be, the demo has all cores, and is over sooner.
-        let _ = pin_current_thread(&units);
-    }
-}
-
 /// The demo, from before its run to the end.
 struct Demo {
-    host: Host,
+    /// The name of this host.
+    host: String,
     picture: Picture,
     nodes: Vec<NodeInfo>,
-    /// The node that is to be killed, and once it is, the process that it was.
+    /// The node that is to be killed.
     victim: Option<PeerId>,
-    killed: Option<NodeInfo>,
+    killed: Option<Killed>,
     foretold: Span,
     folder: PathBuf,
     /// The job as a file.
@@ -85,24 +81,31 @@ impl Demo {
     fn prepare(
         args: &DemoArgs,
         registry: &Registry,
-        host: Host,
+        means: &Means,
+        host: String,
         interrupted: Arc<AtomicBool>,
     ) -> Result<Demo, Failure> {
         let picture = Picture::read(JOB, registry).map_err(Failure::bad_input)?;
         let (nodes, subclusters) = (args.nodes, Some(args.subclusters));
-        let options = Options { nodes, subclusters, lease: LEASE, ..Options::default() };
+        let options = Options { nodes, subclusters, ..Options::default() };
         let nodes = local_nodes(&options, &picture.job.resources)?;
-        let victim = if args.no_kill { None } else { victim(&nodes) };
-        let foretold = foretell::foretell(&picture.job, &nodes, victim, LEASE)?;
         let folder = run::folder(args.run_dir.as_deref(), &picture.job)?;
-        let file = beside(&folder)?;
+        let file = write_beside(&folder)?;
+        let victim = match means.obstacle() {
+            _ if args.no_kill => None,
+            None => victim(&nodes),
+            Some(why) => {
+                terminal::print(&format!("no node is killed: {why}"));
+                None
+            }
+        };
         Ok(Demo {
+            foretold: foretell::foretell(&picture.job, &nodes, victim, LEASE)?,
             host,
             picture,
             nodes,
             victim,
             killed: None,
-            foretold,
             folder,
             file,
             screen: Screen::new(),
@@ -111,29 +114,16 @@ impl Demo {
         })
     }
 
-    /// What to start.
-    fn command(&self, args: &DemoArgs) -> Vec<String> {
-        let word = |path: &Path| path.display().to_string();
-        let (nodes, subclusters) = (args.nodes.to_string(), args.subclusters.to_string());
-        let lease = LEASE.as_secs().to_string();
-        let words = [
-            ["run", &word(&self.file)],
-            ["--nodes", &nodes],
-            ["--subclusters", &subclusters],
-            ["--lease", &lease],
-            ["--run-dir", &word(&self.folder)],
-        ];
-        words.as_flattened().iter().map(|word| (*word).to_owned()).collect()
-    }
-
     fn title(&self) -> String {
-        let subclusters = self.nodes.last().map_or(0, |node| node.subcluster.0 + 1);
-        let (s, cores) = (if subclusters == 1 { "" } else { "s" }, self.host.workers());
-        let cores = cores.min(self.nodes.len());
+        let (tiles, nodes) = (self.picture.tiles(), self.nodes.len());
+        let cores: BTreeSet<_> = self.nodes.iter().flat_map(|node| &node.cores).collect();
+        let subclusters: BTreeSet<_> = self.nodes.iter().map(|node| node.subcluster).collect();
+        let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
         format!(
-            "{} tiles of the Mandelbrot set on {} nodes in {subclusters} subcluster{s}, {cores} cores",
-            self.picture.tiles(),
-            self.nodes.len(),
+            "{tiles} tiles of the Mandelbrot set on {} in {}, with {}",
+            count(nodes, "node"),
+            count(subclusters.len(), "subcluster"),
+            count(cores.len(), "core")
         )
     }
 
@@ -141,25 +131,28 @@ impl Demo {
     fn watch(&mut self, process: &mut Process) -> Result<(), Failure> {
         let tasks = self.picture.job.tasks.len() as u64;
         let (title, mosaic) = (self.title(), self.picture.mosaic());
-        self.screen.tell(&title);
+        self.screen.tell(&format!("{title}; foretold {}", self.foretold));
         let mut scene = Scene::new(&title, &self.nodes, mosaic, tasks, self.foretold);
         self.screen.draw(&scene);
+        let mut follower = Follower::new(&self.folder);
         loop {
             // Asked before the records are read: nothing comes after that.
             let has_ended = process.has_ended();
-            let records = process.records();
+            let records = follower.next().records;
             records.iter().for_each(|record| scene.hear(record));
             let is_new = !records.is_empty();
             self.records.extend(records);
             if scene.counts().done >= tasks / 2 {
-                self.strike(process, &mut scene);
+                self.strike(&mut scene);
             }
             if is_new {
                 self.screen.draw(&scene);
             }
             if self.is_interrupted() {
                 process.interrupt();
-                return Err(self.interruption());
+                let (program, folder) = (terminal::call(), terminal::path(&self.folder));
+                let message = format!("interrupted; go on with: {program} run --resume {folder}");
+                return Err(Failure::new(ExitCode::Interrupted, message));
             }
             if has_ended {
                 return Ok(());
@@ -168,26 +161,26 @@ impl Demo {
         }
     }
 
-    /// Kills the victim, if that is a process on this host other than the one with the master.
-    fn strike(&mut self, process: &mut Process, scene: &mut Scene) {
+    /// Kills the victim, if that is a process of its own on this host.
+    fn strike(&mut self, scene: &mut Scene) {
         let Some(victim) = self.victim.take() else { return };
-        let nodes = process.nodes();
+        let nodes = nodes(&self.folder).unwrap_or_default();
         let Some(node) = nodes.iter().find(|node| node.node == victim) else { return };
-        let is_own = nodes.iter().filter(|other| other.pid == node.pid).count() == 1;
+        let is_alone = nodes.iter().filter(|other| other.pid == node.pid).count() == 1;
         let pid = i32::try_from(node.pid).ok().and_then(Pid::from_raw);
-        if let Some(pid) = pid.filter(|_| is_own && node.host == self.host.name)
+        if let Some(pid) = pid.filter(|_| is_alone && node.host == self.host)
             && kill_process(pid, Signal::KILL).is_ok()
         {
             scene.killed(victim);
-            let (node, done) = (node.clone(), scene.counts().done);
+            let done = scene.counts().done;
             self.screen.tell(&format!("node {} killed when {done} tasks were done", victim.0));
-            self.killed = Some(node);
+            self.killed = Some(Killed { node: victim, pid: node.pid, after: self.records.len() });
         }
     }
 
     /// Says what came of the run, if it came to its end.
-    fn conclude(&mut self, process: &Process) -> Result<ExitCode, Failure> {
-        match process.verdict() {
+    fn conclude(&self, process: &Process) -> Result<ExitCode, Failure> {
+        match verdict(&self.folder) {
             Some(verdict) if verdict.code == ExitCode::Done => {}
             Some(verdict) => return Err(Failure::new(verdict.code, verdict.reason)),
             None => {
@@ -195,16 +188,20 @@ impl Demo {
                 return Err(Failure::new(ExitCode::Infrastructure, message));
             }
         }
-        let proof = self.prove()?;
-        let graph = Graph::new(&self.picture.job).map_err(|_| Failure::bad_input("a ring"))?;
+        self.screen.tell(AGAIN);
+        let proof = Proof::of(&self.picture, &self.records, || !self.is_interrupted());
+        let proof = proof.ok_or_else(|| Failure::new(ExitCode::Interrupted, "interrupted"))?;
+        if let Some(image) = self.picture.stitched(&self.records) {
+            png::write(&self.folder.join("demo.png"), self.picture.width(), &image)?;
+        }
+        let graph = Graph::new(&self.picture.job).unwrap_or_default();
         let cores = self.nodes.iter().map(NodeInfo::core_count).sum();
-        let lower_bound = policy::measured_lower_bound(&graph, &self.records, cores);
         let closing = Closing {
             records: &self.records,
             makespan: Summary::new("", &self.records, &[], None).makespan,
-            lower_bound,
+            lower_bound: policy::measured_lower_bound(&graph, &self.records, cores),
             foretold: self.foretold,
-            killed: self.killed.as_ref(),
+            killed: self.killed,
             proof: &proof,
             program: &terminal::call(),
             folder: &terminal::path(&self.folder),
@@ -214,43 +211,9 @@ impl Demo {
         Ok(if proof.holds() { ExitCode::Done } else { ExitCode::Infrastructure })
     }
 
-    /// Computes the picture again, on one core and without the scheduler, and looks whether the
-    /// run came to the same; draws what the records hold of it.
-    fn prove(&self) -> Result<Proof, Failure> {
-        const WORDS: &str = "computing it again on one core to compare";
-        self.screen.tell(WORDS);
-        let bar = ProgressBar::new(self.picture.tiles() as u64);
-        let style = ProgressStyle::with_template(&format!("{WORDS} [{{bar:24}}] {{percent}} %"));
-        bar.set_style(style.expect("the template is right").progress_chars("=> "));
-        let start = Instant::now();
-        let again = self.picture.compute(|| {
-            bar.inc(1);
-            !self.is_interrupted()
-        });
-        bar.finish_and_clear();
-        let again = again.ok_or_else(|| self.interruption())?;
-        let took = Span::from(start.elapsed());
-        let recorded = self.picture.stitched(&self.records);
-        if let Some(image) = &recorded {
-            png::write(&self.folder.join("demo.png"), self.picture.width(), image)?;
-        }
-        Ok(Proof {
-            told: self.picture.checksum(&self.records),
-            recorded: recorded.map(|image| crc32fast::hash(&image)),
-            again: crc32fast::hash(&again),
-            bytes: again.len(),
-            took,
-            faults: audit(&self.picture.job, &self.records),
-        })
-    }
-
     fn is_interrupted(&self) -> bool {
         // Relaxed: there is nothing to see but the flag.
         self.interrupted.load(Ordering::Relaxed)
-    }
-
-    fn interruption(&self) -> Failure {
-        Failure::new(ExitCode::Interrupted, "interrupted")
     }
 }
 
@@ -262,30 +225,33 @@ fn victim(nodes: &[NodeInfo]) -> Option<PeerId> {
     nodes.iter().rev().find(|info| !is_first(info)).map(|info| info.node)
 }
 
-/// Writes the job to a file beside `folder`, unless it is there already.
-fn beside(folder: &Path) -> Result<PathBuf, Failure> {
-    let name = folder.file_name().ok_or_else(|| {
-        Failure::bad_input(format!("{}: a folder with a name is needed", folder.display()))
-    })?;
+/// Writes the job to a file beside `folder`, unless it is there already. (In the folder there
+/// may be nothing before the run.)
+fn write_beside(folder: &Path) -> Result<PathBuf, Failure> {
+    let Some(name) = folder.file_name() else {
+        let message = format!("{}: the run needs a folder with a name", folder.display());
+        return Err(Failure::bad_input(message));
+    };
     let mut name = name.to_owned();
     name.push(".toml");
     let path = folder.with_file_name(name);
-    match fs::read_to_string(&path) {
-        Ok(text) if text == JOB => Ok(path),
-        Ok(_) => Err(Failure::bad_input(format!(
-            "{} is another job, and that of the demo would be written there: name another folder \
-             with --run-dir",
-            path.display()
-        ))),
+    let written = match fs::read_to_string(&path) {
+        Ok(text) if text == JOB => return Ok(path),
+        Ok(_) => {
+            let message = "another job is there, where that of the demo would be written; name \
+                           another folder with --run-dir";
+            return Err(Failure::bad_input(format!("{}: {message}", path.display())));
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let parent = path.parent().unwrap_or(Path::new(""));
-            let written = fs::create_dir_all(parent).and_then(|()| fs::write(&path, JOB));
-            written.map_err(|error| {
-                let message = format!("cannot write {}: {error}", path.display());
-                Failure::new(ExitCode::Infrastructure, message)
-            })?;
-            Ok(path)
+            fs::create_dir_all(parent).and_then(|()| fs::write(&path, JOB))
         }
-        Err(error) => Err(Failure::bad_input(format!("{}: {error}", path.display()))),
-    }
+        Err(error) => Err(error),
+    };
+    let failed = |error| {
+        let message = format!("cannot write {}: {error}", path.display());
+        Failure::new(ExitCode::Infrastructure, message)
+    };
+    written.map_err(failed)?;
+    Ok(path)
 }

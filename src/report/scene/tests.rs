@@ -7,10 +7,13 @@ use crate::model::{Attempt, AttemptKey, JobId, Place, SubclusterId, TaskId, Valu
 fn scene() -> Scene {
     let places: BTreeMap<TaskId, (usize, usize)> =
         (0..24).map(|i| (TaskId(i), (i as usize % 6, i as usize / 6))).collect();
-    let seat =
-        |node: u32| Seat { node: PeerId(node), subcluster: SubclusterId(node / 2), cores: 1 };
-    let seats: Vec<Seat> = (0..3).map(seat).collect();
-    Scene::new("a demo", &seats, Mosaic::new(4, places), 24, Span::from_secs(20))
+    let info = |node: u32| NodeInfo {
+        node: PeerId(node),
+        subcluster: SubclusterId(node / 2),
+        ..NodeInfo::default()
+    };
+    let nodes: Vec<NodeInfo> = (0..3).map(info).collect();
+    Scene::new("a demo", &nodes, Mosaic::new(4, places), 24, Span::from_secs(20))
 }
 
 /// Task `id` on `node`, from and to these seconds.
