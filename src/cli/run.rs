@@ -10,7 +10,7 @@ use super::args::RunArgs;
 use super::progress::Watcher;
 use super::{Failure, input, show, terminal};
 use crate::exec::Registry;
-use crate::host::{self, LauncherKind, Signal, Signals, launcher};
+use crate::host::{self, Launcher, LauncherKind, Signal, Signals};
 use crate::live::Notice;
 use crate::model::{ExitCode, Job};
 use crate::run::{self, Options, Run, RunError, World};
@@ -29,7 +29,11 @@ pub(super) fn run(args: &RunArgs, registry: &Registry) -> Result<ExitCode, Failu
 
 /// Whether this is the rank that prints; any that was started alone is.
 fn prints() -> bool {
-    launcher(|name| env::var(name).ok()).is_none_or(|launcher| launcher.rank == 0)
+    launcher().is_none_or(|launcher| launcher.rank == 0)
+}
+
+fn launcher() -> Option<Launcher> {
+    host::launcher(|name| env::var(name).ok())
 }
 
 /// What all processes of a launcher have to say, the first says for them.
@@ -54,10 +58,9 @@ fn lead(world: Option<World>, args: &RunArgs, registry: &Registry) -> Result<Exi
         (None, None) => return Err(Failure::bad_input("a job file is needed")),
     };
     let (handle, teller) = (run.handle(), Arc::clone(&watcher));
-    let launcher = host::launcher(|name| std::env::var(name).ok());
     // Whatever it was asked to end by, it ends its ranks by this signal, and a second later by
     // SIGKILL.
-    let is_short = launcher.is_some_and(|launcher| launcher.kind == LauncherKind::OpenMpi);
+    let is_short = launcher().is_some_and(|launcher| launcher.kind == LauncherKind::OpenMpi);
     let _signals = on_signal(move |signal| {
         let at_once = is_short && signal == Signal::Terminate;
         let what = match at_once {

@@ -23,22 +23,22 @@ pub fn survival(env: impl Fn(&str) -> Option<String>) -> &'static str {
             "Open MPI: the run ends with any rank that dies, and --resume goes on; with \
              --enable-recovery (Open MPI 5: --with-ft ulfm) it would outlive it"
         }
-        LauncherKind::Hydra | LauncherKind::Pmix if is_srun(&env) => {
-            "srun: with -K0 --no-kill a rank or a host that dies costs what it held, and without \
-             them all; the run ends with the first rank, and --resume goes on"
+        LauncherKind::Hydra if is_srun(&env) => {
+            "srun --mpi=pmi2: with -K0 --no-kill a rank or a host that dies costs what it held, \
+             without them all; the run ends with the first rank, and --resume goes on"
         }
         LauncherKind::Hydra => {
             "hydra: the run ends with any rank or host that dies, and --resume goes on"
         }
         LauncherKind::Pmix => {
-            "a launcher that speaks PMIx: what it does when a rank dies is not known; --resume \
-             goes on"
+            "PMIx, as of srun --mpi=pmix: the run ends with any rank that dies, and --resume goes \
+             on"
         }
     }
 }
 
-/// Whether Slurm started this very process. Hydra inside of one of Slurm's jobs has the variables
-/// of the job too, but numbers the ranks of each host.
+/// Whether Slurm started this very process. Under hydra in one of Slurm's jobs there are the
+/// variables of the job too, but hydra numbers the ranks of each host.
 fn is_srun(env: &impl Fn(&str) -> Option<String>) -> bool {
     env("SLURM_PROCID").is_some() && env("MPI_LOCALRANKID").is_none()
 }
@@ -53,16 +53,15 @@ mod tests {
         const RANK: (&str, &str) = ("OMPI_COMM_WORLD_RANK", "0");
         const PMI: [(&str, &str); 2] = [("PMI_SIZE", "4"), ("PMI_RANK", "0")];
         let slurm = ("SLURM_PROCID", "0");
-        let cases: [(&[(&str, &str)], &str); 9] = [
+        let cases: [(&[(&str, &str)], &str); 8] = [
             (&[], "no launcher: "),
             (&[OMPI, RANK], "Open MPI: "),
             (&[OMPI, RANK, ("OMPI_MCA_orte_enable_recovery", "1")], "Open MPI with --enable"),
             (&[OMPI, RANK, ("OMPI_MCA_mpi_ft_enable", "1")], "Open MPI with --with-ft"),
             (&PMI, "hydra: "),
             (&[PMI[0], PMI[1], slurm, ("MPI_LOCALRANKID", "0")], "hydra: "),
-            (&[PMI[0], PMI[1], slurm], "srun: "),
-            (&[("PMIX_RANK", "0"), slurm], "srun: "),
-            (&[("PMIX_RANK", "0")], "a launcher that speaks PMIx: "),
+            (&[PMI[0], PMI[1], slurm], "srun --mpi=pmi2: "),
+            (&[("PMIX_RANK", "0"), slurm], "PMIx, "),
         ];
         for (variables, expected) in cases {
             let find = |name: &str| variables.iter().find(|(known, _)| *known == name);
