@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, reason = "seeds, counts and what is skipped are worth seeing")]
 
 mod crash;
+mod demo;
 mod faults;
 mod launch;
 mod plan;

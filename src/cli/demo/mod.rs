@@ -31,7 +31,8 @@ use crate::model::{ExitCode, Graph, NodeInfo, PeerId, Record, Span};
 use crate::policy;
 use crate::report::Summary;
 use crate::report::scene::Scene;
-use crate::run::{Options, local_nodes, nodes, verdict};
+use crate::run::{Options, RunError, local_nodes, nodes, verdict};
+use crate::store::RunFolder;
 use closing::{Closing, Killed};
 use means::{LEASE, Means};
 use picture::Picture;
@@ -90,6 +91,7 @@ impl Demo {
         let options = Options { nodes, subclusters, ..Options::default() };
         let nodes = local_nodes(&options, &picture.job.resources)?;
         let folder = run::folder(args.run_dir.as_deref(), &picture.job)?;
+        RunFolder::check_vacant(&folder).map_err(RunError::from)?;
         let file = write_beside(&folder)?;
         let victim = match means.obstacle() {
             _ if args.no_kill => None,
