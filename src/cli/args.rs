@@ -82,6 +82,15 @@ Examples:
   evenkeel status evenkeel-runs/job-1
   evenkeel status out --exit-code || evenkeel run --resume out")]
     Status(StatusArgs),
+    /// Watch a picture being computed in 600 tasks, while a node is killed on purpose
+    #[command(after_help = "\
+Examples:
+  evenkeel demo
+  evenkeel demo --no-launcher                 without MPI: nodes are threads, none is killed
+
+It leaves the job beside the folder of its run, and the picture in it as demo.png. The exit code
+is 0 if the picture is the one that a single core computes and the records hold, else 3.")]
+    Demo(DemoArgs),
     /// Print the completions for a shell
     #[command(after_help = "\
 Example:
@@ -237,6 +246,25 @@ pub(super) struct StatusArgs {
     /// Print it as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DemoArgs {
+    /// How many nodes there are; they get a core each, as far as there are so many
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) nodes: u32,
+    /// Divide the nodes among so many subclusters
+    #[arg(long, value_name = "M", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) subclusters: u32,
+    /// Kill no node
+    #[arg(long)]
+    pub(super) no_kill: bool,
+    /// Make the nodes threads of one process, also where there is an MPI launcher
+    #[arg(long)]
+    pub(super) no_launcher: bool,
+    /// The folder for journal, records, verdict and picture [default: evenkeel-runs/demo-N]
+    #[arg(long, value_name = "DIR")]
+    pub(super) run_dir: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use super::Failure;
 use super::args::{NodeArgs, PlannedArgs};
+use crate::exec::Registry;
 use crate::host::Host;
 use crate::model::{Graph, Job, NodeInfo, Platform, ResourceNames, Resources};
-use crate::run::Options;
+use crate::run::{self, Options};
 use crate::spec::{self, JobFile, Locations, ReadOptions, Source};
 
 /// A file and its path as the user gave it.
@@ -74,9 +75,10 @@ pub(super) struct Planned {
     pub(super) platform: Platform,
 }
 
-pub(super) fn planned(args: &PlannedArgs) -> Result<Planned, Failure> {
+pub(super) fn planned(args: &PlannedArgs, registry: &Registry) -> Result<Planned, Failure> {
     let text = Text::read(&args.file)?;
-    let JobFile { job, platform, locations } = text.job(args.time_scale)?;
+    let JobFile { mut job, platform, locations } = text.job(args.time_scale)?;
+    run::estimate(&mut job, registry);
     let platform = match (&args.platform, &platform) {
         (Some(asked), _) => read_platform(asked, Path::new(""))?,
         (None, Some(own)) => read_platform(own, args.file.parent().unwrap_or(Path::new("")))?,

@@ -97,7 +97,7 @@ impl Launched {
             (None, Some(file)) => {
                 let text = input::Text::read(file)?;
                 let job = text.job(args.time_scale)?.job;
-                let folder = run::folder(args, &job)?;
+                let folder = run::folder(args.run_dir.as_deref(), &job)?;
                 // Before the log of the launcher goes there.
                 RunFolder::check_vacant(&folder).map_err(crate::run::RunError::from)?;
                 let watcher = Watcher::new(job.tasks.len() as u64, 0);

@@ -54,6 +54,11 @@ const AS_ROOT: [&str; 4] = [
     "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM",
 ];
 
+/// Where there are more ranks than cores Open MPI would have each of its calls that finds nothing
+/// give the core away. Where all cores compute that is for many milliseconds, in which leases
+/// run out.
+const YIELD: (&str, &str) = ("OMPI_MCA_mpi_yield_when_idle", "0");
+
 /// The launcher of the MPI that this program is linked with, if it is linked with one.
 fn linked() -> Option<Name> {
     let library = World::library()?;
@@ -71,12 +76,20 @@ impl Launcher {
         })
     }
 
+    /// Whether ranks live on when another dies.
+    pub(super) fn outlives_ranks(&self) -> bool {
+        self.kind != Kind::Hydra
+    }
+
     /// Its command line up to the program that it starts.
     pub(super) fn command(&self, args: &LaunchArgs) -> Result<Command, Failure> {
         let mut command = Command::new(&self.program);
         command.args(self.arguments(args)?);
-        if matches!(self.kind, Kind::OpenMpi(_)) && rustix::process::geteuid().is_root() {
-            command.envs(AS_ROOT.map(|name| (name, "1")));
+        if matches!(self.kind, Kind::OpenMpi(_)) {
+            command.env(YIELD.0, YIELD.1);
+            if rustix::process::geteuid().is_root() {
+                command.envs(AS_ROOT.map(|name| (name, "1")));
+            }
         }
         Ok(command)
     }

@@ -54,6 +54,7 @@
 
 mod args;
 mod check;
+mod demo;
 mod follow;
 mod input;
 mod launch;
@@ -82,6 +83,7 @@ use crate::run::World;
 use args::{Arguments, Command};
 
 /// Why a command ended without doing what it should.
+#[derive(Debug)]
 struct Failure {
     code: ExitCode,
     message: String,
@@ -110,12 +112,13 @@ pub fn main(registry: Registry) -> process::ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(args) => run::run(&args, &registry),
         Command::Launch(args) => launch::launch(&args),
-        Command::Plan(args) => plan::plan(&args),
-        Command::Simulate(args) => simulate::simulate(&args),
+        Command::Plan(args) => plan::plan(&args, &registry),
+        Command::Simulate(args) => simulate::simulate(&args, &registry),
         Command::Replay(args) => replay::replay(&args),
         Command::Topo(args) => topo::topo(&args),
         Command::Check(args) => check::check(&args, &registry),
         Command::Status(args) => status::status(&args),
+        Command::Demo(args) => demo::demo(&args, &registry),
         Command::Completions(args) => Ok(shell::completions(&args)),
         Command::Man(args) => shell::man(&args),
     };

@@ -3,12 +3,13 @@
 use super::args::PlanArgs;
 use super::input::{self, Planned};
 use super::{Failure, terminal};
+use crate::exec::Registry;
 use crate::model::ExitCode;
 use crate::policy;
 use crate::report;
 
-pub(super) fn plan(args: &PlanArgs) -> Result<ExitCode, Failure> {
-    let Planned { job, graph, platform } = input::planned(&args.input)?;
+pub(super) fn plan(args: &PlanArgs, registry: &Registry) -> Result<ExitCode, Failure> {
+    let Planned { job, graph, platform } = input::planned(&args.input, registry)?;
     let schedule = policy::schedule(&job, &graph, &platform).map_err(|policy::Unmet(task)| {
         Failure::bad_input(format!("no node has what task `{}` asks for", job.task_name(task)))
     })?;

@@ -114,7 +114,7 @@ fn start(
         None => run::local_nodes(&options, &job.resources)?,
     };
     input::check_nodes(&job, &locations, &nodes)?;
-    complete(&mut options, args, Some(folder(args, &job)?));
+    complete(&mut options, args, Some(folder(args.run_dir.as_deref(), &job)?));
     let watcher = Watcher::new(job.tasks.len() as u64, 0);
     let listener = Arc::clone(&watcher);
     let watch = move |notice: &Notice| listener.hear(notice);
@@ -152,9 +152,9 @@ fn complete(options: &mut Options, args: &RunArgs, folder: Option<PathBuf>) {
 }
 
 /// The folder for a new run of `job`.
-pub(super) fn folder(args: &RunArgs, job: &Job) -> Result<PathBuf, Failure> {
-    match &args.run_dir {
-        Some(folder) => Ok(folder.clone()),
+pub(super) fn folder(run_dir: Option<&Path>, job: &Job) -> Result<PathBuf, Failure> {
+    match run_dir {
+        Some(folder) => Ok(folder.to_owned()),
         None => new_folder(job).map_err(|error| {
             let message = format!("cannot make a folder for the run: {error}");
             Failure::new(ExitCode::Infrastructure, message)

@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 
 use super::marked;
 use crate::model::ExitCode;
+use crate::report::scene::Colours;
 
 /// Where what a launched run prints is shown in the end: not where this process runs.
 static SCREEN: OnceLock<Screen> = OnceLock::new();
@@ -95,6 +96,12 @@ pub(super) fn program() -> String {
     name.unwrap_or("evenkeel").to_owned()
 }
 
+/// How this program was called: what a shell finds it by.
+pub(super) fn call() -> String {
+    let call = std::env::args_os().next().map(std::path::PathBuf::from);
+    call.map_or_else(program, |call| path(&call))
+}
+
 /// Whether people watch standard error.
 pub(super) fn is_watched() -> bool {
     io::stderr().is_terminal()
@@ -103,6 +110,16 @@ pub(super) fn is_watched() -> bool {
 /// Whether standard output takes colour.
 pub(super) fn colour() -> bool {
     Screen::here().colour
+}
+
+/// Which colours standard output takes.
+pub(super) fn colours() -> Colours {
+    let any = |said: &str| ["truecolor", "24bit"].contains(&said);
+    match std::env::var("COLORTERM") {
+        _ if !colour() => Colours::None,
+        Ok(said) if any(&said) => Colours::Any,
+        _ => Colours::Indexed,
+    }
 }
 
 /// Columns for a table.
@@ -126,8 +143,20 @@ fn own_width() -> usize {
 
 /// How wide the terminal behind `stream` is, if there is one and it says.
 pub(super) fn columns(stream: impl AsFd) -> Option<usize> {
+    size_of(stream).map(|(columns, _)| columns)
+}
+
+/// How many columns and lines the terminal behind standard output has, if there is one that can
+/// be drawn on.
+pub(super) fn size() -> Option<(usize, usize)> {
+    let is_dumb = std::env::var_os("TERM").is_none_or(|name| name.is_empty() || name == "dumb");
+    size_of(io::stdout()).filter(|_| !is_dumb)
+}
+
+fn size_of(stream: impl AsFd) -> Option<(usize, usize)> {
     let size = rustix::termios::tcgetwinsize(stream).ok()?;
-    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+    let (columns, lines) = (usize::from(size.ws_col), usize::from(size.ws_row));
+    (columns > 0).then_some((columns, lines))
 }
 
 /// `path` as people would write it: from the working directory if it lies below it.

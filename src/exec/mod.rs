@@ -40,4 +40,4 @@ mod registry;
 pub use context::{TaskContext, TaskError};
 pub use executor::{ExecError, Executor, ExecutorConfig, Report};
 pub use kernel::VALUE_LIMIT;
-pub use registry::{Kernel, Registry};
+pub use registry::{Estimate, Kernel, Registry};

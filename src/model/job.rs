@@ -339,15 +339,34 @@ impl Task {
         }
     }
 
+    /// What it runs, with the holes that are in it.
+    #[must_use]
+    pub fn unresolved_body<'a>(&'a self, templates: &'a [Arc<Template>]) -> &'a Body {
+        match &self.body {
+            TaskBody::Literal(body) => body,
+            TaskBody::Template { template, .. } => &templates[*template as usize].body,
+        }
+    }
+
     /// What it runs, and the parameters that fill the holes in that.
     #[must_use]
     pub fn resolved_body(&self, templates: &[Arc<Template>]) -> (Body, Vec<(String, Value)>) {
-        match &self.body {
-            TaskBody::Literal(body) => ((**body).clone(), Vec::new()),
+        let parameters = match &self.body {
+            TaskBody::Literal(_) => Vec::new(),
             TaskBody::Template { template, index } => {
-                let template = &templates[*template as usize];
-                (template.body.clone(), template.sweep.point(*index))
+                templates[*template as usize].sweep.point(*index)
             }
+        };
+        (self.unresolved_body(templates).clone(), parameters)
+    }
+
+    /// The arguments of the kernel that it calls, with its parameters filled in; nothing for a
+    /// command.
+    #[must_use]
+    pub fn kernel_args(&self, templates: &[Arc<Template>]) -> Option<Value> {
+        match self.resolved_body(templates) {
+            (Body::Kernel { args, .. }, point) => Some(placeholder::fill_value(&args, &point)),
+            (Body::Command(_), _) => None,
         }
     }
 }
@@ -398,5 +417,17 @@ mod tests {
         task.body = TaskBody::Template { template: 0, index: 1 };
         let id = job.add(task);
         assert_eq!(job.task_name(id), "run-1-1");
+    }
+
+    #[test]
+    fn the_arguments_of_a_kernel_hold_the_parameters_of_its_sweep() {
+        let args = Value::List(vec!["%{a}".into(), "%{NODE}".into(), 7.into()]);
+        let body = Body::Kernel { name: "k".into(), args };
+        let template = Template { name: "k-%{a}".into(), body, sweep: sweep(Combine::Zip) };
+        let mut task = Task::kernel("", "other", ());
+        task.body = TaskBody::Template { template: 0, index: 2 };
+        let filled = Value::List(vec![2.into(), "%{NODE}".into(), 7.into()]);
+        assert_eq!(task.kernel_args(&[Arc::new(template)]), Some(filled));
+        assert_eq!(Task::command("c", ["true"]).kernel_args(&[]), None);
     }
 }

@@ -2,10 +2,13 @@
 //! records alone.
 #![forbid(unsafe_code)]
 
+mod audit;
 mod nodes;
+mod palette;
 mod plan;
 mod progress;
 mod record;
+pub mod scene;
 mod seconds;
 mod summary;
 mod table;
@@ -14,7 +17,9 @@ mod verdict;
 
 use std::fmt;
 
+pub use audit::audit;
 pub use nodes::{NODES_VERSION, nodes_from_json, nodes_to_json};
+pub use palette::palette;
 pub use plan::{PLAN_VERSION, plan_json, plan_table};
 pub use progress::Progress;
 pub use record::{record_from_json, record_to_json};

@@ -1,20 +1,19 @@
 //! What is found out about a job before any of it runs.
 
-use super::RunError;
+use super::{RunError, estimate};
 use crate::exec::Registry;
-use crate::model::{
-    Body, Graph, Job, NodeInfo, Request, ResourceNames, Resources, TaskBody, TaskId,
-};
+use crate::model::{Body, Graph, Job, NodeInfo, Request, ResourceNames, Resources, TaskId};
 use crate::policy;
 use crate::sched::Batch;
 
 /// Checks `job` and works out in which order its tasks start.
 pub(super) fn prepare(
-    job: Job,
+    mut job: Job,
     registry: &Registry,
     nodes: &[NodeInfo],
 ) -> Result<(Batch, Graph), RunError> {
     tasks(&job, registry, nodes, |_| true)?;
+    estimate(&mut job, registry);
     let name = |id: TaskId| job.task_name(id).into_owned();
     let graph = Graph::new(&job)
         .map_err(|cycle| RunError::Cycle(cycle.0.into_iter().map(name).collect()))?;
@@ -49,11 +48,7 @@ pub(super) fn tasks(
 }
 
 fn check_kernel(job: &Job, id: TaskId, registry: &Registry) -> Result<(), RunError> {
-    let body = match &job.tasks[id.index()].body {
-        TaskBody::Literal(body) => body,
-        TaskBody::Template { template, .. } => &job.templates[*template as usize].body,
-    };
-    match body {
+    match job.tasks[id.index()].unresolved_body(&job.templates) {
         Body::Kernel { name, .. } if registry.get(name).is_none() => Err(RunError::UnknownKernel {
             task: job.task_name(id).into_owned(),
             kernel: name.clone(),

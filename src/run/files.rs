@@ -9,6 +9,7 @@ use crate::store::{Lines, RunFolder, StoreError};
 
 /// The file with the records, which can be followed while the run goes on.
 pub const RECORDS: &str = "records.jsonl";
+const NODES: &str = "nodes.json";
 const VERDICT: &str = "verdict.json";
 
 /// `records.jsonl`: one line an attempt. It says nothing that the journal does not, and is
@@ -36,7 +37,7 @@ impl RecordFile {
 
 /// Publishes `nodes.json`: who takes part, for those who watch.
 pub(super) fn publish_nodes(folder: &RunFolder, nodes: &[NodeInfo]) -> Result<(), StoreError> {
-    folder.publish("nodes.json", report::nodes_to_json(nodes).as_bytes())
+    folder.publish(NODES, report::nodes_to_json(nodes).as_bytes())
 }
 
 /// Publishes `verdict.json`.
@@ -47,6 +48,14 @@ pub(super) fn publish_verdict(folder: &RunFolder, verdict: &Verdict) -> Result<(
 /// Takes the verdict of an earlier epoch back.
 pub(super) fn retract_verdict(folder: &RunFolder) -> Result<(), StoreError> {
     folder.retract(VERDICT)
+}
+
+/// The nodes of the run in `folder`; nothing if it has not told of them, or not in a way that can
+/// be read.
+#[must_use]
+pub fn nodes(folder: &Path) -> Option<Vec<NodeInfo>> {
+    let text = fs::read_to_string(folder.join(NODES)).ok()?;
+    report::nodes_from_json(&text).ok()
 }
 
 /// The verdict that the run in `folder` published; nothing if there is none that can be read.

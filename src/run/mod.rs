@@ -64,6 +64,7 @@ mod check;
 mod collect;
 mod crew;
 mod error;
+mod estimate;
 #[cfg(feature = "files")]
 mod files;
 #[cfg(not(feature = "files"))]
@@ -82,15 +83,16 @@ mod ranks;
 mod simulated;
 
 pub use error::RunError;
+pub use estimate::estimate;
 #[cfg(feature = "files")]
-pub use files::{RECORDS, verdict};
+pub use files::{RECORDS, nodes, verdict};
 pub use layout::local_nodes;
 pub use live::{NodeHandle, Run, RunHandle};
 pub use options::Options;
 pub use outcome::Outcome;
 pub use past::{Status, status};
 pub use ranks::World;
-pub use simulated::simulate;
+pub use simulated::{Conditions, simulate};
 
 use crate::exec::Registry;
 use crate::model::Job;

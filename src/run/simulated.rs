@@ -1,11 +1,29 @@
 //! A run in virtual time.
 
-use super::{Outcome, RunError, outcome};
+use super::{Options, Outcome, RunError, outcome};
 use crate::model::{
-    CoreId, Cost, Graph, Job, NodeInfo, PeerId, Platform, ResourceId, SubclusterId,
+    CoreId, Cost, Graph, Job, NodeInfo, PeerId, Platform, ResourceId, Span, SubclusterId,
 };
 use crate::policy;
-use crate::sim::{SimConfig, Simulation, Stats};
+use crate::sim::{FaultPlan, SimConfig, Simulation, Stats};
+
+/// What a simulated run meets with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conditions {
+    /// Where everything random comes from.
+    pub seed: u64,
+    /// How long a node may be silent before it is taken for dead.
+    pub lease: Span,
+    /// What goes wrong.
+    pub faults: FaultPlan,
+}
+
+impl Default for Conditions {
+    /// Nothing goes wrong.
+    fn default() -> Self {
+        Conditions { seed: 0, lease: Options::default().lease, faults: FaultPlan::none() }
+    }
+}
 
 /// Runs `job` in virtual time on `platform`, by the very machines of a real run: attempts take
 /// their cost, or where the job does not say, what is [predicted](policy::predict).
@@ -15,7 +33,11 @@ use crate::sim::{SimConfig, Simulation, Stats};
 ///
 /// # Errors
 /// If tasks wait for each other in a ring, or the platform has no node for one.
-pub fn simulate(mut job: Job, platform: Platform, seed: u64) -> Result<(Outcome, Stats), RunError> {
+pub fn simulate(
+    mut job: Job,
+    platform: Platform,
+    conditions: &Conditions,
+) -> Result<(Outcome, Stats), RunError> {
     let costs: Vec<Cost> =
         policy::predict(&job).into_iter().map(|cost| cost.into_owned()).collect();
     for (task, cost) in job.tasks.iter_mut().zip(costs) {
@@ -32,7 +54,8 @@ pub fn simulate(mut job: Job, platform: Platform, seed: u64) -> Result<(Outcome,
     let lower_bound = policy::lower_bound(&job, &graph, &platform);
     let (name, nodes) = (job.name.clone(), nodes(&platform));
     let platform = without_bandwidth(platform);
-    let config = SimConfig { seed, ..SimConfig::new(platform, job, ranks) };
+    let Conditions { seed, lease, faults } = conditions.clone();
+    let config = SimConfig { seed, lease, faults, ..SimConfig::new(platform, job, ranks) };
     let simulated = Simulation::new(config).run().map_err(RunError::Violation)?;
     let outcome = Outcome {
         name,

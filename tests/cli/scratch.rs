@@ -195,10 +195,16 @@ impl Running<'_> {
 
     /// Waits for the end.
     #[track_caller]
-    pub(crate) fn wait(mut self) -> Finished {
-        let ended = poll(LIMIT, || self.has_ended());
+    pub(crate) fn wait(self) -> Finished {
+        self.wait_within(LIMIT)
+    }
+
+    /// Waits for the end of what may take longer than other things.
+    #[track_caller]
+    pub(crate) fn wait_within(mut self, limit: Duration) -> Finished {
+        let ended = poll(limit, || self.has_ended());
         let (stdout, stderr) = (read(&self.output, "out"), self.stderr());
-        assert!(ended, "still runs after {LIMIT:?}\nstdout: {stdout}\nstderr: {stderr}");
+        assert!(ended, "still runs after {limit:?}\nstdout: {stdout}\nstderr: {stderr}");
         Finished { status: self.child.wait().unwrap(), stdout, stderr }
     }
 

@@ -211,6 +211,42 @@ fn a_tile_and_a_product_are_what_they_should_be() {
     assert!((50.0..150.0).contains(&trace), "{trace}");
 }
 
+/// What `stitch` or `crc32` makes of these images, each with its width.
+fn of_images(bed: &Bed, name: &str, images: &[(i64, &[u8])]) -> Ending {
+    let mut launch = kernel(1, name, ());
+    let image = |(width, bytes): &(i64, &[u8])| {
+        map(&[("width", (*width).into()), ("image", bytes.to_vec().into())])
+    };
+    launch.inputs = (0..).map(TaskId).zip(images.iter().map(image)).collect();
+    bed.run(launch)
+}
+
+#[test]
+fn images_are_put_side_by_side_line_by_line() {
+    let bed = Bed::new();
+    let stitched = of_images(&bed, "stitch", &[(2, b"abefij"), (1, b"cgk"), (1, b"dhl")]);
+    let whole = map(&[("width", 4.into()), ("image", b"abcdefghijkl".to_vec().into())]);
+    assert_eq!(stitched.value, whole);
+    let reason = |images: &[(i64, &[u8])]| of_images(&bed, "stitch", images).reason.unwrap();
+    assert_eq!(reason(&[(1, b"ab"), (3, b"abc")]), "an image 1 high beside one 2 high");
+    assert_eq!(reason(&[(2, b"abc")]), "3 pixels are no image that is 2 wide");
+    assert_eq!(reason(&[(0, b"abc")]), "3 pixels are no image that is 0 wide");
+    let mut number = kernel(1, "stitch", ());
+    number.inputs = vec![(TaskId(0), 7.into())];
+    let given = bed.run(number).reason.unwrap();
+    assert_eq!(given, "`stitch` takes images and was given a whole number");
+}
+
+#[test]
+fn a_checksum_is_that_of_all_bytes_in_order() {
+    let bed = Bed::new();
+    // The check value of this CRC.
+    let sum = map(&[("crc32", 0xcbf4_3926_u32.into()), ("bytes", 9.into())]);
+    assert_eq!(of_images(&bed, "crc32", &[(4, b"1234"), (1, b"56789")]).value, sum);
+    let none = map(&[("crc32", 0.into()), ("bytes", 0.into())]);
+    assert_eq!(of_images(&bed, "crc32", &[]).value, none);
+}
+
 #[test]
 fn kernels_run_beside_each_other_and_are_told_once() {
     let bed = Bed::new();

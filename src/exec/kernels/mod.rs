@@ -10,12 +10,18 @@
 //! | `fail` | `message`, `times` | an error; with `times`, only in so many first attempts |
 //! | `sum` | numbers, in any nesting | their sum and that of its inputs |
 //! | `pi` | `from`, `to`, `n` | the part of π that the slices `from..to` of `n` add |
-//! | `mandelbrot` | `x`, `y`, `size`, `pixels`, `limit` | a tile: `escaped`, `iterations`, `image` |
+//! | `mandelbrot` | of a [`Tile`](mandelbrot::Tile) | an image, `escaped`, `iterations` |
+//! | `stitch` | any | an image: those of its inputs side by side |
+//! | `crc32` | any | `crc32` of the bytes in its inputs, in order, and how many `bytes` they are |
 //! | `matmul` | `n`, `seed` | the trace of the product of two random matrices |
+//!
+//! An image is a table with its `width` and, row by row, its `image`, a byte for each pixel.
 
 #![forbid(unsafe_code)]
 
+mod bytes;
 mod control;
+pub mod mandelbrot;
 mod numbers;
 
 use crate::model::Value;
@@ -32,7 +38,9 @@ pub(super) fn register(registry: &mut Registry) {
         .register("fail", control::fail)
         .register("sum", numbers::sum)
         .register("pi", numbers::pi)
-        .register("mandelbrot", numbers::mandelbrot)
+        .register_estimated("mandelbrot", mandelbrot::mandelbrot, mandelbrot::estimate)
+        .register("stitch", bytes::stitch)
+        .register("crc32", bytes::crc32)
         .register("matmul", numbers::matmul);
 }
 
@@ -45,6 +53,11 @@ fn number(args: &Value, name: &str) -> Result<f64, TaskError> {
         }),
         None => Err(TaskError::new(format!("the argument `{name}` is missing"))),
     }
+}
+
+/// The table with these entries, in this order.
+fn table<const N: usize>(entries: [(&str, Value); N]) -> Value {
+    Value::Map(entries.map(|(name, value)| (name.to_owned(), value)).into())
 }
 
 /// The whole number, not negative, under `name`.

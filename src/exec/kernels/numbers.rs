@@ -3,7 +3,7 @@
 use crate::model::Value;
 
 use super::super::context::{TaskContext, TaskError};
-use super::{count, number};
+use super::count;
 
 /// The sum of all numbers in the arguments and the inputs, in order; whole if all of them are
 /// and the sum fits.
@@ -62,53 +62,6 @@ pub(super) fn pi(task: &mut TaskContext<'_>) -> Result<Value, TaskError> {
         4.0 / (1.0 + x * x)
     };
     Ok(Value::Float((from..to).map(slice).sum::<f64>() * width))
-}
-
-/// The most pixels along a side of a tile, so that its image fits in a value.
-const MAX_PIXELS: u64 = 240;
-
-/// A square tile of the Mandelbrot set: its corner `x`, `y`, its `size` in the plane and in
-/// `pixels`, and the `limit` of iterations. The image is one byte a pixel, row by row.
-pub(super) fn mandelbrot(task: &mut TaskContext<'_>) -> Result<Value, TaskError> {
-    let args = task.args();
-    let (x, y, size) = (number(args, "x")?, number(args, "y")?, number(args, "size")?);
-    let (pixels, limit) = (count(args, "pixels")?, count(args, "limit")?);
-    if pixels == 0 || pixels > MAX_PIXELS {
-        return Err(TaskError::new(format!("`pixels` is 1 to {MAX_PIXELS}, not {pixels}")));
-    }
-    let at = |i: u64| (i as f64 + 0.5) * size / pixels as f64;
-    let (mut escaped, mut iterations) = (0, 0);
-    let mut image = Vec::with_capacity((pixels * pixels) as usize);
-    for row in 0..pixels {
-        if task.cancelled() {
-            return Err("cancelled".into());
-        }
-        for column in 0..pixels {
-            let steps = escape(x + at(column), y + at(row), limit);
-            iterations += steps as i64;
-            escaped += i64::from(steps < limit);
-            image.push((steps * 255 / limit.max(1)) as u8);
-        }
-    }
-    let named = |name: &str, value: Value| (name.to_owned(), value);
-    Ok(Value::Map(vec![
-        named("escaped", escaped.into()),
-        named("iterations", iterations.into()),
-        named("image", image.into()),
-    ]))
-}
-
-/// How many steps of z² + c stay near, at most `limit`.
-fn escape(re: f64, im: f64, limit: u64) -> u64 {
-    let (mut x, mut y) = (0.0, 0.0);
-    for step in 0..limit {
-        let (xx, yy) = (x * x, y * y);
-        if xx + yy > 4.0 {
-            return step;
-        }
-        (x, y) = (xx - yy + re, 2.0 * x * y + im);
-    }
-    limit
 }
 
 /// The trace of A·B for two `n` × `n` matrices of numbers in [0, 1) drawn from `seed`. All of
