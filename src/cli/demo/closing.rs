@@ -53,7 +53,7 @@ impl Closing<'_> {
             ),
             [fault] => line("records", fault),
             [fault, more @ ..] => {
-                line("records", &format!("{fault}, and {} faults more", more.len()))
+                line("records", &format!("{fault}, and {} faults more", more.len()));
             }
         }
         line("", &format!("{folder}/records.jsonl"));
