@@ -3,7 +3,10 @@
 #![allow(clippy::print_stderr, reason = "seeds, counts and what is skipped are worth seeing")]
 
 mod crash;
+mod effects;
 mod faults;
+mod gates;
+mod jobs;
 mod plan;
 mod random;
 mod readme;
