@@ -134,11 +134,16 @@ fn a_rank_that_hangs_for_longer_than_its_lease_comes_back() {
 fn a_rank_that_hangs_to_the_end_holds_up_neither_the_run_nor_its_launcher() {
     let Some(launcher) = Launcher::linked() else { return };
     let args = run(&[&ARGS[..], &["--lease", "500ms"]].concat());
-    let ways: [fn(Launcher, &Scratch, u32, &[&str]) -> Command; 2] =
-        [Launcher::command, Launcher::surviving];
-    for way in ways.iter().take(if launcher.outlives_ranks() { 2 } else { 1 }) {
+    for is_surviving in [false, true] {
+        if is_surviving && !launcher.outlives_ranks() {
+            continue;
+        }
         let (scratch, job) = gates::scratch();
-        let mut running = scratch.start_command(way(launcher, &scratch, 4, &args));
+        let command = match is_surviving {
+            true => launcher.surviving(&scratch, 4, &args),
+            false => launcher.command(&scratch, 4, &args),
+        };
+        let mut running = scratch.start_command(command);
         let ranks = ranks::of_running(&mut running, &scratch);
         ranks[3].signal(Signal::STOP);
         open(&scratch);
