@@ -1,6 +1,5 @@
 //! How a run on ranks ends other than by itself: bad input, signals, a rank that leaves or hangs.
 
-use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::Signal;
