@@ -10,7 +10,7 @@ FUZZ_SECONDS ?= 60
 export INSTA_UPDATE ?= no
 
 # libclang without headers of its own (a wheel, a bare package) takes those of the C compiler.
-export BINDGEN_EXTRA_CLANG_ARGS ?= -idirafter $(shell cc -print-file-name=include)
+export BINDGEN_EXTRA_CLANG_ARGS ?= -idirafter $(shell cc -print-file-name=include 2>/dev/null)
 
 FULL := --features full
 NONE := --no-default-features
@@ -30,7 +30,7 @@ IN_FOLDER = MPICC=$(MPICC) CARGO_TARGET_DIR=$(FOLDER)
 NEXTEST = $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo nextest run || echo test)
 MPI_TESTS := --test mpi --test comm
 
-.PHONY: all install demo test deps fmt lint doc doctest unit mpich without-mpi verify fuzz swarm
+.PHONY: all install demo test deps-demo deps-test fmt lint doc doctest unit mpich without-mpi verify fuzz swarm
 .NOTPARALLEL:
 
 all:
@@ -41,14 +41,18 @@ all:
 install: all
 	$(IN_FOLDER) $(CARGO) install --locked --path . $(FULL) $(if $(PREFIX),--root $(PREFIX))
 
-demo:
-	@.ci/needs --install cc hwloc libclang $(if $(GIVEN),mpi,openmpi)
+demo: deps-demo
 	$(IN_FOLDER) $(CARGO) build --locked --release $(FULL)
 	$(FOLDER)/release/evenkeel demo
 
-test: deps fmt lint doc doctest unit $(if $(GIVEN),,mpich) without-mpi
+test: deps-test fmt lint doc doctest unit $(if $(GIVEN),,mpich) without-mpi
 
-deps:
+# Targets of their own, since make works out all lines of a recipe before it runs the first: which
+# MPI there is can be asked only after this.
+deps-demo:
+	@.ci/needs --install cc hwloc libclang $(if $(GIVEN),mpi,openmpi)
+
+deps-test:
 	@.ci/needs --install cc hwloc libclang $(if $(GIVEN),mpi,openmpi mpich)
 
 fmt:
