@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use crate::effects::{self, comes_to_a_random_moment, expect_only_the_unfinished_again};
 use crate::launcher::{Launcher, run};
 use crate::random::Random;
-use crate::ranks::{self, ranks};
+use crate::ranks::{self, Rank, ranks};
 use crate::records::{self, Parents};
 use crate::scratch::{Finished, Scratch};
 
@@ -120,6 +120,7 @@ fn end_by_a_death(
     ranks[victim].signal(Signal::KILL);
     let finished = running.wait();
     scratch.expect_no_process(Duration::from_secs(1));
+    ranks.iter().for_each(Rank::expect_gone);
     Some(Death { scratch, job, moment, finished })
 }
 
