@@ -5,6 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use super::args::RunArgs;
 use super::progress::Watcher;
@@ -38,8 +40,11 @@ fn launcher() -> Option<Launcher> {
 
 /// What all processes of a launcher have to say, the first says for them.
 fn told_once(error: RunError) -> Failure {
+    /// Some launchers end all processes when one ends: the first has so long to say it.
+    const TIME_TO_TELL: Duration = Duration::from_secs(1);
     match &error {
         RunError::WrongLauncher { launcher, .. } if launcher.rank > 0 => {
+            thread::sleep(TIME_TO_TELL);
             Failure::new(error.exit_code(), "")
         }
         _ => Failure::from(error),

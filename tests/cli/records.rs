@@ -134,20 +134,15 @@ fn expect_cores_held_by_one(lines: &[Line]) {
             by_core.entry((line.node.unwrap(), *core)).or_default().push(line);
         }
     }
-    for mut held in by_core.into_values() {
-        held.sort_by(|a, b| a.start.total_cmp(&b.start));
-        for pair in held.windows(2) {
-            // The same clock for both, so that its offset does not matter; but it may have
-            // been corrected between the two.
-            let slack = pair[0].clock.max(pair[1].clock) + 1e-9;
-            // Short ones may seem to begin in the other order for that.
-            let is_before = |a: &Line, b: &Line| a.end <= b.start + slack;
-            assert!(
-                is_before(pair[0], pair[1]) || is_before(pair[1], pair[0]),
-                "on one core at a time:\n{}\n{}",
-                pair[0].json,
-                pair[1].json
-            );
+    for held in by_core.into_values() {
+        for (i, one) in held.iter().enumerate() {
+            for other in &held[i + 1..] {
+                // Of one clock, but it may have been set right between the two, so that which of
+                // them came first cannot be told from their starts.
+                let slack = one.clock + other.clock + 1e-9;
+                let in_turn = one.end <= other.start + slack || other.end <= one.start + slack;
+                assert!(in_turn, "on one core at a time:\n{}\n{}", one.json, other.json);
+            }
         }
     }
 }

@@ -3,10 +3,11 @@
 use std::fs;
 use std::time::Duration;
 
+use evenkeel::host::Process;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::scratch::{Running, Scratch};
+use crate::scratch::{LIMIT, Running, Scratch, poll};
 
 /// A rank of a run.
 #[derive(Clone, Debug)]
@@ -44,6 +45,14 @@ pub(crate) fn of_running(running: &mut Running<'_>, scratch: &Scratch) -> Vec<Ra
 impl Rank {
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid, signal).unwrap();
+    }
+
+    /// Sees that its process ends. It may have given back its memory, and with that the environment
+    /// that tells where it comes from, and yet not be gone: it owns its run until then.
+    #[track_caller]
+    pub(crate) fn expect_gone(&self) {
+        let pid = self.pid.as_raw_pid().unsigned_abs();
+        assert!(poll(LIMIT, || Process::of(pid).is_none()), "still there: {self:?}");
     }
 
     /// Kills it where it stands, and sees that nothing of it lives on: neither its guards, which

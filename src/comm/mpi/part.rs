@@ -3,13 +3,16 @@
 use std::io::Write;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use super::call::{MpiError, abort};
+use super::call::{Initialised, MpiError, abort};
 
 const NEVER: u8 = 0;
+/// MPI is being initialised: it may wait for a rank that will never come.
 const BEGUN: u8 = 1;
 const TO_FINALISE: u8 = 2;
-const FINALISED: u8 = 3;
-const TO_ABORT: u8 = 4;
+/// A rank neither says goodbye nor dies.
+const TO_ABORT: u8 = 3;
+/// MPI was finalised, or is the program's to finalise.
+const OVER: u8 = 4;
 
 /// How far this process has come. Relaxed everywhere: nothing else is handed on by it.
 static STATE: AtomicU8 = AtomicU8::new(NEVER);
@@ -20,8 +23,12 @@ pub(super) fn begin() -> Result<(), MpiError> {
     begun.map(drop).map_err(error)
 }
 
-pub(super) fn must_finalise() {
-    STATE.store(TO_FINALISE, Ordering::Relaxed);
+pub(super) fn initialised(by: Initialised) {
+    let state = match by {
+        Initialised::Here => TO_FINALISE,
+        Initialised::ByProgram => OVER,
+    };
+    STATE.store(state, Ordering::Relaxed);
 }
 
 /// Whether MPI was initialised here, and so is to be finalised here.
@@ -30,7 +37,7 @@ pub(super) fn is_to_finalise() -> bool {
 }
 
 pub(super) fn finalised() {
-    STATE.store(FINALISED, Ordering::Relaxed);
+    STATE.store(OVER, Ordering::Relaxed);
 }
 
 /// A rank neither says goodbye nor dies: the launcher would wait for it for ever.
@@ -39,12 +46,12 @@ pub(super) fn must_abort() {
     let _ = STATE.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
 }
 
-/// Ends this process with `code` at once if MPI was initialised here and not finalised: a rank of
-/// its world is dead, so that `MPI_Finalize` would wait for it for ever, and what MPI does when a
+/// Ends this process with `code` at once if MPI was to be initialised here and was not finalised: a
+/// rank of its world is dead, so that `MPI_Finalize` would wait for it for ever, and what MPI does when a
 /// process ends in the usual way may too. If a rank hangs, rank 0 has MPI end all that is left.
 pub fn leave(code: u8) {
     let state = STATE.load(Ordering::Relaxed);
-    if state != TO_FINALISE && state != TO_ABORT {
+    if state == NEVER || state == OVER {
         return;
     }
     let _ = std::io::stdout().flush();

@@ -1,22 +1,53 @@
 //! How a world begins: the only collective calls are made here.
 
-use super::call::{Communicator, Initialised, MpiError, initialise};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use super::call::{Communicator, MpiError, initialise};
 use super::doorbell::{Card, Hung};
 use super::part;
 use super::transport::MpiTransport;
 use super::whereabouts::Place;
 use crate::model::wire::Wire;
 
+/// All processes of a world have so long to come to its start.
+const PATIENCE: Duration = Duration::from_secs(180);
+
 /// Initialises MPI, unless the program has, and connects this process with all others of its
 /// world. Every process of the world has to call it, once.
 ///
 /// # Errors
-/// If MPI cannot be initialised, grants no `MPI_THREAD_SERIALIZED`, or was used for this before.
+/// If MPI cannot be initialised, grants no `MPI_THREAD_SERIALIZED`, or was used for this before;
+/// if another process of the world does not come to it within minutes.
 pub fn start() -> Result<MpiTransport, MpiError> {
     part::begin()?;
-    if initialise()? == Initialised::Here {
-        part::must_finalise();
-    }
+    // MPI waits for ever for a rank that has died before.
+    within(PATIENCE, connect)?
+}
+
+/// What `work` gives, if it does so in time; else it goes on for nobody.
+fn within<T: Send + 'static>(
+    limit: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, MpiError> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let thread = thread::Builder::new().name("evenkeel-mpi".to_owned());
+    // Nobody may wait for it any more.
+    let thread = thread.spawn(move || drop(sender.send(work())));
+    thread.map_err(|error| MpiError::new("the start", error.to_string()))?;
+    receiver.recv_timeout(limit).map_err(|_| {
+        let limit = limit.as_secs();
+        let text = format!(
+            "not all processes came to it within {limit} s: one hangs or has died; start the run \
+             again"
+        );
+        MpiError::new("the start", text)
+    })
+}
+
+fn connect() -> Result<MpiTransport, MpiError> {
+    part::initialised(initialise()?);
     let comm = Communicator::of_world()?;
     let (me, size) = comm.rank_and_size()?;
     let here = Place::here();
@@ -34,7 +65,8 @@ pub fn start() -> Result<MpiTransport, MpiError> {
 }
 
 fn doorbell(error: &std::io::Error) -> MpiError {
-    MpiError::new("the doorbell", error.to_string())
+    let folder = std::env::temp_dir();
+    MpiError::new("the doorbell", format!("{error}; it is hung up in {}", folder.display()))
 }
 
 /// What each rank says, by rank.
@@ -51,4 +83,17 @@ fn exchange<T: Wire>(comm: &Communicator, mine: &T, size: usize) -> Result<Vec<T
         T::from_bytes(&card[..length]).map_err(|error| MpiError::new("the start", error.0))
     });
     said.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_come_in_time_is_an_error_that_says_so() {
+        assert_eq!(within(Duration::from_secs(60), || 7).unwrap(), 7);
+        let (_never, wait) = mpsc::channel::<()>();
+        let error = within(Duration::from_millis(1), move || wait.recv()).unwrap_err();
+        assert!(error.to_string().contains("one hangs or has died"), "{error}");
+    }
 }
