@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::colour::{Colours, Line, RED, dimmed, of_node};
+use super::colour::{Colours, Line, RED, of_node};
 use crate::model::{PeerId, Record, State, TaskId, Value};
 use crate::report::palette::{lightness, palette};
 
-/// How light the darkest pixel of a tile that is there is: not as dark as one that is not.
-const FLOOR: f64 = 0.28;
 /// How light what is black in the picture is: here it shows best who computed it.
 const INSIDE: f64 = 0.9;
 /// What stands for light where there is no colour.
@@ -97,7 +95,7 @@ impl Mosaic {
         let colour = |seen| match seen {
             Seen::Nothing => None,
             Seen::Harm => Some(RED),
-            Seen::Light(node, light) => Some(dimmed(of_node(place(node)), light)),
+            Seen::Light(node, light) => Some(colours.lit(of_node(place(node)), light)),
         };
         let line = |y: usize| {
             let mut line = Line::new(colours, width);
@@ -140,8 +138,7 @@ impl Mosaic {
                 count += 1.0;
             }
         }
-        let light = if count > 0.0 { total / count } else { 0.0 };
-        Seen::Light(node, FLOOR + (1.0 - FLOOR) * light)
+        Seen::Light(node, if count > 0.0 { total / count } else { 0.0 })
     }
 
     /// The tile with the pixel `x`, `y` of the whole picture.
@@ -157,7 +154,7 @@ fn shade(seen: [Seen; 2]) -> &'static str {
         return "x";
     }
     let lights = seen.iter().filter_map(|seen| match seen {
-        Seen::Light(_, light) => Some((light - FLOOR) / (1.0 - FLOOR)),
+        Seen::Light(_, light) => Some(*light),
         _ => None,
     });
     let (sum, count) = lights.fold((0.0, 0.0), |(sum, count), light| (sum + light, count + 1.0));
