@@ -27,12 +27,13 @@ if [ -e "$run/journal" ]; then
 else
     what=("$@" --run-dir "$run")
 fi
+# Slurm's warning goes to this script alone, perhaps before there is anyone to hand it to.
+warned=
+launch=
+trap 'warned=yes; [ -z "$launch" ] || kill -USR1 "$launch"' USR1
 evenkeel launch -n "$SLURM_JOB_NUM_NODES" run "${what[@]}" &
 launch=$!
-
-# Slurm's warning goes to this script alone.
-warned=
-trap 'warned=yes; kill -USR1 $launch' USR1
+[ -z "$warned" ] || kill -USR1 "$launch"
 wait $launch
 code=$?
 if [ -n "$warned" ]; then

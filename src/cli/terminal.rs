@@ -23,6 +23,11 @@ pub(super) struct Screen {
     colour: bool,
 }
 
+/// How a screen is written down: one without an edge, and what comes after the width of one that
+/// takes colour.
+const ENDLESS: &str = "endless";
+const COLOUR: &str = ",colour";
+
 impl Screen {
     /// That of this process.
     pub(super) fn here() -> Screen {
@@ -32,8 +37,11 @@ impl Screen {
 
 impl fmt::Display for Screen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Screen { width, colour } = self;
-        write!(f, "{width}{}", if *colour { ",colour" } else { "" })
+        match self.width {
+            usize::MAX => f.write_str(ENDLESS)?,
+            width => write!(f, "{width}")?,
+        }
+        f.write_str(if self.colour { COLOUR } else { "" })
     }
 }
 
@@ -41,11 +49,11 @@ impl FromStr for Screen {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Screen, Self::Err> {
-        let (width, colour) = match text.strip_suffix(",colour") {
-            Some(width) => (width, true),
-            None => (text, false),
+        let (width, colour) = text.strip_suffix(COLOUR).map_or((text, false), |rest| (rest, true));
+        let width = match width {
+            ENDLESS => usize::MAX,
+            width => width.parse().map_err(|_| "it must read WIDTH or WIDTH,colour")?,
         };
-        let width = width.parse().map_err(|_| "it must read WIDTH or WIDTH,colour")?;
         Ok(Screen { width, colour })
     }
 }
@@ -164,4 +172,21 @@ pub(super) fn path(path: &Path) -> String {
     let here = std::env::current_dir().ok();
     let below = here.and_then(|here| path.strip_prefix(here).ok()).filter(|p| *p != Path::new(""));
     below.unwrap_or(path).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_screen_is_told_in_a_word() {
+        for (width, colour, word) in
+            [(80, true, "80,colour"), (usize::MAX, false, "endless"), (40, false, "40")]
+        {
+            let screen = Screen { width, colour };
+            assert_eq!(screen.to_string(), word);
+            assert_eq!(word.parse(), Ok(screen));
+        }
+        assert!("wide".parse::<Screen>().is_err());
+    }
 }

@@ -164,7 +164,8 @@ impl fmt::Display for RunError {
             RunError::Mpi(problem) => write!(f, "MPI: {problem}"),
             RunError::Silent { node } => write!(
                 f,
-                "rank {node} says nothing: its process hangs, or has died; start the run again"
+                "rank {} says nothing: its process hangs, or has died; start the run again",
+                node.0
             ),
             RunError::OtherVersion(problem) => write!(
                 f,

@@ -198,6 +198,9 @@ impl World {
                 Some(Incoming::Frame { from, bytes }) => {
                     sites[from.index()] = Some(read(&bytes)?);
                 }
+                Some(Incoming::Down(peer)) if sites[peer.index()].is_none() => {
+                    return Err(RunError::Silent { node: peer });
+                }
                 Some(other) => early.push(other),
                 None => return Err(RunError::Silent { node: PeerId(silent as u32) }),
             }

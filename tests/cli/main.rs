@@ -5,7 +5,10 @@
 mod cluster;
 mod crash;
 mod demo;
+mod effects;
 mod faults;
+mod gates;
+mod jobs;
 mod launch;
 mod plan;
 mod random;

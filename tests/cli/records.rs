@@ -140,8 +140,10 @@ fn expect_cores_held_by_one(lines: &[Line]) {
             // The same clock for both, so that its offset does not matter; but it may have
             // been corrected between the two.
             let slack = pair[0].clock.max(pair[1].clock) + 1e-9;
+            // Short ones may seem to begin in the other order for that.
+            let is_before = |a: &Line, b: &Line| a.end <= b.start + slack;
             assert!(
-                pair[0].end <= pair[1].start + slack,
+                is_before(pair[0], pair[1]) || is_before(pair[1], pair[0]),
                 "on one core at a time:\n{}\n{}",
                 pair[0].json,
                 pair[1].json

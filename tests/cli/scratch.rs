@@ -84,10 +84,17 @@ impl Scratch {
 
     /// The processes that come from here and live: runs, their guards, their tasks.
     pub(crate) fn processes(&self) -> Vec<Pid> {
+        self.processes_with(&[])
+    }
+
+    /// Those of them that have one of `variables`, or all if there are none.
+    fn processes_with(&self, variables: &[String]) -> Vec<Pid> {
         let mark = self.mark();
         let is_marked = |pid: &Pid| {
             let environ = fs::read(format!("/proc/{}/environ", pid.as_raw_pid()));
-            environ.is_ok_and(|all| all.split(|b| *b == 0).any(|one| one == mark.as_bytes()))
+            let environ = environ.unwrap_or_default();
+            let has = |one: &String| environ.split(|b| *b == 0).any(|own| own == one.as_bytes());
+            has(&mark) && (variables.is_empty() || variables.iter().any(has))
         };
         let entries = fs::read_dir("/proc").unwrap().flatten();
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -97,12 +104,18 @@ impl Scratch {
     /// Sees that soon no process is left.
     #[track_caller]
     pub(crate) fn expect_no_process(&self, within: Duration) {
-        let gone = poll(within, || self.processes().is_empty());
+        self.expect_no_process_with(&[], within);
+    }
+
+    /// Sees that soon none is left that has one of `variables`, or none at all.
+    #[track_caller]
+    pub(crate) fn expect_no_process_with(&self, variables: &[String], within: Duration) {
+        let gone = poll(within, || self.processes_with(variables).is_empty());
         let what = |pid: &Pid| {
             let command = fs::read(format!("/proc/{}/cmdline", pid.as_raw_pid()));
             String::from_utf8_lossy(&command.unwrap_or_default()).replace('\0', " ")
         };
-        let left: Vec<String> = self.processes().iter().map(what).collect();
+        let left: Vec<String> = self.processes_with(variables).iter().map(what).collect();
         assert!(gone || left.is_empty(), "left running: {left:#?}");
     }
 

@@ -1,41 +1,12 @@
 //! Ctrl-C and its relatives: once to finish what runs, twice to stop.
 
-use std::fs;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
+use crate::gates::{open, scratch, started};
 use crate::records::{self, Parents};
 use crate::scratch::{Running, Scratch};
-
-/// Tasks that say that they run and then wait for a file: what ends when is up to the test.
-const JOB: &str = r#"
-name = "signals"
-[defaults]
-cwd = "SCRATCH"
-[[sweep]]
-name = "gate"
-product = { i = { from = 1, to = 6 } }
-command = "touch started-%{i}; until test -e open; do sleep 0.01; done"
-[[task]]
-name = "last"
-after = ["gate"]
-command = ["true"]
-"#;
-
-fn scratch() -> (Scratch, Parents) {
-    let scratch = Scratch::new();
-    scratch.write("job.toml", &JOB.replace("SCRATCH", scratch.path("").to_str().unwrap()));
-    let gates: Vec<String> = (1..=6).map(|i| format!("gate-{i}")).collect();
-    let mut job: Parents = gates.iter().map(|gate| (gate.clone(), Vec::new())).collect();
-    job.insert("last".to_owned(), gates);
-    (scratch, job)
-}
-
-fn started(scratch: &Scratch) -> usize {
-    let names = fs::read_dir(scratch.path("")).unwrap().flatten().map(|entry| entry.file_name());
-    names.filter(|name| name.to_string_lossy().starts_with("started-")).count()
-}
 
 fn start(scratch: &Scratch) -> Running<'_> {
     let mut running = scratch.start(&["run", "job.toml", "--run-dir", "run"]);
@@ -44,7 +15,7 @@ fn start(scratch: &Scratch) -> Running<'_> {
 }
 
 fn expect_resumes(scratch: &Scratch, job: &Parents) {
-    scratch.write("open", "");
+    open(scratch);
     scratch.run(&["run", "--resume", "run"]).expect(0);
     records::expect_all_done(&scratch.path("run"), job);
     scratch.expect_no_process(Duration::from_secs(1));
@@ -55,7 +26,7 @@ fn expect_finishes_what_runs(send: impl FnOnce(&Running<'_>)) {
     let mut running = start(&scratch);
     send(&running);
     running_says(&mut running, "finishing what runs");
-    scratch.write("open", "");
+    open(&scratch);
     let finished = running.wait().expect(4);
     assert!(finished.stdout.contains("evenkeel run --resume"), "{}", finished.stdout);
     assert!(finished.stdout.contains(&format!(" of {} tasks done\n", job.len())), "of all tasks");
@@ -112,7 +83,7 @@ fn a_run_that_was_interrupted_says_so_when_asked() {
     let after = scratch.run(&["status", "run", "--exit-code"]).expect(4);
     assert!(after.stdout.contains("exit code 4: interrupted"), "{}", after.stdout);
     assert!(after.stdout.contains("go on with: evenkeel run --resume run"), "{}", after.stdout);
-    scratch.write("open", "");
+    open(&scratch);
     scratch.run(&["run", "--resume", "run"]).expect(0);
     let done = scratch.run(&["status", "run", "--exit-code"]).expect(0);
     insta::assert_snapshot!("status_done", done.shown(&scratch));
@@ -139,7 +110,7 @@ fn a_folder_that_a_run_lives_in_is_refused_to_others() {
     let pid = running.pid().as_raw_pid().to_string();
     let shown = [resumed, again].map(|refused| refused.shown(&scratch).replace(&pid, "PID"));
     insta::assert_snapshot!("two_runs_in_a_folder", shown.join("\n\n"));
-    scratch.write("open", "");
+    open(&scratch);
     running.wait().expect(0);
     records::expect_all_done(&scratch.path("run"), &job);
 }
@@ -156,7 +127,7 @@ fn records_can_be_read_while_the_run_goes_on() {
     running.wait_until("a record", || scratch.read("run/records.jsonl").contains("\"quick\""));
     let lines = records::lines(&scratch.path("run"));
     assert!(lines.iter().all(|line| line.task == "quick"), "{lines:?}");
-    scratch.write("open", "");
+    open(&scratch);
     running.wait().expect(0);
     assert_eq!(records::lines(&scratch.path("run")).len(), job.len() + 1);
 }
@@ -172,7 +143,7 @@ fn a_run_that_sleeps_through_its_leases_wakes_up_and_ends() {
         // Time itself is what is waited for: several leases.
         crate::scratch::poll(Duration::from_millis(500), || false);
         running.signal(Signal::CONT);
-        scratch.write("open", "");
+        open(&scratch);
         running.wait().expect(0);
         records::expect_each_done_once(&records::lines(&scratch.path("run")), &job);
         scratch.expect_no_process(Duration::from_secs(1));
@@ -182,7 +153,7 @@ fn a_run_that_sleeps_through_its_leases_wakes_up_and_ends() {
 #[test]
 fn of_many_that_want_a_folder_at_once_one_gets_it() {
     let (scratch, job) = scratch();
-    scratch.write("open", "");
+    open(&scratch);
     let args = ["run", "job.toml", "--run-dir", "run"];
     let running: Vec<_> = (0..6).map(|_| scratch.start(&args)).collect();
     let finished: Vec<_> = running.into_iter().map(Running::wait).collect();

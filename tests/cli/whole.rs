@@ -1,9 +1,8 @@
 //! Jobs from their file to their records, by the real program.
 
-use std::fmt::Write;
 use std::fs;
-use std::path::PathBuf;
 
+use crate::jobs;
 use crate::random::Random;
 use crate::records::{self, Parents};
 use crate::scratch::Scratch;
@@ -21,48 +20,17 @@ fn expect_runs(scratch: &Scratch, file: &str, job: &Parents) {
     }
 }
 
-fn data() -> Option<PathBuf> {
-    let data = std::env::var_os("EVENKEEL_DATA").map(PathBuf::from);
-    if data.is_none() {
-        eprintln!("skipped: EVENKEEL_DATA does not say where the recorded workflows are");
-    }
-    // Relative to the package, as a script at its top would have it.
-    data.map(|data| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(data))
-}
-
 #[test]
 fn recorded_workflows_run_to_their_end() {
-    let Some(data) = data() else { return };
-    let mut files: Vec<_> =
-        fs::read_dir(data.join("wfformat")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    assert!(!files.is_empty());
     let scratch = Scratch::new();
-    for file in files {
-        let job = records::wfformat(&file);
+    for (file, job) in jobs::recorded() {
         expect_runs(&scratch, file.to_str().unwrap(), &job);
     }
 }
 
 #[test]
 fn a_random_graph_of_commands_and_kernels_runs_to_its_end() {
-    let mut random = Random::new();
-    let mut text = "name = \"random\"\n".to_owned();
-    let mut job = Parents::new();
-    for i in 0..150 {
-        let n = if i == 0 { 0 } else { random.below(4) };
-        let mut parents: Vec<String> = (0..n).map(|_| format!("t{}", random.below(i))).collect();
-        parents.sort();
-        parents.dedup();
-        let body = match random.below(4) {
-            0 => "command = [\"true\"]",
-            1 => "command = \"true && true\"",
-            2 => "kernel = \"spin\"\nargs = { seconds = 0.002 }",
-            _ => "kernel = \"noop\"",
-        };
-        writeln!(text, "[[task]]\nname = \"t{i}\"\n{body}\nafter = {parents:?}").unwrap();
-        job.insert(format!("t{i}"), parents);
-    }
+    let (text, job) = jobs::random_graph(&mut Random::new(), 150);
     let scratch = Scratch::new();
     scratch.write("job.toml", &text);
     expect_runs(&scratch, "job.toml", &job);

@@ -299,7 +299,8 @@ fn an_unknown_body_never_waits() {
     let body = evenkeel::model::Body::Kernel { name: "nope".into(), args: ().into() };
     let ending = bed.run(launch(1, body));
     assert_eq!(ending.exit, Exit::CouldNotStart);
-    assert!(ending.reason.unwrap().contains("`nope`; there are: fail, "));
+    let reason = ending.reason.unwrap();
+    assert!(reason.contains("`nope`; there are: ") && reason.contains(" fail, "), "{reason}");
 }
 
 #[test]

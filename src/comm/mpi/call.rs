@@ -102,6 +102,13 @@ pub(super) fn finalise(_: Communicator) -> Result<(), MpiError> {
     check("MPI_Finalize", unsafe { ffi::MPI_Finalize() })
 }
 
+/// Has MPI end all processes of the world; this one with `code`. No other call may be made
+/// meanwhile.
+pub(super) fn abort(code: u8) {
+    // SAFETY: MPI is initialised and not finalised, as `part` keeps track of.
+    unsafe { ffi::MPI_Abort(ffi::RSMPI_COMM_WORLD, c_int::from(code)) };
+}
+
 /// A copy of `MPI_COMM_WORLD` that only this library uses, and that gives errors back.
 #[derive(Debug)]
 pub(super) struct Communicator {

@@ -8,6 +8,7 @@
 mod call;
 mod connection;
 mod doorbell;
+mod outbox;
 mod part;
 mod start;
 mod transport;

@@ -1,15 +1,18 @@
 //! Frames over MPI.
 
+mod goodbye;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use super::super::{Incoming, QUEUE_BYTES, QUEUE_FRAMES, Transport, Waker};
-use super::call::{Communicator, Matched, Transfer, finalise};
+use super::super::{Incoming, Transport, Waker};
+use super::call::{Communicator, Matched, Transfer};
 use super::connection::{Connection, Todo};
 use super::doorbell::Doorbell;
-use super::part;
+use super::outbox::Outbox;
 use crate::model::PeerId;
+use goodbye::{Goodbye, Word};
 
 /// So many bytes travel in one message; larger frames in several.
 const PART_BYTES: usize = 8 << 20;
@@ -39,20 +42,28 @@ mod tag {
     pub(super) const PART: i32 = 2;
     /// See [`Connection`](super::Connection).
     pub(super) const OPEN: i32 = 3;
-    /// The sender leaves and says no more.
+    /// The last that the sender says to this rank, beside what is said between it and rank 0.
     pub(super) const GONE: i32 = 4;
-    /// All are there: finalise MPI.
-    pub(super) const FINALISE: i32 = 5;
-    /// Some are dead: leave without finalising.
-    pub(super) const LEAVE: i32 = 6;
+    /// Rank 0 says that another has left while the run goes on.
+    pub(super) const LEFT: i32 = 5;
+    /// Nothing is on its way to the sender or from it: what is it to do?
+    pub(super) const READY: i32 = 6;
+    /// What rank 0 says to that: see [`Word`](super::Word).
+    pub(super) const WAIT: i32 = 7;
+    pub(super) const FINALISE: i32 = 8;
+    pub(super) const LEAVE: i32 = 9;
+    /// The sender has heard it, and says no more.
+    pub(super) const DONE: i32 = 10;
 }
 
 /// One rank of a world: peer *n* is rank *n*.
 ///
 /// When it is dropped it says goodbye to rank 0 and to those that it had to do with, who are told
-/// [`Incoming::Down`]; then it finalises MPI if all ranks do so. If one is dead, or does not
-/// answer within seconds, none does, and the process has to end by [`leave`](super::leave). A process that
-/// has died on this host is told [`Incoming::Down`] too; of other hosts nothing is known.
+/// [`Incoming::Down`]; then it waits for rank 0 to do the same, since launchers take the first
+/// process that leaves a world for a failure, and finalises MPI if all ranks do so. If one is
+/// dead, or does not answer within seconds, none does, and the process has to end by
+/// [`leave`](super::leave). A process that has died on this host is told [`Incoming::Down`] too;
+/// of other hosts nothing is known.
 pub struct MpiTransport {
     comm: Option<Communicator>,
     me: usize,
@@ -66,12 +77,16 @@ pub struct MpiTransport {
     /// What tells of the end of a process, and of whose.
     watched: Vec<OwnedFd>,
     watched_ranks: Vec<usize>,
+    /// When it was last looked whether a process has ended. One that is never idle never sleeps.
+    looked: Instant,
     /// Sleeps in a row after which there was nothing.
     quiet: u32,
     /// Rings in a row after which there was nothing.
     vain: u32,
-    /// Whether all are to finalise, as rank 0 says.
-    parting: Option<bool>,
+    /// Whether this rank has begun to say goodbye.
+    is_parting: bool,
+    /// What rank 0 says that is to be done then.
+    word: Option<Word>,
     /// Who is called when which peer is gone.
     when_gone: Option<(usize, WhenGone)>,
 }
@@ -90,15 +105,15 @@ type WhenGone = Box<dyn FnOnce(Farewell) + Send>;
 /// What is known of one of the ranks.
 struct Peer {
     connection: Connection,
-    sending: VecDeque<Transfer>,
-    bytes: usize,
+    outbox: Outbox,
     receiving: VecDeque<(i32, Transfer)>,
     /// The parts of a frame that have come.
     parts: Vec<u8>,
     /// Whether a frame ever went either way.
     is_known: bool,
-    /// Whether it has said that it leaves.
-    said_gone: bool,
+    goodbye: Goodbye,
+    /// Whether its process has ended, or MPI cannot reach it any more.
+    is_dead: bool,
 }
 
 impl MpiTransport {
@@ -110,12 +125,12 @@ impl MpiTransport {
     ) -> MpiTransport {
         let peer = |_| Peer {
             connection: Connection::Up,
-            sending: VecDeque::new(),
-            bytes: 0,
+            outbox: Outbox::default(),
             receiving: VecDeque::new(),
             parts: Vec::new(),
             is_known: false,
-            said_gone: false,
+            goodbye: Goodbye::default(),
+            is_dead: false,
         };
         let others = (0..watched.len()).filter(|rank| *rank != me);
         let arrived = others.map(|rank| Incoming::Up(id(rank))).collect();
@@ -133,9 +148,11 @@ impl MpiTransport {
             receiving: BTreeSet::new(),
             watched,
             watched_ranks,
+            looked: Instant::now(),
             quiet: 0,
             vain: 0,
-            parting: None,
+            is_parting: false,
+            word: None,
             when_gone: None,
         }
     }
@@ -157,33 +174,53 @@ impl MpiTransport {
         incoming.into_iter().rev().for_each(|one| self.arrived.push_front(one));
     }
 
-    /// Calls `then` once when `peer` is gone for good, instead of what was to be called before.
-    /// [`Incoming::Down`] says less: a peer that is down may come up again.
+    /// Calls `then` once when `peer` is gone for good, at once if it is, instead of what was to be
+    /// called before. [`Incoming::Down`] says less: a peer that is down may come up again.
     pub fn when_gone(&mut self, peer: PeerId, then: impl FnOnce(Farewell) + Send + 'static) {
         self.when_gone = Some((peer.index(), Box::new(then)));
+        if self.peers[peer.index()].connection == Connection::Gone {
+            self.part_from(peer.index());
+        }
     }
 
     /// Sends a message, whatever the state of the connection.
     fn say(&mut self, rank: usize, tag: i32, bytes: Vec<u8>) {
         let Some(comm) = &self.comm else { return };
-        let (peer, length) = (&mut self.peers[rank], bytes.len());
-        match comm.send(rank, tag, bytes) {
-            Ok(transfer) => {
-                peer.bytes += length;
-                peer.sending.push_back(transfer);
-                self.sending.insert(rank);
-                self.to_ring.insert(rank);
-            }
+        let peer = &mut self.peers[rank];
+        if peer.is_dead {
+            return;
+        }
+        peer.outbox.push(tag, bytes);
+        self.sending.insert(rank);
+        match peer.outbox.begin(comm, rank) {
+            Ok(true) => drop(self.to_ring.insert(rank)),
+            Ok(false) => {}
             // MPI knows that it is gone: some do.
             Err(_) => self.lose(rank),
         }
     }
 
+    /// A process has ended, or cannot be reached any more: what is on its way there will never
+    /// be complete.
     fn lose(&mut self, rank: usize) {
+        let peer = &mut self.peers[rank];
+        peer.is_dead = true;
+        peer.outbox = Outbox::default();
+        peer.receiving.clear();
+        self.sending.remove(&rank);
+        self.receiving.remove(&rank);
+        self.part_from(rank);
+    }
+
+    fn part_from(&mut self, rank: usize) {
         let todo = self.peers[rank].connection.gone();
         self.act(rank, todo);
         if let Some((_, then)) = self.when_gone.take_if(|(peer, _)| *peer == rank) {
-            then(if self.peers[rank].said_gone { Farewell::Said } else { Farewell::Unsaid });
+            then(if self.peers[rank].goodbye.is_heard() {
+                Farewell::Said
+            } else {
+                Farewell::Unsaid
+            });
         }
     }
 
@@ -206,31 +243,21 @@ impl MpiTransport {
         }
     }
 
-    /// Lets go of what has been sent.
-    fn finish_sends(&mut self) {
-        let Some(comm) = &self.comm else { return };
-        let mut drained = Vec::new();
-        for rank in &self.sending {
-            let peer = &mut self.peers[*rank];
-            while let Some(first) = peer.sending.front_mut() {
-                let length = first.len();
-                match comm.is_complete(first) {
-                    Ok(false) => break,
-                    // What failed will not be sent later either.
-                    Ok(true) | Err(_) => {
-                        peer.bytes -= length;
-                        peer.sending.pop_front();
-                    }
-                }
+    /// Moves on what is being sent.
+    fn move_sends(&mut self) {
+        for rank in self.sending.clone() {
+            let (Some(comm), peer) = (&self.comm, &mut self.peers[rank]) else { return };
+            match peer.outbox.advance(comm, rank) {
+                Ok(true) => drop(self.to_ring.insert(rank)),
+                Ok(false) => {}
+                Err(_) => self.lose(rank),
             }
-            if peer.sending.is_empty() {
-                drained.push(*rank);
+            let peer = &mut self.peers[rank];
+            if peer.outbox.is_empty() {
+                self.sending.remove(&rank);
+                let todo = peer.connection.drained();
+                self.act(rank, todo);
             }
-        }
-        for rank in drained {
-            self.sending.remove(&rank);
-            let todo = self.peers[rank].connection.drained();
-            self.act(rank, todo);
         }
     }
 
@@ -285,6 +312,9 @@ impl MpiTransport {
     }
 
     fn take(&mut self, rank: usize, tag: i32, bytes: Vec<u8>) {
+        if self.is_parting && matches!(tag, tag::PART | tag::FRAME | tag::OPEN) {
+            return self.tell(rank);
+        }
         let peer = &mut self.peers[rank];
         match tag {
             tag::PART if peer.connection.is_up() => peer.parts.extend_from_slice(&bytes),
@@ -300,14 +330,9 @@ impl MpiTransport {
                 let todo = peer.connection.opened();
                 self.act(rank, todo);
             }
-            tag::GONE => {
-                peer.said_gone = true;
-                self.lose(rank);
-            }
-            tag::FINALISE => self.parting = Some(true),
-            tag::LEAVE => self.parting = Some(false),
             // Of a connection that has ended.
-            _ => {}
+            tag::PART | tag::FRAME => {}
+            _ => self.hear(rank, tag, &bytes),
         }
     }
 
@@ -318,7 +343,8 @@ impl MpiTransport {
         for rank in self.receiving.clone() {
             self.finish_receives(rank);
         }
-        self.finish_sends();
+        self.move_sends();
+        self.ring();
         came
     }
 
@@ -337,6 +363,7 @@ impl MpiTransport {
             DEAF_SLEEP
         };
         let heard = self.doorbell.wait(limit.min(most), listened, &self.watched);
+        self.looked = Instant::now();
         let came = self.progress();
         self.quiet = if came || heard.rung { 0 } else { self.quiet.saturating_add(1) };
         self.vain = match (came, heard.rung) {
@@ -371,52 +398,6 @@ impl MpiTransport {
             self.sleep(left);
         }
     }
-
-    /// Says goodbye, and agrees with the others on whether MPI is finalised.
-    fn part(&mut self) {
-        /// How long to wait for what was sent to leave.
-        const FLUSH: Duration = Duration::from_secs(1);
-        /// How long rank 0 waits for all to say goodbye.
-        const GOODBYES: Duration = Duration::from_secs(5);
-        /// How long the others wait for rank 0 to say what it is to be.
-        const WORD: Duration = Duration::from_secs(10);
-        let now = Instant::now();
-        for rank in 0..self.peers.len() {
-            let peer = &self.peers[rank];
-            let matters = rank == 0 || peer.is_known;
-            if rank != self.me && matters && peer.connection != Connection::Gone {
-                self.say(rank, tag::GONE, Vec::new());
-            }
-        }
-        self.go_on(now + FLUSH, |this| this.sending.is_empty());
-        let others = (0..self.peers.len()).filter(|rank| *rank != self.me).collect::<Vec<_>>();
-        if self.me == 0 {
-            let gone = |this: &Self, rank: &usize| this.peers[*rank].connection == Connection::Gone;
-            self.go_on(now + GOODBYES, |this| others.iter().all(|rank| gone(this, rank)));
-            let all = others.iter().all(|rank| self.peers[*rank].said_gone);
-            self.parting = Some(all);
-            for rank in others {
-                if self.peers[rank].said_gone {
-                    self.say(rank, if all { tag::FINALISE } else { tag::LEAVE }, Vec::new());
-                }
-            }
-            self.go_on(Instant::now() + FLUSH, |this| this.sending.is_empty());
-        } else {
-            let heads = |this: &Self| this.parting.is_some() || this.is_dead(0);
-            self.go_on(now + WORD, heads);
-        }
-        let comm = self.comm.take();
-        if let (Some(comm), Some(true), true) = (comm, self.parting, part::is_to_finalise())
-            && finalise(comm).is_ok()
-        {
-            part::finalised();
-        }
-    }
-
-    fn is_dead(&self, rank: usize) -> bool {
-        let peer = &self.peers[rank];
-        peer.connection == Connection::Gone && !peer.said_gone
-    }
 }
 
 impl Transport for MpiTransport {
@@ -429,8 +410,7 @@ impl Transport for MpiTransport {
         if !peer.connection.is_up() {
             return;
         }
-        let full = peer.bytes + frame.len() > QUEUE_BYTES && !peer.sending.is_empty();
-        if peer.sending.len() >= QUEUE_FRAMES || full {
+        if peer.outbox.is_full_for(frame.len()) {
             let todo = peer.connection.overflow();
             return self.act(rank, todo);
         }
@@ -450,6 +430,9 @@ impl Transport for MpiTransport {
         self.ring();
         if self.arrived.is_empty() {
             self.progress();
+        }
+        if self.looked.elapsed() >= SLEEP {
+            self.sleep(Duration::ZERO);
         }
         loop {
             if let Some(incoming) = self.arrived.pop_front() {
