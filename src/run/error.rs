@@ -200,8 +200,8 @@ fn wrong_launcher(
              this launcher (MPICC=... cargo build --features mpi)"
         )?,
         None => f.write_str(
-            "but it was built without MPI, so that each of them is alone: build it with \
-             --features mpi",
+            "but it was built without MPI, so that each of them is alone: build it with the MPI of \
+             this launcher (MPICC=... cargo build --features mpi)",
         )?,
     }
     f.write_str("; to run each process by itself all the same, say --single")

@@ -8,6 +8,7 @@ use crate::scratch::Scratch;
 pub(crate) const EVENKEEL: &str = env!("CARGO_BIN_EXE_evenkeel");
 
 /// `evenkeel run` with `args`.
+#[cfg(feature = "mpi")]
 pub(crate) fn run<'a>(args: &[&'a str]) -> Vec<&'a str> {
     [&[EVENKEEL, "run"], args].concat()
 }
