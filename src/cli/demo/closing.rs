@@ -46,22 +46,21 @@ impl Closing<'_> {
             line("killed", &self.killed(killed));
         }
         line("checksum", &self.checksum());
-        match self.proof.faults.as_slice() {
-            [] => line(
-                "records",
-                "hold: each task done once, after its parents, repeated only if lost",
-            ),
-            [fault] => line("records", fault),
-            [fault, more @ ..] => {
-                line("records", &format!("{fault}, and {} faults more", more.len()));
-            }
-        }
+        line("records", &self.faults());
         line("", &format!("{folder}/records.jsonl"));
         line("picture", &format!("{folder}/demo.png"));
         line("try next", &format!("{program} topo --nodes 4"));
         line("", &format!("{program} simulate {job} -p '8 nodes x core:16'"));
         line("", &format!("{program} run {job}"));
         text
+    }
+
+    fn faults(&self) -> String {
+        match self.proof.faults.as_slice() {
+            [] => "hold: each task done once, after its parents, repeated only if lost".to_owned(),
+            [fault] => fault.clone(),
+            [fault, more @ ..] => format!("{fault}, and {} faults more", more.len()),
+        }
     }
 
     fn foretold(&self) -> String {
@@ -75,9 +74,8 @@ impl Closing<'_> {
         let mut tasks: BTreeMap<PeerId, u64> = BTreeMap::new();
         let done = self.records.iter().filter(|record| record.state == State::Done);
         done.filter_map(node).for_each(|node| *tasks.entry(node).or_default() += 1);
-        let each: Vec<String> =
-            tasks.iter().map(|(node, n)| format!("{n} by {}", node.0)).collect();
-        format!("did {}", listed(&each))
+        let each = tasks.iter().map(|(node, n)| format!("{n} on node {}", node.0));
+        listed(&each.collect::<Vec<_>>())
     }
 
     /// What a node that was killed cost.

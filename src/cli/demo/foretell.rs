@@ -16,18 +16,22 @@ pub(super) fn foretell(
     lease: Span,
 ) -> Result<Span, RunError> {
     let platform = platform(nodes);
-    let conditions = Conditions { lease, ..Conditions::default() };
-    let (outcome, _) = simulate(job.clone(), platform.clone(), &conditions)?;
-    let Some(victim) = victim else { return Ok(makespan(&outcome.records)) };
-    let half = half_time(&outcome.records);
+    let simulated = |conditions| -> Result<Vec<Record>, RunError> {
+        let (outcome, _) = simulate(job.clone(), platform.clone(), &conditions)?;
+        Ok(outcome.records)
+    };
+    let undisturbed = simulated(Conditions { lease, ..Conditions::default() })?;
+    let Some(victim) = victim else { return Ok(makespan(&undisturbed)) };
+    // Where nodes share cores, those that are left have them for themselves: from then on they
+    // are faster than the platform has them, all but their leases.
+    let left = nodes.iter().filter(|node| node.node != victim);
+    let gain = speed(left) / speed(nodes);
+    let half = half_time(&undisturbed);
     let faults = FaultPlan(vec![(half, Fault::Crash { peer: victim, back: None })]);
-    let conditions = Conditions { faults, ..conditions };
-    let (outcome, _) = simulate(job.clone(), platform, &conditions)?;
+    let lease = lease.scale(gain);
+    let disturbed = simulated(Conditions { lease, faults, ..Conditions::default() })?;
     let until = half.since(Time::ZERO);
-    let rest = makespan(&outcome.records) - until;
-    // Where nodes share cores, those that are left have them for themselves.
-    let left: Vec<&NodeInfo> = nodes.iter().filter(|node| node.node != victim).collect();
-    Ok(until + rest.scale(speed(nodes) / speed(left.iter().copied())))
+    Ok(until + (makespan(&disturbed) - until).scale(1.0 / gain))
 }
 
 /// The nodes of this host as a platform.

@@ -197,7 +197,8 @@ impl Demo {
             png::write(&self.folder.join("demo.png"), self.picture.width(), &image)?;
         }
         let graph = Graph::new(&self.picture.job).unwrap_or_default();
-        let cores = self.nodes.iter().map(NodeInfo::core_count).sum();
+        let nodes = nodes(&self.folder).unwrap_or_default();
+        let cores = nodes.iter().map(NodeInfo::core_count).sum();
         let closing = Closing {
             records: &self.records,
             makespan: Summary::new("", &self.records, &[], None).makespan,

@@ -19,13 +19,13 @@ pub(super) const RED: Rgb = [232, 64, 56];
 
 /// Colours that people tell apart, none of them near [`RED`]; one for each node, in turn.
 const NODES: [Rgb; 7] = [
-    [86, 180, 233],
-    [240, 170, 60],
-    [60, 190, 130],
-    [204, 140, 230],
-    [240, 228, 90],
-    [120, 150, 255],
-    [190, 200, 205],
+    [60, 150, 255],
+    [255, 165, 40],
+    [70, 200, 90],
+    [200, 90, 255],
+    [235, 245, 80],
+    [60, 220, 220],
+    [200, 205, 215],
 ];
 
 /// The colour of the node at `place` in its table.
@@ -33,15 +33,17 @@ pub(super) fn of_node(place: usize) -> Rgb {
     NODES[place % NODES.len()]
 }
 
-/// `colour` with so much of its light, from 0 to 1, in steps that the eye hardly sees: what is
-/// next to each other on a line is then often the same.
-pub(super) fn dimmed(colour: Rgb, light: f64) -> Rgb {
-    const STEPS: f64 = 24.0;
-    let light = (light * STEPS).round() / STEPS;
-    colour.map(|part| (f64::from(part) * light) as u8)
-}
-
 impl Colours {
+    /// `colour` where there is so much light, from 0 to 1: never so dark that it cannot be told
+    /// from others, and in steps that the eye hardly sees, so that what is next to each other on
+    /// a line is often the same.
+    pub(super) fn lit(self, colour: Rgb, light: f64) -> Rgb {
+        const STEPS: f64 = 18.0;
+        let floor = if self == Colours::Indexed { 0.5 } else { 0.28 };
+        let light = floor + (1.0 - floor) * (light * STEPS).round() / STEPS;
+        colour.map(|part| (f64::from(part) * light) as u8)
+    }
+
     fn code(self, layer: u8, colour: Rgb) -> String {
         let [r, g, b] = colour;
         match self {
@@ -52,23 +54,13 @@ impl Colours {
     }
 }
 
-/// The nearest of xterm's colours: of its cube of 6 x 6 x 6, or its greys.
+/// The nearest in xterm's cube of 6 x 6 x 6 colours. Its greys are nearer to what is dark, but
+/// have no hue.
 fn nearest(colour: Rgb) -> u8 {
-    const CUBE: [u8; 6] = [0, 95, 135, 175, 215, 255];
-    let side = colour.map(|part| {
-        let far = |i: &usize| part.abs_diff(CUBE[*i]);
-        (0..CUBE.len()).min_by_key(far).unwrap_or(0)
-    });
-    let mean = colour.iter().map(|part| u32::from(*part)).sum::<u32>() / 3;
-    let step = (mean.saturating_sub(3) / 10).min(23) as u8;
-    let distance = |other: Rgb| -> u32 {
-        colour.iter().zip(other).map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum()
-    };
-    if distance([8 + 10 * step; 3]) < distance(side.map(|i| CUBE[i])) {
-        232 + step
-    } else {
-        (16 + 36 * side[0] + 6 * side[1] + side[2]) as u8
-    }
+    const SIDE: [u8; 6] = [0, 95, 135, 175, 215, 255];
+    let place = |part: u8| (0..6u8).min_by_key(|i| part.abs_diff(SIDE[usize::from(*i)]));
+    let [r, g, b] = colour.map(|part| place(part).unwrap_or(0));
+    16 + 36 * r + 6 * g + b
 }
 
 /// A line in the making, which ends where the terminal does.
@@ -125,9 +117,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_of_256_is_found_in_the_cube_and_among_the_greys() {
-        let colours = [[0, 0, 0], [255, 255, 255], [255, 0, 0], [95, 135, 175], [128, 128, 128]];
-        assert_eq!(colours.map(nearest), [16, 231, 196, 67, 244]);
+    fn the_nearest_of_256_is_in_the_cube() {
+        let colours = [[0, 0, 0], [255, 255, 255], [255, 0, 0], [95, 135, 175], [100, 120, 230]];
+        assert_eq!(colours.map(nearest), [16, 231, 196, 67, 68]);
+    }
+
+    #[test]
+    fn nodes_are_told_apart_in_the_dark_too() {
+        for colours in [Colours::Indexed, Colours::Any] {
+            let dark = NODES.map(|colour| colours.code(38, colours.lit(colour, 0.0)));
+            let distinct: std::collections::BTreeSet<_> = dark.iter().collect();
+            assert_eq!(distinct.len(), dark.len(), "{dark:?}");
+            assert!(!dark.contains(&colours.code(38, RED)));
+        }
     }
 
     #[test]

@@ -6,6 +6,9 @@ use crate::model::{NodeInfo, PeerId, Record, Span, State, SubclusterId, Time};
 /// What stands for how busy a node was in the time of one character.
 const BUSY: [&str; 5] = [" ", "░", "▒", "▓", "█"];
 
+/// What follows the bar of a node that was killed.
+const KILLED: &str = " ✗ killed";
+
 /// A node and what it did.
 #[derive(Clone, Debug)]
 pub(super) struct Lane {
@@ -52,10 +55,11 @@ impl Lane {
         line.plain(branch);
         line.put(&format!(" node {:<3} ", self.node.0), ink, None);
         let tail = format!("{:>5} tiles", self.tiles);
-        let room = line.room().saturating_sub(tail.len());
+        // As long in all lanes, as they show the same time.
+        let room = line.room().saturating_sub(KILLED.chars().count() + tail.len());
         line.put(&self.bar(room, frame.span), ink, None);
         if self.killed {
-            line.put(" ✗ killed", Some(RED), None);
+            line.put(KILLED, Some(RED), None);
         }
         let gap = line.room().saturating_sub(tail.len());
         line.plain(&" ".repeat(gap));

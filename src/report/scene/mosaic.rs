@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::colour::{Colours, Line, RED, dimmed, of_node};
+use super::colour::{Colours, Line, RED, of_node};
 use crate::model::{PeerId, Record, State, TaskId, Value};
 use crate::report::palette::{lightness, palette};
 
-/// How light the darkest pixel of a tile that is there is: not as dark as one that is not.
-const FLOOR: f64 = 0.28;
 /// How light what is black in the picture is: here it shows best who computed it.
 const INSIDE: f64 = 0.9;
 /// What stands for light where there is no colour.
@@ -27,14 +25,11 @@ pub struct Mosaic {
 }
 
 #[derive(Clone, Debug, Default)]
-enum Tile {
-    #[default]
-    Open,
-    Lost,
-    Done {
-        node: PeerId,
-        image: Vec<u8>,
-    },
+struct Tile {
+    /// Whether an attempt at it was lost.
+    was_lost: bool,
+    /// The node that made it, and the image.
+    done: Option<(PeerId, Vec<u8>)>,
 }
 
 /// What is seen at a point.
@@ -53,11 +48,11 @@ impl Mosaic {
         let count = |place: fn(&(usize, usize)) -> usize| places.values().map(place).max();
         let columns = count(|(column, _)| *column).map_or(0, |last| last + 1);
         let rows = count(|(_, row)| *row).map_or(0, |last| last + 1);
-        let tiles = vec![Tile::Open; columns * rows];
+        let tiles = vec![Tile::default(); columns * rows];
         let palette = palette();
         let of_shade = |shade: usize| if shade == 0 { INSIDE } else { lightness(palette[shade]) };
         let light = std::array::from_fn(of_shade);
-        Mosaic { columns, rows, side, places, tiles, light }
+        Mosaic { columns, rows, side: side.max(1), places, tiles, light }
     }
 
     /// Whether `task` makes a tile.
@@ -73,9 +68,9 @@ impl Mosaic {
             (State::Done, Some(Value::Bytes(image)), Some(node))
                 if image.len() == self.side * self.side =>
             {
-                *tile = Tile::Done { node, image: image.clone() };
+                tile.done = Some((node, image.clone()));
             }
-            (State::Lost, _, _) if matches!(tile, Tile::Open) => *tile = Tile::Lost,
+            (State::Lost, _, _) => tile.was_lost = true,
             _ => {}
         }
     }
@@ -97,7 +92,7 @@ impl Mosaic {
         let colour = |seen| match seen {
             Seen::Nothing => None,
             Seen::Harm => Some(RED),
-            Seen::Light(node, light) => Some(dimmed(of_node(place(node)), light)),
+            Seen::Light(node, light) => Some(colours.lit(of_node(place(node)), light)),
         };
         let line = |y: usize| {
             let mut line = Line::new(colours, width);
@@ -126,28 +121,30 @@ impl Mosaic {
         let part = |i: usize, of: usize, whole: usize| i * whole / of..(i + 1) * whole / of;
         let (xs, ys) = (part(x, across, width), part(y, down, height));
         let (middle_x, middle_y) = ((xs.start + xs.end) / 2, (ys.start + ys.end) / 2);
-        let node = match self.tile(middle_x, middle_y) {
-            Tile::Open => return Seen::Nothing,
-            Tile::Lost => return Seen::Harm,
-            Tile::Done { node, .. } => *node,
+        let Some(tile) = self.tile(middle_x, middle_y) else { return Seen::Nothing };
+        let Some((node, _)) = tile.done else {
+            return if tile.was_lost { Seen::Harm } else { Seen::Nothing };
         };
+        // What was lost and done again keeps a mark in its middle.
+        let centre = |pixel: usize| pixel / self.side * self.side + self.side / 2;
+        if tile.was_lost && xs.contains(&centre(middle_x)) && ys.contains(&centre(middle_y)) {
+            return Seen::Harm;
+        }
         let points = ys.flat_map(|y| xs.clone().map(move |x| (x, y)));
         let (mut total, mut count) = (0.0, 0.0);
         for (x, y) in points {
-            if let Tile::Done { image, .. } = self.tile(x, y) {
+            if let Some(Tile { done: Some((_, image)), .. }) = self.tile(x, y) {
                 let shade = image[y % self.side * self.side + x % self.side];
                 total += self.light[usize::from(shade)];
                 count += 1.0;
             }
         }
-        let light = if count > 0.0 { total / count } else { 0.0 };
-        Seen::Light(node, FLOOR + (1.0 - FLOOR) * light)
+        Seen::Light(node, if count > 0.0 { total / count } else { 0.0 })
     }
 
     /// The tile with the pixel `x`, `y` of the whole picture.
-    fn tile(&self, x: usize, y: usize) -> &Tile {
-        let (column, row) = (x / self.side, y / self.side);
-        self.tiles.get(row * self.columns + column).unwrap_or(&Tile::Open)
+    fn tile(&self, x: usize, y: usize) -> Option<&Tile> {
+        self.tiles.get(y / self.side * self.columns + x / self.side)
     }
 }
 
@@ -157,7 +154,7 @@ fn shade(seen: [Seen; 2]) -> &'static str {
         return "x";
     }
     let lights = seen.iter().filter_map(|seen| match seen {
-        Seen::Light(_, light) => Some((light - FLOOR) / (1.0 - FLOOR)),
+        Seen::Light(_, light) => Some(*light),
         _ => None,
     });
     let (sum, count) = lights.fold((0.0, 0.0), |(sum, count), light| (sum + light, count + 1.0));
