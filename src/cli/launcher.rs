@@ -40,8 +40,8 @@ pub(super) struct Launcher {
     kind: Kind,
 }
 
-/// What launchers of MPI are called. The names that say whose they are come first: `mpirun` and
-/// `mpiexec` are whatever was installed last.
+/// What launchers of MPI are called. In a folder the names that say whose they are come first:
+/// `mpirun` and `mpiexec` are whatever was installed last.
 const PROGRAMS: [&str; 5] =
     ["mpirun.openmpi", "mpiexec.mpich", "mpiexec.hydra", "mpirun", "mpiexec"];
 
@@ -70,7 +70,7 @@ impl Launcher {
     /// The one that is asked for, or else that of our own MPI, or else any that is there.
     pub(super) fn find(asked: Option<Name>) -> Result<Launcher, Failure> {
         let in_slurm = env::var_os("SLURM_JOB_ID").is_some();
-        choose(asked, linked(), in_slurm, on_path).ok_or_else(|| {
+        choose(asked, linked(), in_slurm, on_path(), srun()).ok_or_else(|| {
             let missing = missing(asked.or(linked()));
             Failure::new(ExitCode::Infrastructure, missing)
         })
@@ -136,12 +136,13 @@ impl fmt::Display for Launcher {
     }
 }
 
-/// Chooses among the launchers that are `there` by their names.
+/// Chooses among the launchers of MPI that are `there`, the preferred first, and Slurm's.
 fn choose(
     asked: Option<Name>,
     linked: Option<Name>,
     in_slurm: bool,
-    there: impl Fn(&str) -> Option<Launcher>,
+    mut there: impl Iterator<Item = Launcher>,
+    srun: Option<PathBuf>,
 ) -> Option<Launcher> {
     let wanted = asked.or(linked);
     let fits = |launcher: &Launcher| match wanted {
@@ -150,32 +151,36 @@ fn choose(
         Some(Name::Mpich) => launcher.kind == Kind::Hydra,
         Some(Name::Srun) => false,
     };
-    let srun = || {
-        let interface = linked.and_then(|name| match name {
-            Name::Openmpi => Some("pmix"),
-            Name::Mpich => Some("pmi2"),
-            Name::Srun => None,
-        });
-        Some(Launcher { kind: Kind::Srun(interface), ..there("srun")? })
-    };
+    let interface = linked.and_then(|name| match name {
+        Name::Openmpi => Some("pmix"),
+        Name::Mpich => Some("pmi2"),
+        Name::Srun => None,
+    });
+    let srun = srun.map(|program| Launcher { program, kind: Kind::Srun(interface) });
     if asked == Some(Name::Srun) {
-        return srun();
+        return srun;
     }
-    let mpi = PROGRAMS.iter().filter_map(|program| there(program)).find(fits);
-    mpi.or_else(|| if asked.is_none() && in_slurm { srun() } else { None })
+    let srun = srun.filter(|_| asked.is_none() && in_slurm);
+    there.find(fits).or(srun)
 }
 
-/// The launcher `program`, if it is on the search path and one that is known.
-fn on_path(program: &str) -> Option<Launcher> {
-    let folders = env::var_os("PATH")?;
-    let paths = env::split_paths(&folders).map(|folder| folder.join(program));
-    let path = paths.into_iter().find(|path| path.is_file())?;
-    if program == "srun" {
-        return Some(Launcher { program: path, kind: Kind::Srun(None) });
-    }
-    let output = Command::new(&path).arg("--version").stdin(Stdio::null()).output().ok()?;
-    let kind = kind(&String::from_utf8_lossy(&output.stdout))?;
-    Some(Launcher { program: path, kind })
+fn folders() -> Vec<PathBuf> {
+    env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default()
+}
+
+/// The launchers of MPI on the search path, folder by folder: what a module put in front of it
+/// comes before what the system has.
+fn on_path() -> impl Iterator<Item = Launcher> {
+    let paths = folders().into_iter().flat_map(|folder| PROGRAMS.map(|name| folder.join(name)));
+    paths.filter(|path| path.is_file()).filter_map(|program| {
+        let output = Command::new(&program).arg("--version").stdin(Stdio::null()).output().ok()?;
+        let kind = kind(&String::from_utf8_lossy(&output.stdout))?;
+        Some(Launcher { program, kind })
+    })
+}
+
+fn srun() -> Option<PathBuf> {
+    folders().into_iter().map(|folder| folder.join("srun")).find(|path| path.is_file())
 }
 
 /// What a launcher of MPI is by what it says of its version.
@@ -248,12 +253,12 @@ mod tests {
         in_slurm: bool,
         there: &[&str],
     ) -> Option<String> {
-        let known = |program: &str| {
-            let kind = VERSIONS.iter().find(|(name, ..)| *name == program);
-            let kind = kind.map_or(Kind::Srun(None), |(.., kind)| *kind);
-            there.contains(&program).then(|| launcher(program, kind))
+        let known = |name: &&str| {
+            let (program, _, kind) = VERSIONS.iter().find(|(program, ..)| program == name)?;
+            Some(launcher(program, *kind))
         };
-        let chosen = choose(asked, linked, in_slurm, known)?;
+        let srun = there.contains(&"srun").then(|| "srun".into());
+        let chosen = choose(asked, linked, in_slurm, there.iter().filter_map(known), srun)?;
         let interface = match chosen.kind {
             Kind::Srun(Some(interface)) => format!(" {interface}"),
             _ => String::new(),
@@ -264,11 +269,12 @@ mod tests {
     #[test]
     fn the_launcher_is_that_of_the_mpi_that_is_linked() {
         use Name::{Mpich, Openmpi, Srun};
-        const ALL: &[&str] = &["mpirun", "mpiexec", "mpirun.openmpi", "mpiexec.mpich", "srun"];
-        let cases: [(_, _, bool, &[&str], _); 12] = [
+        const ALL: &[&str] = &["mpirun.openmpi", "mpiexec.mpich", "mpirun", "mpiexec", "srun"];
+        let cases: [(_, _, bool, &[&str], _); 13] = [
             (None, None, true, ALL, Some("mpirun.openmpi")),
             (None, Some(Mpich), true, ALL, Some("mpiexec.mpich")),
             (Some(Mpich), Some(Openmpi), false, ALL, Some("mpiexec.mpich")),
+            (None, Some(Openmpi), false, &["mpirun", "mpirun.openmpi"], Some("mpirun")),
             (None, Some(Openmpi), false, &["mpirun", "mpiexec"], Some("mpirun")),
             (None, Some(Mpich), false, &["mpirun", "mpiexec"], Some("mpiexec")),
             (None, Some(Mpich), true, &["mpirun", "srun"], Some("srun pmi2")),
