@@ -98,7 +98,14 @@ impl Launcher {
         self.command_with(&["--enable-recovery"], scratch, ranks, argv)
     }
 
-    fn command_with(self, flags: &[&str], scratch: &Scratch, ranks: u32, argv: &[&str]) -> Command {
+    /// The same with `flags` of the launcher's own.
+    pub(crate) fn command_with(
+        self,
+        flags: &[&str],
+        scratch: &Scratch,
+        ranks: u32,
+        argv: &[&str],
+    ) -> Command {
         let mut command = scratch.program(self.program().expect("it was there before"));
         command.args(flags).args(["-n", &ranks.to_string()]);
         if self == Launcher::OpenMpi {

@@ -22,6 +22,8 @@ mod ends;
 #[path = "../cli/gates.rs"]
 mod gates;
 #[cfg(feature = "mpi")]
+mod hosts;
+#[cfg(feature = "mpi")]
 #[path = "../cli/jobs.rs"]
 mod jobs;
 #[cfg(feature = "mpi")]

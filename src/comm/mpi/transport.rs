@@ -1,5 +1,6 @@
 //! Frames over MPI.
 
+mod deaths;
 mod goodbye;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -54,6 +55,8 @@ mod tag {
     pub(super) const LEAVE: i32 = 9;
     /// The sender has heard it, and says no more.
     pub(super) const DONE: i32 = 10;
+    /// The process of another has ended, as is seen on its host.
+    pub(super) const DEAD: i32 = 11;
 }
 
 /// One rank of a world: peer *n* is rank *n*.
@@ -62,8 +65,8 @@ mod tag {
 /// [`Incoming::Down`]; then it waits for rank 0 to do the same, since launchers take the first
 /// process that leaves a world for a failure, and finalises MPI if all ranks do so. If one is
 /// dead, or does not answer within seconds, none does, and the process has to end by
-/// [`leave`](super::leave). A process that has died on this host is told [`Incoming::Down`] too;
-/// of other hosts nothing is known.
+/// [`leave`](super::leave). That a process has died is told by [`Incoming::Down`] too, as long as
+/// another rank lives on its host.
 pub struct MpiTransport {
     comm: Option<Communicator>,
     me: usize,
@@ -112,6 +115,8 @@ struct Peer {
     /// Whether a frame ever went either way.
     is_known: bool,
     goodbye: Goodbye,
+    /// Whether it is on this host, where the end of its process is seen.
+    is_here: bool,
     /// Whether its process has ended, or MPI cannot reach it any more.
     is_dead: bool,
 }
@@ -123,18 +128,19 @@ impl MpiTransport {
         doorbell: Doorbell,
         watched: Vec<Option<OwnedFd>>,
     ) -> MpiTransport {
-        let peer = |_| Peer {
+        let peer = |watched: &Option<OwnedFd>| Peer {
             connection: Connection::Up,
             outbox: Outbox::default(),
             receiving: VecDeque::new(),
             parts: Vec::new(),
             is_known: false,
             goodbye: Goodbye::default(),
+            is_here: watched.is_some(),
             is_dead: false,
         };
         let others = (0..watched.len()).filter(|rank| *rank != me);
         let arrived = others.map(|rank| Incoming::Up(id(rank))).collect();
-        let peers = (0..watched.len()).map(peer).collect();
+        let peers = watched.iter().map(peer).collect();
         let seen = watched.into_iter().enumerate().filter(|(rank, _)| *rank != me);
         let (watched_ranks, watched) = seen.filter_map(|(rank, fd)| Some((rank, fd?))).unzip();
         MpiTransport {
@@ -198,18 +204,6 @@ impl MpiTransport {
             // MPI knows that it is gone: some do.
             Err(_) => self.lose(rank),
         }
-    }
-
-    /// A process has ended, or cannot be reached any more: what is on its way there will never
-    /// be complete.
-    fn lose(&mut self, rank: usize) {
-        let peer = &mut self.peers[rank];
-        peer.is_dead = true;
-        peer.outbox = Outbox::default();
-        peer.receiving.clear();
-        self.sending.remove(&rank);
-        self.receiving.remove(&rank);
-        self.part_from(rank);
     }
 
     fn part_from(&mut self, rank: usize) {
@@ -332,6 +326,7 @@ impl MpiTransport {
             }
             // Of a connection that has ended.
             tag::PART | tag::FRAME => {}
+            tag::DEAD => self.hear_of_death(rank, &bytes),
             _ => self.hear(rank, tag, &bytes),
         }
     }
@@ -373,17 +368,6 @@ impl MpiTransport {
         };
         if heard.death {
             self.notice_deaths();
-        }
-    }
-
-    /// Tells of processes that have ended, after what they had sent.
-    fn notice_deaths(&mut self) {
-        for i in (0..self.watched.len()).rev() {
-            if self.doorbell.has_ended(&self.watched[i]) {
-                self.watched.swap_remove(i);
-                let rank = self.watched_ranks.swap_remove(i);
-                self.lose(rank);
-            }
         }
     }
 

@@ -39,6 +39,10 @@ pub(super) struct Goodbye {
 }
 
 impl Goodbye {
+    pub(super) fn is_said(&self) -> bool {
+        self.is_said
+    }
+
     pub(super) fn is_heard(&self) -> bool {
         self.is_heard
     }
@@ -116,8 +120,7 @@ impl MpiTransport {
                 }
             }
             tag::LEFT => {
-                let left = bytes.try_into().map(u32::from_le_bytes).map_or(rank, |n| n as usize);
-                if left < self.peers.len() && left != rank && left != self.me {
+                if let Some(left) = self.named(bytes) {
                     self.part_from(left);
                 }
             }
@@ -133,13 +136,29 @@ impl MpiTransport {
     fn tell_of(&mut self, left: usize) {
         for rank in self.others() {
             if rank != left && !self.peers[rank].goodbye.is_heard {
-                self.say(rank, tag::LEFT, (left as u32).to_le_bytes().into());
+                self.say(rank, tag::LEFT, Self::name(left));
             }
         }
     }
 
-    fn others(&self) -> Vec<usize> {
+    /// A rank, as it is told of.
+    pub(super) fn name(rank: usize) -> Vec<u8> {
+        (rank as u32).to_le_bytes().into()
+    }
+
+    /// Another rank that is told of by `name`.
+    pub(super) fn named(&self, name: &[u8]) -> Option<usize> {
+        let rank = u32::from_le_bytes(name.try_into().ok()?) as usize;
+        Some(rank).filter(|rank| *rank != self.me && *rank < self.peers.len())
+    }
+
+    pub(super) fn others(&self) -> Vec<usize> {
         (0..self.peers.len()).filter(|rank| *rank != self.me).collect()
+    }
+
+    /// Whether rank 0 has said how to leave.
+    pub(super) fn is_decided(&self) -> bool {
+        matches!(self.word, Some(Word::Finalise | Word::Leave))
     }
 
     /// Whether nothing is on its way to this rank from those that it took leave of, nor from it.
@@ -169,14 +188,14 @@ impl MpiTransport {
         }
         let are_done = |this: &Self| this.of_all_others(|goodbye| goodbye.is_done);
         self.go_on(Instant::now() + PATIENCE, are_done);
+        if !all && !self.are_all_here() {
+            part::must_abort();
+        }
     }
 
     /// Waits for rank 0 to say what is to be done.
     fn part_from_first(&mut self) {
-        let is_decided = |this: &Self| {
-            let is_last = matches!(this.word, Some(Word::Finalise | Word::Leave));
-            is_last || this.peers[0].is_dead
-        };
+        let is_decided = |this: &Self| this.is_decided() || this.peers[0].is_dead;
         while !is_decided(self) {
             self.word = None;
             self.say(0, tag::READY, Vec::new());
@@ -186,5 +205,9 @@ impl MpiTransport {
             }
         }
         self.say(0, tag::DONE, Vec::new());
+        let stands_in = self.peers[0].is_dead && self.peers[0].is_here && self.is_first_here();
+        if stands_in && !self.are_all_here() {
+            part::must_abort();
+        }
     }
 }
