@@ -10,6 +10,7 @@ mod connection;
 mod doorbell;
 mod outbox;
 mod part;
+mod patience;
 mod start;
 mod transport;
 mod whereabouts;

@@ -1,12 +1,11 @@
 //! How a world begins: the only collective calls are made here.
 
-use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use super::call::{Communicator, MpiError, initialise};
 use super::doorbell::{Card, Hung};
 use super::part;
+use super::patience::within;
 use super::transport::MpiTransport;
 use super::whereabouts::Place;
 use crate::model::wire::Wire;
@@ -23,27 +22,15 @@ const PATIENCE: Duration = Duration::from_secs(180);
 pub fn start() -> Result<MpiTransport, MpiError> {
     part::begin()?;
     // MPI waits for ever for a rank that has died before.
-    within(PATIENCE, connect)?
-}
-
-/// What `work` gives, if it does so in time; else it goes on for nobody.
-fn within<T: Send + 'static>(
-    limit: Duration,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, MpiError> {
-    let (sender, receiver) = mpsc::sync_channel(1);
-    let thread = thread::Builder::new().name("evenkeel-mpi".to_owned());
-    // Nobody may wait for it any more.
-    let thread = thread.spawn(move || drop(sender.send(work())));
-    thread.map_err(|error| MpiError::new("the start", error.to_string()))?;
-    receiver.recv_timeout(limit).map_err(|_| {
-        let limit = limit.as_secs();
+    let late = || {
+        let limit = PATIENCE.as_secs();
         let text = format!(
             "not all processes came to it within {limit} s: one hangs or has died; start the run \
              again"
         );
         MpiError::new("the start", text)
-    })
+    };
+    within(PATIENCE, connect).unwrap_or_else(|| Err(late()))
 }
 
 fn connect() -> Result<MpiTransport, MpiError> {
@@ -83,17 +70,4 @@ fn exchange<T: Wire>(comm: &Communicator, mine: &T, size: usize) -> Result<Vec<T
         T::from_bytes(&card[..length]).map_err(|error| MpiError::new("the start", error.0))
     });
     said.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_does_not_come_in_time_is_an_error_that_says_so() {
-        assert_eq!(within(Duration::from_secs(60), || 7).unwrap(), 7);
-        let (_never, wait) = mpsc::channel::<()>();
-        let error = within(Duration::from_millis(1), move || wait.recv()).unwrap_err();
-        assert!(error.to_string().contains("one hangs or has died"), "{error}");
-    }
 }

@@ -21,12 +21,15 @@ use std::time::{Duration, Instant};
 
 use super::super::call::finalise;
 use super::super::part;
+use super::super::patience::within;
 use super::{MpiTransport, tag};
 
 /// How long to wait for answers of those that may be dead.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// After so long rank 0 is asked again; if it has not answered by then it is taken for dead.
 const ANSWER: Duration = Duration::from_secs(10);
+/// How long MPI may take to finalise.
+const FINALISING: Duration = Duration::from_secs(5);
 
 /// How far this rank and another have come in leaving each other.
 #[derive(Debug, Default)]
@@ -79,13 +82,15 @@ impl MpiTransport {
         }
     }
 
+    /// Finalises MPI, if it returns from that: MPICH over UCX and TCP often does not.
     fn finalise(&mut self) {
         let is_over = |this: &Self| this.is_clear() && this.sending.is_empty();
         self.go_on(Instant::now() + PATIENCE, is_over);
         let is_to = is_over(self) && part::is_to_finalise();
-        if let Some(comm) = self.comm.take().filter(|_| is_to)
-            && finalise(comm).is_ok()
-        {
+        let Some(comm) = self.comm.take().filter(|_| is_to) else { return };
+        // The status of a launcher is that of rank 0 if this is the first that gives up.
+        let limit = if self.me == 0 { FINALISING } else { 3 * FINALISING };
+        if let Some(Ok(())) = within(limit, move || finalise(comm)) {
             part::finalised();
         }
     }
