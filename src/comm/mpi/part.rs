@@ -9,7 +9,7 @@ const NEVER: u8 = 0;
 /// MPI is being initialised: it may wait for a rank that will never come.
 const BEGUN: u8 = 1;
 const TO_FINALISE: u8 = 2;
-/// A rank neither says goodbye nor dies.
+/// MPI is to end what is left of the world.
 const TO_ABORT: u8 = 3;
 /// MPI was finalised, or is the program's to finalise.
 const OVER: u8 = 4;
@@ -40,7 +40,8 @@ pub(super) fn finalised() {
     STATE.store(OVER, Ordering::Relaxed);
 }
 
-/// A rank neither says goodbye nor dies: the launcher would wait for it for ever.
+/// The launcher would wait for ever: for a rank that neither says goodbye nor dies, or, that of
+/// Open MPI, for a world of several hosts that is not finalised.
 pub(super) fn must_abort() {
     let (from, to) = (TO_FINALISE, TO_ABORT);
     let _ = STATE.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
@@ -48,7 +49,8 @@ pub(super) fn must_abort() {
 
 /// Ends this process with `code` at once if MPI was to be initialised here and was not finalised: a
 /// rank of its world is dead, so that `MPI_Finalize` would wait for it for ever, and what MPI does when a
-/// process ends in the usual way may too. If a rank hangs, rank 0 has MPI end all that is left.
+/// process ends in the usual way may too. If its launcher would wait for ever, it has MPI end all
+/// that is left.
 pub fn leave(code: u8) {
     let state = STATE.load(Ordering::Relaxed);
     if state == NEVER || state == OVER {

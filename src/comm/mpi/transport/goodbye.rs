@@ -182,7 +182,7 @@ impl MpiTransport {
         let are_ready = |this: &Self| this.of_all_others(|goodbye| goodbye.is_ready);
         self.go_on(Instant::now() + PATIENCE, are_ready);
         if !are_ready(self) {
-            // The others stay until all are ended: launchers would take their leaving for a
+            // The others stay until they are ended: launchers would take their leaving for a
             // failure.
             return part::must_abort();
         }
@@ -210,6 +210,7 @@ impl MpiTransport {
             }
         }
         self.say(0, tag::DONE, Vec::new());
+        // For what the launcher would wait for, this rank stands in for one that is dead.
         let stands_in = self.peers[0].is_dead && self.peers[0].is_here && self.is_first_here();
         if stands_in && !self.are_all_here() {
             part::must_abort();
