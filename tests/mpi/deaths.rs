@@ -187,3 +187,57 @@ fn a_world_that_ends_with_a_rank_leaves_a_run_that_goes_on_when_resumed() {
         assert_ne!(death.finished.status.code(), Some(0), "{:#?}", death.finished);
     });
 }
+
+/// `evenkeel launch`, which starts the launcher of the linked MPI by itself.
+fn launch(scratch: &Scratch, args: &[&str]) -> Command {
+    scratch.command(&[&["launch", "-n", "4", "run"], args].concat())
+}
+
+#[test]
+fn a_launch_ends_with_the_verdict_of_its_run() {
+    if Launcher::linked().is_none() {
+        return;
+    }
+    for (program, code) in [("true", 0), ("false", 1)] {
+        let scratch = Scratch::new();
+        let job = format!("name = \"j\"\n[[task]]\nname = \"a\"\ncommand = [\"{program}\"]\n");
+        scratch.write("job.toml", &job);
+        scratch.start_command(launch(&scratch, &ARGS)).wait().expect(code);
+        assert_eq!(records::verdict(&scratch.path("run"))["exit_code"], code);
+        scratch.expect_no_process(Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn a_launch_whose_run_lost_its_master_or_its_world_says_so_and_how_to_go_on() {
+    let Some(launcher) = Launcher::linked() else { return };
+    // Where the others outlive a rank, the death of one more is no end.
+    let victims: &[usize] = if launcher.outlives_ranks() { &[MASTER] } else { &[MASTER, 3] };
+    expect_resumed(
+        launcher,
+        |scratch| launch(scratch, &ARGS),
+        victims,
+        |death| {
+            let Finished { status, stderr, .. } = &death.finished;
+            assert_eq!(status.code(), Some(3), "{stderr}");
+            assert!(!death.scratch.path("run/verdict.json").exists());
+        },
+    );
+}
+
+#[test]
+fn a_launch_goes_on_with_a_run() {
+    if Launcher::linked().is_none() {
+        return;
+    }
+    let mut random = Random::new();
+    loop {
+        let death = end_by_a_death(|scratch| launch(scratch, &ARGS), &mut random, MASTER);
+        let Some(Death { scratch, job, finished, .. }) = death else { continue };
+        // It says how, unless it died before there was anything to go on with.
+        if finished.stderr.contains("run --resume run") {
+            scratch.start_command(launch(&scratch, &["--resume", "run"])).wait().expect(0);
+            return records::expect_all_done(&scratch.path("run"), &job);
+        }
+    }
+}
