@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use ::mpi::ffi;
 use evenkeel::comm::mpi::{self, MpiTransport};
 use evenkeel::comm::{Incoming, Transport};
+use evenkeel::host::Preference;
 use evenkeel::model::PeerId;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -97,6 +98,8 @@ fn with_load<T>(busy: bool, act: impl FnOnce() -> T) -> T {
                 }
             });
         }
+        // As the threads have it that carry the messages of a run.
+        let _preference = Preference::of_this_thread();
         let result = act();
         over.store(true, Ordering::Relaxed);
         result

@@ -10,6 +10,7 @@ mod error;
 pub mod hwloc;
 mod launcher;
 mod list;
+mod priority;
 mod process;
 #[cfg(feature = "hwloc")]
 #[path = "reader_hwloc.rs"]
@@ -30,6 +31,7 @@ pub use clock::Clock;
 pub use discover::{Host, Source};
 pub use error::HostError;
 pub use launcher::{Launcher, LauncherKind, launcher};
+pub use priority::Preference;
 pub use process::{Process, ends_with_its_starter};
 pub use share::{Share, share};
 pub use signals::{Signal, Signals};

@@ -9,7 +9,7 @@ use crossbeam::channel::{self, Receiver, Sender};
 use super::Recorder;
 use crate::comm::{Incoming, Transport, Waker};
 use crate::exec::{Executor, Report};
-use crate::host::Clock;
+use crate::host::{Clock, Preference};
 use crate::model::wire::Wire;
 use crate::model::{AttemptKey, Record, Span, Verdict};
 use crate::sched::{Action, Entry, Event, Frame, Machine, Process, Seat};
@@ -160,6 +160,7 @@ impl<T: Transport> Driver<T> {
     /// Runs until the process is not needed any more. Everything that it runs is ended then. The
     /// transport comes back: dropping it is the last that others hear of this process.
     pub fn drive(mut self) -> (Ended, T) {
+        let _preference = Preference::of_this_thread();
         while self.ended.is_none() {
             self.take_what_is_there();
             if self.ended.is_none() {
