@@ -27,6 +27,12 @@ impl Stamp {
         self.moment.store(nanoseconds.max(1), Ordering::Relaxed);
     }
 
+    /// Whether the task has begun.
+    #[must_use]
+    pub fn is_marked(&self) -> bool {
+        self.waited().is_some()
+    }
+
     /// How long after the stamp was made the task has begun, if it has.
     fn waited(&self) -> Option<Duration> {
         let nanoseconds = self.moment.load(Ordering::Relaxed);

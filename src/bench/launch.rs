@@ -8,14 +8,14 @@ use super::{BenchError, Case, Figure, OURS, RAYON, SEQUENTIAL, Setting, Unit, ha
 /// How many iterations a loop has.
 pub const ITERATIONS: usize = 64;
 
-/// What an iteration adds one to: each has a place, and cache lines, of its own.
-pub type Places = [CachePadded<u64>; ITERATIONS];
+/// What an iteration adds one to, on cache lines of its own.
+pub type Place = CachePadded<u64>;
 
 /// The loops, one after the other.
 #[derive(Debug)]
 pub struct Launches {
     /// What they work on.
-    pub places: Places,
+    pub places: [Place; ITERATIONS],
     /// How many there are.
     pub loops: u32,
 }
@@ -72,14 +72,14 @@ fn added(input: &mut Launches, (): ()) -> u64 {
 
 /// Not to be merged with the loop around it.
 #[inline(never)]
-fn add_one(places: &mut [CachePadded<u64>]) {
+fn add_one(places: &mut [Place]) {
     places.iter_mut().for_each(|place| **place += 1);
 }
 
-fn in_parallel(places: &mut Places) {
+fn in_parallel(places: &mut [Place]) {
     halving::for_each_part(places, 0, ITERATIONS / 8, &|_, part| add_one(part));
 }
 
-fn by_rayon(places: &mut Places) {
+fn by_rayon(places: &mut [Place]) {
     places.par_iter_mut().for_each(|place| **place += 1);
 }

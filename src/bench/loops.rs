@@ -11,10 +11,16 @@ const NUMBERS: usize = 20_000_000;
 pub(super) fn cases(setting: &Setting) -> Result<Vec<Outcome>, BenchError> {
     Ok(vec![
         increments(setting.size, setting)?.measure(setting)?,
-        increments((setting.size / 100).max(1), setting)?.measure(setting)?,
+        increments(shorter(setting), setting)?.measure(setting)?,
         launch::inside(setting)?.measure(setting)?,
         launch::outside(setting)?.measure(setting)?,
     ])
+}
+
+/// The length of the shorter array.
+#[must_use]
+pub fn shorter(setting: &Setting) -> u32 {
+    (setting.size / 100).max(1)
 }
 
 /// An array, and how many loops over it are timed together.

@@ -115,10 +115,12 @@ impl Serialize for Unit {
     }
 }
 
-/// How many times as fast as `other` something is, in the middle of the rounds that can tell.
+/// How many times as fast as `other` something is, in the middle of the rounds that both have
+/// got through at some cost.
 fn ratio(other: &[Cost], own: &[Cost]) -> Option<f64> {
-    let both = other.iter().zip(own).filter_map(|(other, own)| Some((*other)? / (*own)?));
-    median(&in_order(both.filter(|ratio| ratio.is_finite())))
+    let both = other.iter().zip(own).filter_map(|(other, own)| other.zip(*own));
+    let ratios = both.filter(|(other, own)| other.is_finite() && own.is_normal());
+    median(&in_order(ratios.map(|(other, own)| other / own)))
 }
 
 fn in_order(numbers: impl Iterator<Item = f64>) -> Vec<f64> {
@@ -180,12 +182,13 @@ mod tests {
         let found = outcome(&[
             (SEQUENTIAL, &[None, None, None]),
             ("a", &[Some(f64::INFINITY), Some(1.0), Some(f64::INFINITY)]),
-            ("b", &[Some(f64::INFINITY), Some(1.0), Some(2.0)]),
+            (RAYON, &[Some(f64::INFINITY), Some(1.0), Some(2.0)]),
         ]);
         let names: Vec<&str> = found.lines.iter().map(|line| line.contender.as_str()).collect();
-        assert_eq!(names, ["a", "b"]);
+        assert_eq!(names, ["a", RAYON]);
         assert_eq!(found.lines[0].median, f64::INFINITY);
         assert_near(Some(found.lines[1].median), 2e9);
+        assert_eq!(found.lines[0].to_rayon, Some(1.0), "in the one round that can tell");
         assert_eq!(found.lines[1].to_sequential, None);
     }
 }

@@ -11,14 +11,14 @@ pub struct Node {
     /// What is added up.
     pub value: u64,
     /// The smaller numbers.
-    pub left: Option<Box<Node>>,
+    pub left: Tree,
     /// The greater ones.
-    pub right: Option<Box<Node>>,
+    pub right: Tree,
 }
 
 impl Node {
     /// The balanced tree of the numbers from `first` to `last`; nothing of none.
-    fn tree(first: u64, last: u64) -> Option<Box<Node>> {
+    fn tree(first: u64, last: u64) -> Tree {
         if first > last {
             return None;
         }
@@ -32,11 +32,14 @@ pub(super) fn cases(setting: &Setting) -> Result<Vec<Outcome>, BenchError> {
     Ok(vec![sum(setting)?.measure(setting)?])
 }
 
+/// A tree, empty or with a node at its root.
+pub type Tree = Option<Box<Node>>;
+
 /// The sum over the numbers from 1 to the size, a join at each node.
 ///
 /// # Errors
 /// If the pools do not get their threads.
-pub fn sum(setting: &Setting) -> Result<Case<Option<Box<Node>>, u64>, BenchError> {
+pub fn sum(setting: &Setting) -> Result<Case<Tree, u64>, BenchError> {
     let Setting { size, threads, .. } = *setting;
     let (ours, rayon) = (pools::ours(threads)?, pools::rayon(threads)?);
     let figure = Figure { name: "per node", unit: Unit::Nanoseconds };

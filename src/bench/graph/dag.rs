@@ -112,6 +112,25 @@ impl Dag {
         self.successors.row(node)
     }
 
+    /// Where the predecessors of each node begin, and in the end where those of the last one end;
+    /// then all predecessors, node by node.
+    #[must_use]
+    pub fn predecessor_rows(&self) -> (&[u32], &[u32]) {
+        (&self.predecessors.starts, &self.predecessors.nodes)
+    }
+
+    /// For each node the predecessor that [`visit`](Self::visit) looks at, or itself.
+    #[must_use]
+    pub fn before(&self) -> &[u32] {
+        &self.before
+    }
+
+    /// What [`visit`](Self::visit) writes to, a place for each node.
+    #[must_use]
+    pub fn ways(&self) -> &[AtomicU32] {
+        &self.ways
+    }
+
     /// What the task of `node` does.
     #[inline]
     pub fn visit(&self, node: u32) {
