@@ -164,12 +164,8 @@ impl Context {
         if self.deque.head() > base { unsafe { self.deque.pop() } } else { None }
     }
 
-    /// Whether anything lies on this worker's deque at `base` or above.
-    pub(super) fn has_above(&self, base: u64) -> bool {
-        self.deque.head() > base && !self.deque.is_exhausted()
-    }
-
     /// Runs what was on top of this worker's own deque.
+    #[inline]
     pub(super) fn run(&self, entry: Entry) {
         let job = entry.address().cast_const().cast::<Job>();
         // SAFETY: all entries are of jobs, which are there until they are run, which is now.

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use super::context::Context;
 use super::tally::Tally;
 use super::team::Team;
+use super::wait::Goal;
 use super::work::{Payload, Work, catch, discard};
 
 /// What closures are spawned into; see [`scope`].
@@ -81,9 +82,7 @@ pub fn scope<'env, R>(body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>)
         let base = cx.map_or(0, |cx| cx.deque.head());
         let result = scope.keep_panic(|| body(&scope));
         if let Some(cx) = cx {
-            // As long as there is something to run here, it is not worth asking all the others.
-            let is_over = || !cx.has_above(base) && scope.is_over();
-            cx.help_until(base, is_over, || scope.tally().announce());
+            cx.help_until(base, &scope);
             scope.give_tally_back();
         }
         let payload = scope.panic.lock().take();
@@ -106,6 +105,7 @@ impl<'scope> Scope<'scope, '_> {
     ///     s.spawn(|| assert_eq!(gone_before, 1));
     /// });
     /// ```
+    #[inline]
     pub fn spawn(&'scope self, body: impl FnOnce() + Send + 'scope) {
         let Some(home) = self.home else {
             self.keep_panic(body);
@@ -133,6 +133,7 @@ impl<'scope> Scope<'scope, '_> {
         });
     }
 
+    #[inline]
     fn begin_one(&self, home: Home, cx: &Context) {
         if ptr::eq(cx, home.worker) {
             self.begun.set(self.begun.get() + 1);
@@ -145,6 +146,7 @@ impl<'scope> Scope<'scope, '_> {
     ///
     /// # Safety
     /// It had begun, and `cx` is the calling worker's.
+    #[inline]
     unsafe fn end_one(this: *const Self, cx: &Context) {
         // SAFETY: it has not ended yet, so the scope is there.
         let (scope, tally) = unsafe { (&*this, (*this).tally.load(Ordering::Acquire)) };
@@ -163,15 +165,6 @@ impl<'scope> Scope<'scope, '_> {
             // SAFETY: a member of the team that the caller is in too.
             unsafe { &*worker }.wake();
         }
-    }
-
-    /// Whether all that has begun has ended; asked by the own worker, who has ended the body.
-    fn is_over(&self) -> bool {
-        // Acquire: partner is `tally`. While it is null nobody else has ended anything.
-        // SAFETY: null, or a tally of the team, which is there.
-        let tally = unsafe { self.tally.load(Ordering::Acquire).as_ref() };
-        let ended = self.ended.get() + tally.map_or(0, Tally::ended);
-        ended == self.begun.get() + tally.map_or(0, Tally::begun)
     }
 
     /// What others than the own worker count by.
@@ -207,11 +200,13 @@ impl<'scope> Scope<'scope, '_> {
     }
 
     /// Runs `body`; of panics the first is kept.
+    #[inline]
     fn keep_panic<R>(&self, body: impl FnOnce() -> R) -> Option<R> {
-        let payload = match catch(body) {
-            Ok(result) => return Some(result),
-            Err(payload) => payload,
-        };
+        catch(body).map_err(|payload| self.keep(payload)).ok()
+    }
+
+    #[cold]
+    fn keep(&self, payload: Payload) {
         let mut first = self.panic.lock();
         if first.is_none() {
             *first = Some(payload);
@@ -219,7 +214,26 @@ impl<'scope> Scope<'scope, '_> {
             drop(first);
             discard(payload);
         }
-        None
+    }
+}
+
+impl Goal for Scope<'_, '_> {
+    /// Whether all that has begun has ended; asked by the own worker, who has ended the body.
+    fn is_reached(&self) -> bool {
+        // SAFETY: null, or a tally of the team, which is there.
+        // Acquire: partner is `tally`. While it is null nobody else has ended anything.
+        let tally = unsafe { self.tally.load(Ordering::Acquire).as_ref() };
+        let ended = self.ended.get() + tally.map_or(0, Tally::ended);
+        ended == self.begun.get() + tally.map_or(0, Tally::begun)
+    }
+
+    /// What is left on the own deque may be of this scope, and asking all others takes longer.
+    fn comes_first(&self) -> bool {
+        false
+    }
+
+    fn announce(&self) {
+        self.tally().announce();
     }
 }
 

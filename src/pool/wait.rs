@@ -23,6 +23,30 @@ const LOOT: u64 = 31;
 /// For how long an owner may leave a request unanswered before work is claimed from it.
 const ANSWER: u32 = 16;
 
+/// What a worker waits for while it helps.
+pub(super) trait Goal {
+    /// Whether it need not wait any longer.
+    fn is_reached(&self) -> bool;
+
+    /// Whether it must not even run what lies on its own deque first.
+    fn comes_first(&self) -> bool;
+
+    /// Called before it looks for the last time and parks: from now on whoever reaches the goal
+    /// must see that he is to wake it.
+    fn announce(&self) {}
+}
+
+/// A goal whose being reached is told to the worker in any case.
+impl<F: Fn() -> bool> Goal for F {
+    fn is_reached(&self) -> bool {
+        self()
+    }
+
+    fn comes_first(&self) -> bool {
+        self()
+    }
+}
+
 /// How long somebody has been looking in vain.
 #[derive(Default)]
 struct Patience {
@@ -48,25 +72,33 @@ impl Patience {
         self.rounds >= ANSWER
     }
 
+    /// That of one who was woken, and has not found yet what for.
+    fn woken() -> Patience {
+        Patience { rounds: 1, since: None }
+    }
+
     fn is_new(&self) -> bool {
         self.rounds == 0
     }
 }
 
 impl Context {
-    /// Runs work of the team until `done`; parks when there is none. Whoever makes `done` true
-    /// wakes this worker afterwards, or all of the team. Of this worker's own deque it takes only
-    /// what lies at `base` or above.
-    ///
-    /// `announce` is called before the last look at `done` when it is about to park, for those
-    /// that make it true to see that they must wake it.
-    pub(super) fn help_until(&self, base: u64, done: impl Fn() -> bool, announce: impl Fn()) {
-        let sleep = self.post().team().sleep();
+    /// Runs work of the team until the goal is reached; parks when there is none. Whoever reaches
+    /// it wakes this worker afterwards, or all of the team. Of this worker's own deque it takes
+    /// only what lies at `base` or above.
+    pub(super) fn help_until(&self, base: u64, goal: &impl Goal) {
+        let sleep = self.team().sleep();
         let mut patience = Patience::default();
-        while !done() {
-            if let Some(entry) = self.pop_above(base) {
+        loop {
+            while !goal.comes_first()
+                && let Some(entry) = self.pop_above(base)
+            {
                 self.run(entry);
-            } else if let Some(entry) = self.search(&patience) {
+            }
+            if goal.is_reached() {
+                break;
+            }
+            if let Some(entry) = self.search(&patience) {
                 if !patience.is_new() {
                     // Where there was something there may be more; and others may have been
                     // counting on this worker to find it.
@@ -75,9 +107,8 @@ impl Context {
                 self.run_taken(entry);
                 patience = Patience::default();
             } else if !patience.pause() {
-                self.park_unless(&done, &announce);
-                patience = Patience::default();
-                patience.rounds = 1;
+                self.park_unless(goal);
+                patience = Patience::woken();
             }
         }
         if !patience.is_new() {
@@ -146,11 +177,11 @@ impl Context {
     }
 
     /// Parks until there may be something to do.
-    fn park_unless(&self, done: impl Fn() -> bool, announce: impl Fn()) {
+    fn park_unless(&self, goal: &impl Goal) {
         let post = self.post();
         let team = post.team();
         let sleep = team.sleep();
-        announce();
+        goal.announce();
         sleep.announce(post.seat(), post.thread());
         let others = || team.seats().iter().enumerate().filter(|(seat, _)| *seat != post.seat());
         others().for_each(|(_, seat)| seat.place.deque().ask());
@@ -159,7 +190,7 @@ impl Context {
         let reached = heavy();
         let has_work =
             || team.has_listed() || others().any(|(_, seat)| seat.place.deque().has_entries());
-        if !done() && !has_work() {
+        if !goal.is_reached() && !has_work() {
             park(reached);
         }
         sleep.withdraw(post.seat());
