@@ -3,25 +3,18 @@
 use std::hint;
 use std::ptr;
 use std::sync::atomic::Ordering;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use super::barrier::heavy;
 use super::context::Context;
 use super::deque::{Deque, Entry, MOST_CLAIMANTS, Steal};
 use super::job::{Progress, Run};
+use super::patience::{Patience, Waiting};
 use super::sleep::park;
 use super::sources::Source;
 use super::work::Job;
 
-/// How long a worker looks for work before it parks: about what it takes to wake it up.
-const SPIN: Duration = Duration::from_micros(50);
-
 /// The most entries that one theft takes, but one.
 const LOOT: u64 = 31;
-
-/// For how long an owner may leave a request unanswered before work is claimed from it.
-const ANSWER: u32 = 16;
 
 /// What a worker waits for while it helps.
 pub(super) trait Goal {
@@ -47,48 +40,14 @@ impl<F: Fn() -> bool> Goal for F {
     }
 }
 
-/// How long somebody has been looking in vain.
-#[derive(Default)]
-struct Patience {
-    rounds: u32,
-    since: Option<Instant>,
-}
-
-impl Patience {
-    /// Waits a moment, longer each time. `false` when it is time to park.
-    fn pause(&mut self) -> bool {
-        self.rounds += 1;
-        if self.rounds <= ANSWER {
-            (0..1u32 << self.rounds.min(6)).for_each(|_| hint::spin_loop());
-            return true;
-        }
-        let since = *self.since.get_or_insert_with(Instant::now);
-        thread::yield_now();
-        since.elapsed() < SPIN
-    }
-
-    /// Whether owners have had the time to answer.
-    fn is_out(&self) -> bool {
-        self.rounds >= ANSWER
-    }
-
-    /// That of one who was woken, and has not found yet what for.
-    fn woken() -> Patience {
-        Patience { rounds: 1, since: None }
-    }
-
-    fn is_new(&self) -> bool {
-        self.rounds == 0
-    }
-}
-
 impl Context {
     /// Runs work of the team until the goal is reached; parks when there is none. Whoever reaches
     /// it wakes this worker afterwards, or all of the team. Of this worker's own deque it takes
     /// only what lies at `base` or above.
     pub(super) fn help_until(&self, base: u64, goal: &impl Goal) {
-        let sleep = self.team().sleep();
-        let mut patience = Patience::default();
+        let (sleep, waiting) = (self.team().sleep(), self.post().waiting());
+        let mut patience = Patience::new(waiting);
+        let mut spinner = sleep.spinner(self.post().list());
         loop {
             while !goal.comes_first()
                 && let Some(entry) = self.pop_above(base)
@@ -104,13 +63,16 @@ impl Context {
                     // counting on this worker to find it.
                     sleep.wake_one();
                 }
+                spinner.stop();
                 self.run_taken(entry);
-                patience = Patience::default();
-            } else if !patience.pause() {
+                patience = Patience::new(waiting);
+            } else if !patience.pause(|| spinner.start()) {
+                spinner.stop();
                 self.park_unless(goal);
-                patience = Patience::woken();
+                patience = Patience::woken(waiting);
             }
         }
+        spinner.stop();
         if !patience.is_new() {
             sleep.wake_one();
         }
@@ -118,7 +80,8 @@ impl Context {
 
     /// Runs what is left of this worker's own work and on the lists.
     pub(super) fn drain(&self) {
-        while let Some(entry) = self.pop_above(0).or_else(|| self.search(&Patience::default())) {
+        let patience = Patience::new(Waiting::Park);
+        while let Some(entry) = self.pop_above(0).or_else(|| self.search(&patience)) {
             self.run_taken(entry);
         }
     }
@@ -201,7 +164,8 @@ impl Context {
     /// thief does (leapfrogging, Wagner and Calder 1993). So the stack grows no deeper than the
     /// recursion is, and nothing is picked up here that is not waited for anyway.
     pub(super) fn follow(&self, base: u64, job: &Job, how: Run<Context>) {
-        let mut patience = Patience::default();
+        let waiting = self.post().waiting();
+        let mut patience = Patience::new(waiting);
         let mut thief: Option<&Context> = None;
         loop {
             // SAFETY: takers are members of this team, and live as long as it.
@@ -212,7 +176,7 @@ impl Context {
             }
             let Some(by) = thief else {
                 // It says so in a moment.
-                patience.pause();
+                patience.pause(|| true);
                 continue;
             };
             self.awaits.store(ptr::from_ref(by).cast_mut(), Ordering::Release);
@@ -220,10 +184,10 @@ impl Context {
                 self.run(entry);
             } else if let Some(entry) = self.steal_along(by, &patience) {
                 self.run_taken(entry);
-                patience = Patience::default();
-            } else if !patience.pause() {
+                patience = Patience::new(waiting);
+            } else if !patience.pause(|| true) {
                 self.park_behind(by, job, how);
-                patience = Patience::default();
+                patience = Patience::new(waiting);
             }
         }
         self.awaits.store(ptr::null_mut(), Ordering::Relaxed);
