@@ -1,13 +1,14 @@
 //! A set of workers, the work they share, and when it is over.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crossbeam::deque::{Injector, Steal, Stealer, Worker as Deque};
+use crossbeam::deque::{Injector, Steal};
 use crossbeam::utils::CachePadded;
 use parking_lot::Mutex;
 
+use super::context::Seated;
 use super::sleep::Sleep;
+use super::tally::Tallies;
 use super::work::Work;
 use crate::model::CoreId;
 
@@ -30,6 +31,7 @@ pub struct Team {
     pending: CachePadded<AtomicUsize>,
     over: AtomicBool,
     opening: Mutex<Option<Opening>>,
+    tallies: Tallies,
 }
 
 /// One worker's place in a team.
@@ -41,11 +43,8 @@ pub(super) struct Seat {
     pub(super) worker: usize,
     /// Which of the team's lists is that of its domain.
     pub(super) list: usize,
-    /// What the others steal by; there once the worker has come, which makes its deque itself,
-    /// so that the memory of it is near its core.
-    stealer: OnceLock<Stealer<Work>>,
-    /// The deque's other end, while the worker that made it is not there.
-    deque: Mutex<Option<Deque<Work>>>,
+    /// Where its worker works while it is in the team.
+    pub(super) place: Seated,
 }
 
 /// Who is to be a member: its place in the pool, its core, its domain.
@@ -66,24 +65,24 @@ impl Team {
     pub(super) fn new(members: &[Member], opening: Option<Opening>) -> Team {
         let mut domains = Vec::new();
         let mut seats = Vec::with_capacity(members.len());
-        for member in members {
+        for (seat, member) in members.iter().enumerate() {
             let known = domains.iter().position(|d| *d == member.domain);
             let list = known.unwrap_or_else(|| {
                 domains.push(member.domain);
                 domains.len() - 1
             });
-            let (stealer, deque) = (OnceLock::new(), Mutex::default());
-            seats.push(Seat { worker: member.worker, list, stealer, deque });
+            seats.push(Seat { worker: member.worker, list, place: Seated::new(seat) });
         }
         Team {
             cores: members.iter().map(|m| m.core).collect(),
             seats,
             lists: domains.iter().map(|_| Injector::new()).collect(),
             next_list: CachePadded::default(),
-            sleep: CachePadded::default(),
+            sleep: CachePadded::new(Sleep::new(domains.len())),
             pending: CachePadded::new(AtomicUsize::new(1)),
             over: AtomicBool::new(false),
             opening: Mutex::new(opening),
+            tallies: Tallies::new(members.len()),
         }
     }
 
@@ -152,33 +151,23 @@ impl Team {
         self.over.load(Ordering::Acquire)
     }
 
-    /// Whether there is anything to steal or to take from a list.
-    pub(super) fn has_work(&self) -> bool {
-        // Of a seat that is taken just now this sees the deque if it sees the work in it: the
-        // fence in `Sleep::wake_one` comes after both.
-        let has_work = |seat: &Seat| seat.stealer.get().is_some_and(|s| !s.is_empty());
-        self.seats.iter().any(has_work) || self.lists.iter().any(|list| !list.is_empty())
-    }
-}
-
-impl Seat {
-    /// Takes the oldest work from its deque; there is none before its worker has come.
-    pub(super) fn steal(&self) -> Steal<Work> {
-        self.stealer.get().map_or(Steal::Empty, Stealer::steal)
+    pub(super) fn tallies(&self) -> &Tallies {
+        &self.tallies
     }
 
-    /// The deque, for the worker that this place is for: made when it comes first.
-    pub(super) fn take(&self) -> Deque<Work> {
-        self.deque.lock().take().unwrap_or_else(|| {
-            let deque = Deque::new_lifo();
-            let free = self.stealer.set(deque.stealer());
-            free.expect("a worker is in a team once at a time");
-            deque
-        })
+    /// Takes the oldest work from a domain list.
+    pub(super) fn take_from(&self, list: usize) -> Option<Work> {
+        loop {
+            match self.lists[list].steal() {
+                Steal::Success(work) => return Some(work),
+                Steal::Empty => return None,
+                Steal::Retry => {}
+            }
+        }
     }
 
-    /// The deque back, when the worker leaves.
-    pub(super) fn put_back(&self, deque: Deque<Work>) {
-        *self.deque.lock() = Some(deque);
+    /// Whether there is anything on a domain list.
+    pub(super) fn has_listed(&self) -> bool {
+        self.lists.iter().any(|list| !list.is_empty())
     }
 }
