@@ -2,7 +2,10 @@
 //! last ones in two halves.
 
 use super::{BenchError, Case, Figure, OURS, Outcome, RAYON, SEQUENTIAL, Setting, Unit, pools};
-use crate::pool;
+use crate::pool::{self, Context};
+
+/// This pool without a context that is handed down: each join looks for it in thread-local storage.
+const BARE: &str = "evenkeel, bare";
 
 pub(super) fn cases(setting: &Setting) -> Result<Vec<Outcome>, BenchError> {
     Ok(vec![overhead(setting)?.measure(setting)?, wall(setting)?.measure(setting)?])
@@ -29,12 +32,14 @@ pub fn overhead(setting: &Setting) -> Result<Case<u32, u64>, BenchError> {
 }
 
 fn case(n: u32, threads: usize, figure: Figure, count: f64) -> Result<Case<u32, u64>, BenchError> {
-    let (ours, rayon) = (pools::ours(threads)?, pools::rayon(threads)?);
+    let (ours, bare) = (pools::ours(threads)?, pools::ours(threads)?);
+    let rayon = pools::rayon(threads)?;
     let s = if threads == 1 { "" } else { "s" };
     let name = format!("fib({n}) on {threads} thread{s}");
     Ok(Case::timed(name, figure, count, n, |_, fib| fib)
         .with(SEQUENTIAL, |n| sequential(*n))
-        .with(OURS, move |n| ours.install(|| by_join(*n)))
+        .with(OURS, move |n| ours.run(|cx| by_context(cx, *n)))
+        .with(BARE, move |n| bare.install(|| by_join(*n)))
         .with(RAYON, move |n| rayon.install(|| by_rayon(*n))))
 }
 
@@ -49,6 +54,14 @@ fn joins(n: u32) -> f64 {
 
 fn sequential(n: u32) -> u64 {
     if n < 2 { u64::from(n) } else { sequential(n - 1) + sequential(n - 2) }
+}
+
+fn by_context(cx: &Context, n: u32) -> u64 {
+    if n < 2 {
+        return u64::from(n);
+    }
+    let (a, b) = cx.join(|cx| by_context(cx, n - 1), |cx| by_context(cx, n - 2));
+    a + b
 }
 
 fn by_join(n: u32) -> u64 {

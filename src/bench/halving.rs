@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use crate::pool;
+use crate::pool::Context;
 
 /// Calls `body` with each part of `items` and the index of its first item, in parallel.
 pub(super) fn for_each_part<T: Send>(
+    cx: &Context,
     items: &mut [T],
     first: usize,
     grain: usize,
@@ -16,14 +17,15 @@ pub(super) fn for_each_part<T: Send>(
     }
     let middle = items.len() / 2;
     let (left, right) = items.split_at_mut(middle);
-    pool::join(
-        || for_each_part(left, first, grain, body),
-        || for_each_part(right, first + middle, grain, body),
+    cx.join(
+        |cx| for_each_part(cx, left, first, grain, body),
+        |cx| for_each_part(cx, right, first + middle, grain, body),
     );
 }
 
 /// The wrapping sum of `value` over `range`.
 pub(super) fn sum(
+    cx: &Context,
     range: Range<usize>,
     grain: usize,
     value: &(impl Fn(usize) -> u64 + Sync),
@@ -32,9 +34,9 @@ pub(super) fn sum(
         return range.fold(0, |sum, i| sum.wrapping_add(value(i)));
     }
     let middle = range.start + range.len() / 2;
-    let (left, right) = pool::join(
-        || sum(range.start..middle, grain, value),
-        || sum(middle..range.end, grain, value),
+    let (left, right) = cx.join(
+        |cx| sum(cx, range.start..middle, grain, value),
+        |cx| sum(cx, middle..range.end, grain, value),
     );
     left.wrapping_add(right)
 }

@@ -4,6 +4,7 @@ use crossbeam::utils::CachePadded;
 use rayon::prelude::*;
 
 use super::{BenchError, Case, Figure, OURS, RAYON, SEQUENTIAL, Setting, Unit, halving, pools};
+use crate::pool::Context;
 
 /// How many iterations a loop has.
 pub const ITERATIONS: usize = 64;
@@ -30,7 +31,7 @@ pub fn inside(setting: &Setting) -> Result<Case<Launches, ()>, BenchError> {
     let (ours, rayon) = (pools::ours(setting.threads)?, pools::rayon(setting.threads)?);
     Ok(case("inside", loops(setting))
         .with(OURS, move |Launches { places, loops }| {
-            ours.install(|| (0..*loops).for_each(|_| in_parallel(places)));
+            ours.run(|cx| (0..*loops).for_each(|_| in_parallel(cx, places)));
         })
         .with(RAYON, move |Launches { places, loops }| {
             rayon.install(|| (0..*loops).for_each(|_| by_rayon(places)));
@@ -45,7 +46,7 @@ pub fn outside(setting: &Setting) -> Result<Case<Launches, ()>, BenchError> {
     let (ours, rayon) = (pools::ours(setting.threads)?, pools::rayon(setting.threads)?);
     Ok(case("outside", loops(setting) / 10 + 1)
         .with(OURS, move |Launches { places, loops }| {
-            (0..*loops).for_each(|_| ours.install(|| in_parallel(places)));
+            (0..*loops).for_each(|_| ours.run(|cx| in_parallel(cx, places)));
         })
         .with(RAYON, move |Launches { places, loops }| {
             (0..*loops).for_each(|_| rayon.install(|| by_rayon(places)));
@@ -76,8 +77,8 @@ fn add_one(places: &mut [Place]) {
     places.iter_mut().for_each(|place| **place += 1);
 }
 
-fn in_parallel(places: &mut [Place]) {
-    halving::for_each_part(places, 0, ITERATIONS / 8, &|_, part| add_one(part));
+fn in_parallel(cx: &Context, places: &mut [Place]) {
+    halving::for_each_part(cx, places, 0, ITERATIONS / 8, &|_, part| add_one(part));
 }
 
 fn by_rayon(places: &mut [Place]) {

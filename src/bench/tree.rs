@@ -2,7 +2,7 @@
 //! work.
 
 use super::{BenchError, Case, Figure, OURS, Outcome, RAYON, SEQUENTIAL, Setting, Unit, pools};
-use crate::pool;
+use crate::pool::Context;
 
 /// A node. It lies in memory as C would lay it, for peers that are written in C.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub fn sum(setting: &Setting) -> Result<Case<Tree, u64>, BenchError> {
     let tree = Node::tree(1, u64::from(size));
     Ok(Case::timed(format!("sum over {size} nodes"), figure, f64::from(size), tree, |_, sum| sum)
         .with(SEQUENTIAL, |tree| sequential(tree.as_deref()))
-        .with(OURS, move |tree| ours.install(|| by_join(tree.as_deref())))
+        .with(OURS, move |tree| ours.run(|cx| by_join(cx, tree.as_deref())))
         .with(RAYON, move |tree| rayon.install(|| by_rayon(tree.as_deref()))))
 }
 
@@ -55,9 +55,10 @@ fn sequential(node: Option<&Node>) -> u64 {
     value + sequential(left.as_deref()) + sequential(right.as_deref())
 }
 
-fn by_join(node: Option<&Node>) -> u64 {
+fn by_join(cx: &Context, node: Option<&Node>) -> u64 {
     let Some(Node { value, left, right }) = node else { return 0 };
-    let (left, right) = pool::join(|| by_join(left.as_deref()), || by_join(right.as_deref()));
+    let (left, right) =
+        cx.join(|cx| by_join(cx, left.as_deref()), |cx| by_join(cx, right.as_deref()));
     value + left + right
 }
 

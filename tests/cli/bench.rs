@@ -36,7 +36,8 @@ fn each_workload_has_ours_rayon_and_the_sequential_twin() {
         assert_eq!(found.len(), cases, "{workload:#}");
         for case in found {
             let lines = case["lines"].as_array().unwrap();
-            let all = ["sequential", "evenkeel", "rayon"];
+            let bare = if name == "fib" { &["evenkeel, bare"][..] } else { &[] };
+            let all = [&["sequential", "evenkeel"], bare, &["rayon"]].concat();
             // An overhead is one over the twin, and no efficiency of many cores comes of one.
             let title = case["case"].as_str().unwrap();
             let has_no_twin = name == "metg" || title.ends_with("on 1 thread");
