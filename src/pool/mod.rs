@@ -50,14 +50,21 @@
 //! A worker that waits in `join` or `scope` runs other work of its team meanwhile. So do not
 //! hold a lock across them that such work may want, as with any pool of this kind.
 
+mod barrier;
 mod builder;
+mod context;
+mod deque;
+mod job;
 mod join;
 mod latch;
+mod post;
 mod scope;
 mod shared;
 mod sleep;
 mod sources;
+mod sync;
 mod team;
+mod wait;
 mod work;
 mod worker;
 
@@ -67,15 +74,17 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 pub use builder::Builder;
+pub use context::Context;
 pub use join::join;
+pub use post::current_core;
 pub use scope::{Scope, scope};
 pub use team::Team;
-pub use worker::current_core;
 
 use crate::model::CoreId;
+use latch::Latch;
+use post::detach;
 use shared::Shared;
-use work::StackWork;
-use worker::{Post, detach};
+use work::{Work, catch};
 
 /// A handle to the workers; they end with it.
 ///
@@ -109,26 +118,47 @@ impl Pool {
     /// # Panics
     /// If `work` does, with its payload.
     pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        Post::with(|post| match post {
-            Some(post) if post.is_of(&self.shared) => work(),
-            post => self.install_from_outside(post, work),
+        self.run(|_| work())
+    }
+
+    /// [`install`](Self::install) for work that goes on by [`Context::join`]: it gets the context
+    /// of the worker that runs it.
+    ///
+    /// # Panics
+    /// If `work` does, with its payload.
+    pub fn run<R: Send>(&self, work: impl FnOnce(&Context) -> R + Send) -> R {
+        Context::with(|cx| match cx {
+            Some(cx) if cx.post().is_of(&self.shared) => work(cx),
+            cx => self.run_from_outside(cx, work),
         })
     }
 
-    fn install_from_outside<R: Send>(
+    fn run_from_outside<R: Send>(
         &self,
-        elsewhere: Option<&Post>,
-        work: impl FnOnce() -> R + Send,
+        elsewhere: Option<&Context>,
+        work: impl FnOnce(&Context) -> R + Send,
     ) -> R {
-        let work = StackWork::new(work);
+        let mut result = None;
+        let latch = Latch::for_this_thread();
+        let (place, done) = (Pointer(&raw mut result), Pointer((&raw const latch).cast_mut()));
+        let body = move |cx: &Context| {
+            let (place, done) = (place, done);
+            // SAFETY: the frame that both lie in does not go before the latch is set, which is
+            // the last that is done with it.
+            unsafe {
+                *place.0 = Some(catch(|| work(cx)));
+                Latch::set(done.0);
+            }
+        };
         // SAFETY: this function does not return before the latch is set, and nothing between
         // here and there unwinds.
-        self.shared.commons().inject(unsafe { work.as_work() });
+        self.shared.commons().inject(unsafe { Work::boxed(body) });
         match elsewhere {
-            Some(post) => post.help_until(|| work.latch().is_set()),
-            None => work.latch().wait(),
+            Some(cx) => cx.help_until(cx.deque.head(), || latch.is_set()),
+            None => latch.wait(),
         }
-        work.into_result().unwrap_or_else(|payload| panic::resume_unwind(payload))
+        let result = result.expect("the latch is set after the result");
+        result.unwrap_or_else(|payload| panic::resume_unwind(payload))
     }
 
     /// Has `work` run some time later, and does not wait for it: by the caller's team if the
@@ -136,8 +166,8 @@ impl Pool {
     ///
     /// A panic of `work` goes to [`Builder::on_panic`].
     pub fn spawn(&self, work: impl FnOnce() + Send + 'static) {
-        Post::with(|post| match post {
-            Some(post) if post.is_of(&self.shared) => detach(post.team(), work),
+        Context::with(|cx| match cx {
+            Some(cx) if cx.post().is_of(&self.shared) => detach(cx.post().team(), work),
             _ => detach(self.shared.commons(), work),
         });
     }
@@ -167,7 +197,7 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         self.shared.close();
-        let inside = Post::with(|post| post.is_some_and(|post| post.is_of(&self.shared)));
+        let inside = Context::with(|cx| cx.is_some_and(|cx| cx.post().is_of(&self.shared)));
         if inside {
             return;
         }
@@ -189,8 +219,14 @@ impl fmt::Debug for Pool {
 ///
 /// A panic of `work` goes to [`Builder::on_panic`], or outside any pool to the caller.
 pub fn spawn(work: impl FnOnce() + Send + 'static) {
-    Post::with(|post| match post {
-        Some(post) => detach(post.team(), work),
+    Context::with(|cx| match cx {
+        Some(cx) => detach(cx.post().team(), work),
         None => work(),
     });
 }
+
+/// A pointer into the frame of who waits, which goes to another thread.
+struct Pointer<T>(*mut T);
+
+// SAFETY: what is done with it there is the business of who sends it.
+unsafe impl<T> Send for Pointer<T> {}

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
+use super::context::Context;
 use super::latch::Latch;
+use super::post::submit;
 use super::team::Team;
 use super::work::{Payload, Work, catch, discard};
-use super::worker::{Post, submit};
 
 /// What closures are spawned into; see [`scope`].
 pub struct Scope<'scope, 'env: 'scope> {
@@ -52,9 +53,10 @@ pub struct Scope<'scope, 'env: 'scope> {
 /// If `body` or a spawned closure panics, the first such panic goes on here after all have
 /// ended. The others are not cut short by it.
 pub fn scope<'env, R>(body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R) -> R {
-    Post::with(|post| {
+    Context::with(|cx| {
+        let base = cx.map_or(0, |cx| cx.deque.head());
         let scope = Scope {
-            team: post.map(|post| Arc::clone(post.team())),
+            team: cx.map(|cx| Arc::clone(cx.post().team())),
             pending: AtomicUsize::new(1),
             panic: Mutex::new(None),
             ended: Latch::for_this_thread(),
@@ -65,8 +67,8 @@ pub fn scope<'env, R>(body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>)
         // SAFETY: the body is counted, and the scope lives on until this function returns.
         let last = unsafe { Scope::end_one(&scope) };
         // Outside a pool all was run where it was spawned, and the body is the last.
-        if let (false, Some(post)) = (last, post) {
-            post.help_until(|| scope.ended.is_set());
+        if let (false, Some(cx)) = (last, cx) {
+            cx.help_until(base, || scope.ended.is_set());
         }
         let payload = scope.panic.lock().take();
         match (result, payload) {
@@ -96,7 +98,7 @@ impl<'scope> Scope<'scope, '_> {
         // Relaxed: the caller is counted itself, so the count is not at zero.
         self.pending.fetch_add(1, Ordering::Relaxed);
         let scope = Pointer(self);
-        let counted = move || {
+        let counted = move |_: &Context| {
             let scope = scope.get();
             // SAFETY: `body` is counted, so the scope is there up to `end_one`; and after it, for
             // the last, since `scope()` then waits for the latch.

@@ -1,16 +1,27 @@
 //! Where the idle workers of a team wait for work: an event count.
 
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
-use std::thread::Thread;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, Thread};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::barrier::light;
+
+/// Parks the calling thread. `reached`: the heavy fence before the last look was one; else a
+/// wake-up may be lost, and the thread wakes by itself after a while.
+pub(super) fn park(reached: bool) {
+    if reached { thread::park() } else { thread::park_timeout(LOST) }
+}
+
+/// How late a wake-up may come that was lost.
+const LOST: Duration = Duration::from_millis(1);
+
 /// The sleepers of one team.
 ///
-/// A worker announces itself, looks once more for something to do, parks, and withdraws. Who
-/// brings something to do makes it visible first and wakes afterwards. The two fences order
-/// "I sleep; is there work?" against "here is work; does anyone sleep?", so at least one side
-/// sees the other and no wake-up is lost.
+/// A worker announces itself, passes a heavy fence, looks once more for something to do, parks,
+/// and withdraws. Who brings something to do makes it visible first and wakes afterwards, by a
+/// light one. So at least one side sees the other and no wake-up is lost.
 #[derive(Default)]
 pub(super) struct Sleep {
     /// The length of `sleepers`, to be read without the lock.
@@ -19,35 +30,29 @@ pub(super) struct Sleep {
 }
 
 impl Sleep {
-    /// Says that the worker on `seat` is about to park. After this it must look for work once
-    /// more, then park or not, and in either case withdraw.
+    /// Says that the worker on `seat` is about to park. After this it must pass a [`heavy`]
+    /// fence, look for work once more, then park or not, and in either case withdraw.
+    ///
+    /// [`heavy`]: super::barrier::heavy
     pub(super) fn announce(&self, seat: usize, thread: &Thread) {
         let mut sleepers = self.sleepers.lock();
         sleepers.push((seat, thread.clone()));
         self.count.store(sleepers.len(), Ordering::Relaxed);
-        drop(sleepers);
-        // Partner: the fences in `wake_one` and `wake_all`.
-        fence(Ordering::SeqCst);
     }
 
-    /// Takes the announcement back. `false`: somebody has taken it to wake this worker, which
-    /// now owes the team a look for work, or a call of [`wake_one`](Self::wake_one) in its
-    /// place.
-    #[must_use]
-    pub(super) fn withdraw(&self, seat: usize) -> bool {
+    /// Takes the announcement back, if nobody has taken it to wake this worker.
+    pub(super) fn withdraw(&self, seat: usize) {
         let mut sleepers = self.sleepers.lock();
-        let at = sleepers.iter().position(|(other, _)| *other == seat);
-        if let Some(at) = at {
+        if let Some(at) = sleepers.iter().position(|(other, _)| *other == seat) {
             sleepers.swap_remove(at);
             self.count.store(sleepers.len(), Ordering::Relaxed);
         }
-        at.is_some()
     }
 
     /// Wakes one sleeper, the latest, if there is any. To be called after the work is visible.
     pub(super) fn wake_one(&self) {
-        // Partner: the fence in `announce`.
-        fence(Ordering::SeqCst);
+        // Partner: the fence between `announce` and the last look.
+        light();
         if self.count.load(Ordering::Relaxed) == 0 {
             return;
         }
@@ -62,8 +67,8 @@ impl Sleep {
 
     /// Wakes every sleeper.
     pub(super) fn wake_all(&self) {
-        // Partner: the fence in `announce`.
-        fence(Ordering::SeqCst);
+        // Partner: as in `wake_one`.
+        light();
         let mut sleepers = self.sleepers.lock();
         self.count.store(0, Ordering::Relaxed);
         for (_, thread) in sleepers.drain(..) {
@@ -74,21 +79,8 @@ impl Sleep {
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
-
     use super::*;
-
-    #[test]
-    fn a_woken_sleeper_learns_that_it_owes_a_look() {
-        let sleep = Sleep::default();
-        sleep.announce(0, &thread::current());
-        assert!(sleep.withdraw(0), "nobody woke it");
-        sleep.announce(0, &thread::current());
-        sleep.wake_one();
-        thread::park(); // Returns at once: the token is there.
-        assert!(!sleep.withdraw(0));
-        sleep.wake_one(); // Nobody is left to be woken.
-    }
+    use crate::pool::barrier::heavy;
 
     /// Two threads hand a counter to and fro; a lost wake-up would hang.
     #[test]
@@ -99,10 +91,11 @@ mod tests {
                 let mine = || turn.load(Ordering::Relaxed) == 2 * round + me;
                 while !mine() {
                     sleep[me].announce(0, &thread::current());
+                    let reached = heavy();
                     if !mine() {
-                        thread::park();
+                        park(reached);
                     }
-                    let _ = sleep[me].withdraw(0);
+                    sleep[me].withdraw(0);
                 }
                 turn.fetch_add(1, Ordering::Relaxed);
                 sleep[1 - me].wake_one();

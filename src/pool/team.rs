@@ -1,12 +1,12 @@
 //! A set of workers, the work they share, and when it is over.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crossbeam::deque::{Injector, Steal, Stealer, Worker as Deque};
+use crossbeam::deque::{Injector, Steal};
 use crossbeam::utils::CachePadded;
 use parking_lot::Mutex;
 
+use super::context::Seated;
 use super::sleep::Sleep;
 use super::work::Work;
 use crate::model::CoreId;
@@ -41,11 +41,8 @@ pub(super) struct Seat {
     pub(super) worker: usize,
     /// Which of the team's lists is that of its domain.
     pub(super) list: usize,
-    /// What the others steal by; there once the worker has come, which makes its deque itself,
-    /// so that the memory of it is near its core.
-    stealer: OnceLock<Stealer<Work>>,
-    /// The deque's other end, while the worker that made it is not there.
-    deque: Mutex<Option<Deque<Work>>>,
+    /// Where its worker works while it is in the team.
+    pub(super) place: Seated,
 }
 
 /// Who is to be a member: its place in the pool, its core, its domain.
@@ -72,8 +69,7 @@ impl Team {
                 domains.push(member.domain);
                 domains.len() - 1
             });
-            let (stealer, deque) = (OnceLock::new(), Mutex::default());
-            seats.push(Seat { worker: member.worker, list, stealer, deque });
+            seats.push(Seat { worker: member.worker, list, place: Seated::new() });
         }
         Team {
             cores: members.iter().map(|m| m.core).collect(),
@@ -152,33 +148,19 @@ impl Team {
         self.over.load(Ordering::Acquire)
     }
 
-    /// Whether there is anything to steal or to take from a list.
-    pub(super) fn has_work(&self) -> bool {
-        // Of a seat that is taken just now this sees the deque if it sees the work in it: the
-        // fence in `Sleep::wake_one` comes after both.
-        let has_work = |seat: &Seat| seat.stealer.get().is_some_and(|s| !s.is_empty());
-        self.seats.iter().any(has_work) || self.lists.iter().any(|list| !list.is_empty())
-    }
-}
-
-impl Seat {
-    /// Takes the oldest work from its deque; there is none before its worker has come.
-    pub(super) fn steal(&self) -> Steal<Work> {
-        self.stealer.get().map_or(Steal::Empty, Stealer::steal)
+    /// Takes the oldest work from a domain list.
+    pub(super) fn take_from(&self, list: usize) -> Option<Work> {
+        loop {
+            match self.lists[list].steal() {
+                Steal::Success(work) => return Some(work),
+                Steal::Empty => return None,
+                Steal::Retry => {}
+            }
+        }
     }
 
-    /// The deque, for the worker that this place is for: made when it comes first.
-    pub(super) fn take(&self) -> Deque<Work> {
-        self.deque.lock().take().unwrap_or_else(|| {
-            let deque = Deque::new_lifo();
-            let free = self.stealer.set(deque.stealer());
-            free.expect("a worker is in a team once at a time");
-            deque
-        })
-    }
-
-    /// The deque back, when the worker leaves.
-    pub(super) fn put_back(&self, deque: Deque<Work>) {
-        *self.deque.lock() = Some(deque);
+    /// Whether there is anything on a domain list.
+    pub(super) fn has_listed(&self) -> bool {
+        self.lists.iter().any(|list| !list.is_empty())
     }
 }

@@ -1,18 +1,23 @@
-//! A closure in the pool, with its type and its lifetime erased.
+//! Closures as jobs.
 
 use std::any::Any;
 use std::cell::UnsafeCell;
-use std::mem;
+use std::mem::{self, ManuallyDrop, MaybeUninit};
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
-use super::latch::Latch;
+use super::context::Context;
+use super::deque::Entry;
+use super::job::{self, Run};
+
+pub(super) type Job = job::Job<Context>;
 
 /// What a panic carries.
 pub(super) type Payload = Box<dyn Any + Send>;
 
 /// Runs `body` and catches its panic. What it leaves behind is dropped or handed to whoever
 /// resumes the panic, hence the assertion.
+#[inline]
 pub(super) fn catch<R>(body: impl FnOnce() -> R) -> Result<R, Payload> {
     panic::catch_unwind(AssertUnwindSafe(body))
 }
@@ -24,101 +29,111 @@ pub(super) fn discard(payload: Payload) {
     }
 }
 
-/// A closure that waits to be run, once, by whoever holds this.
+/// A job, to be run once by whoever holds this.
 ///
-/// Dropping it without running it leaks what is on the heap; the pool runs all of it before
-/// its threads end.
+/// Dropping it without running it leaks what is on the heap; the pool runs all of it before its
+/// threads end.
 #[must_use]
-pub(super) struct Work {
-    this: *const (),
-    run: unsafe fn(*const ()),
-}
+#[derive(Clone, Copy)]
+pub(super) struct Work(Entry);
 
 // SAFETY: both makers below demand closures that are `Send`.
 unsafe impl Send for Work {}
 
 impl Work {
-    /// Boxes `body`.
+    /// Boxes `body`; nobody waits for it.
     ///
     /// # Safety
     /// What `body` borrows must outlive the run, and `body` must not unwind.
-    pub(super) unsafe fn boxed<F: FnOnce() + Send>(body: F) -> Work {
-        unsafe fn run<F: FnOnce()>(this: *const ()) {
+    pub(super) unsafe fn boxed<F: FnOnce(&Context) + Send>(body: F) -> Work {
+        #[repr(C)]
+        struct Boxed<F> {
+            job: Job,
+            body: F,
+        }
+        unsafe fn run<F: FnOnce(&Context)>(this: *const Job, cx: &Context) {
             // SAFETY: `this` came out of `Box::into_raw` as this very type, and work is run
             // once. The box is gone before the body starts: a body may end its own scope.
-            let body = *unsafe { Box::from_raw(this.cast::<F>().cast_mut()) };
-            body();
+            let boxed = *unsafe { Box::from_raw(this.cast::<Boxed<F>>().cast_mut()) };
+            (boxed.body)(cx);
         }
-        Work { this: Box::into_raw(Box::new(body)).cast_const().cast(), run: run::<F> }
+        let boxed = Box::new(Boxed { job: Job::new(run::<F>), body });
+        Work(Entry::new(Box::into_raw(boxed).cast(), true))
     }
 
-    /// Runs it. Never unwinds.
-    pub(super) fn run(self) {
-        // SAFETY: the makers pair `this` with the function for its type, and taking `self` by
-        // value makes this the only run.
-        unsafe { (self.run)(self.this) }
+    /// What to put into a deque.
+    pub(super) fn entry(self) -> Entry {
+        self.0
     }
 }
 
 /// A closure that lies in the stack frame of whoever waits for its result.
+#[repr(C)]
 pub(super) struct StackWork<F, R> {
-    body: UnsafeCell<Option<F>>,
-    result: UnsafeCell<Option<thread::Result<R>>>,
-    latch: Latch,
+    job: Job,
+    body: UnsafeCell<ManuallyDrop<F>>,
+    result: UnsafeCell<MaybeUninit<thread::Result<R>>>,
 }
 
-impl<F: FnOnce() -> R + Send, R: Send> StackWork<F, R> {
-    /// `body`, to be waited for by the calling thread.
+impl<F: FnOnce(&Context) -> R, R> StackWork<F, R> {
+    #[inline]
     pub(super) fn new(body: F) -> StackWork<F, R> {
         StackWork {
-            body: UnsafeCell::new(Some(body)),
-            result: UnsafeCell::new(None),
-            latch: Latch::for_this_thread(),
+            job: Job::new(Self::run),
+            body: UnsafeCell::new(ManuallyDrop::new(body)),
+            result: UnsafeCell::new(MaybeUninit::uninit()),
         }
     }
 
-    /// What is set once the work has been run.
-    pub(super) fn latch(&self) -> &Latch {
-        &self.latch
+    /// How it is run.
+    pub(super) const HOW: Run<Context> = Self::run;
+
+    pub(super) fn job(&self) -> &Job {
+        &self.job
     }
 
     /// A handle to be run elsewhere.
     ///
     /// # Safety
-    /// Called at most once. `self` must neither move nor go until the latch is set or the
-    /// handle has come back (see [`is_mine`](Self::is_mine)) and been dropped without running.
-    pub(super) unsafe fn as_work(&self) -> Work {
-        Work { this: (&raw const *self).cast(), run: Self::run }
+    /// `self` must neither move nor go before it is done, or the handle has come back without
+    /// having been run. `F` and `R` may go to another thread.
+    #[inline]
+    pub(super) unsafe fn entry(&self) -> Entry {
+        Entry::new((&raw const *self).cast_mut().cast(), false)
     }
 
-    /// Whether `work` is the handle of this. Boxed work never has the address of a frame.
-    pub(super) fn is_mine(&self, work: &Work) -> bool {
-        std::ptr::eq(work.this, (&raw const *self).cast())
-    }
-
-    /// Runs the work that `this` points to, leaves its result there and sets the latch.
-    ///
-    /// # Safety
-    /// `this` comes from `as_work` and the contract there holds.
-    unsafe fn run(this: *const ()) {
+    unsafe fn run(this: *const Job, cx: &Context) {
         let this = this.cast::<Self>();
-        // SAFETY: until the latch is set the frame is there, and only the one holder of the
-        // handle, who is here, touches body and result. No reference lives on past `set`.
-        unsafe {
-            let body = (&mut *(*this).body.get()).take();
-            let body = body.expect("the one handle is run once");
-            *(*this).result.get() = Some(catch(body));
-            Latch::set(&raw const (*this).latch);
+        // SAFETY: until the job is finished the frame is there, and only the one who has taken
+        // it, who is here, touches body and result. No reference lives on past `finish`.
+        let waiter = unsafe {
+            let body = (*this).take_body();
+            (*(*this).result.get()).write(catch(|| body(cx)));
+            Job::finish(&raw const (*this).job)
+        };
+        if let Some(waiter) = waiter {
+            // SAFETY: who waits is a member of the same team as the caller, and members live as
+            // long as their team.
+            unsafe { &*waiter }.wake();
         }
     }
 
-    /// The closure, not run, where the handle has come back.
-    pub(super) fn into_body(self) -> F {
-        self.body.into_inner().expect("the handle came back without having been run")
+    /// The closure.
+    ///
+    /// # Safety
+    /// The handle has come back without having been run, and this is the first call.
+    #[inline]
+    pub(super) unsafe fn take_body(&self) -> F {
+        // SAFETY: so nobody else has it, or has had it.
+        unsafe { ManuallyDrop::take(&mut *self.body.get()) }
     }
 
-    /// What the closure gave back, or its panic, after the latch was set.
-    pub(super) fn into_result(self) -> thread::Result<R> {
-        self.result.into_inner().expect("the latch is set after the result")
+    /// What the closure gave back, or its panic.
+    ///
+    /// # Safety
+    /// The job is done, and this is the first call.
+    pub(super) unsafe fn take_result(&self) -> thread::Result<R> {
+        // SAFETY: `run` has written it, and will not touch it again.
+        unsafe { (*self.result.get()).assume_init_read() }
     }
 }

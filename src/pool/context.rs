@@ -1,0 +1,169 @@
+//! A worker's place in its team: what running code splits its work up by.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::ptr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::thread::{self, Thread};
+
+use super::deque::{Deque, Entry};
+use super::post::Post;
+use super::work::{Job, Work};
+
+thread_local! {
+    /// The innermost place of this thread; null outside any pool.
+    static CURRENT: Cell<*const Context> = const { Cell::new(ptr::null()) };
+}
+
+/// The calling worker, as the code that it runs sees it.
+///
+/// Handed down from [`Pool::run`](super::Pool::run) to all that is split off by
+/// [`join`](Context::join), it saves each of them the way over thread-local storage.
+#[repr(C)]
+pub struct Context {
+    pub(super) deque: Deque,
+    /// What belongs to the worker while it is here; null while it is not.
+    post: Cell<*const Post>,
+    /// Who runs what this worker waits for; null if it does not wait.
+    pub(super) awaits: AtomicPtr<Context>,
+    /// One that waits for work that this worker has taken, and would take some of it back.
+    pub(super) follower: AtomicPtr<Context>,
+    thread: OnceLock<Thread>,
+    /// It stays with the thread that it was given to.
+    pinned: PhantomData<*const ()>,
+}
+
+// SAFETY: to other threads the room gives only references by which it calls the deque's methods
+// for everybody, `wake` and `awaits`, which are atomics. Users get references on the worker's own
+// thread alone, and cannot send them.
+unsafe impl Sync for Seated {}
+// SAFETY: as above; the worker that comes next finds no post and an empty deque.
+unsafe impl Send for Seated {}
+
+/// A context in its team, to be reached by all of it.
+pub(super) struct Seated(Context);
+
+impl Seated {
+    pub(super) fn new() -> Seated {
+        Seated(Context {
+            deque: Deque::new(),
+            post: Cell::new(ptr::null()),
+            awaits: AtomicPtr::new(ptr::null_mut()),
+            follower: AtomicPtr::new(ptr::null_mut()),
+            thread: OnceLock::new(),
+            pinned: PhantomData,
+        })
+    }
+
+    pub(super) fn deque(&self) -> &Deque {
+        &self.0.deque
+    }
+
+    /// Makes the calling thread the one that works here until the guard goes.
+    ///
+    /// # Safety
+    /// Only one thread is here at a time, always the same one.
+    pub(super) unsafe fn enter<'a>(&'a self, post: &'a Post) -> Entered<'a> {
+        let cx = &self.0;
+        cx.thread.get_or_init(thread::current);
+        // SAFETY: the caller is the only one here.
+        unsafe { cx.deque.own(SLOTS) };
+        cx.post.set(post);
+        Entered { before: CURRENT.replace(cx), cx }
+    }
+}
+
+/// The slots of a new deque: enough for most recursions, and little to ask for by a short task.
+const SLOTS: usize = 256;
+
+/// Takes a worker out of its place when it leaves it.
+pub(super) struct Entered<'a> {
+    before: *const Context,
+    pub(super) cx: &'a Context,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        CURRENT.set(self.before);
+        self.cx.post.set(ptr::null());
+    }
+}
+
+impl Context {
+    /// Calls `body` with the context of the calling thread, if it is a worker's.
+    #[inline]
+    pub(super) fn with<R>(body: impl FnOnce(Option<&Context>) -> R) -> R {
+        let cx = CURRENT.get();
+        // SAFETY: null, or set by `enter`, whose guard lives in a frame further down this
+        // thread's stack and takes it back before it goes. That frame cannot go while `body` runs
+        // above it, and the reference cannot leave `body`.
+        body(unsafe { cx.as_ref() })
+    }
+
+    pub(super) fn post(&self) -> &Post {
+        // SAFETY: a context is at hand only between `enter` and the end of its guard, which holds
+        // the post.
+        unsafe { &*self.post.get() }
+    }
+
+    /// Offers a job to the team; it lies on top of this worker's deque.
+    #[inline]
+    pub(super) fn offer(&self, entry: Entry) {
+        // SAFETY: the caller is on the thread of this context.
+        if unsafe { self.deque.push(entry) } {
+            self.attend();
+        }
+    }
+
+    /// Answers those who ask for work.
+    #[cold]
+    pub(super) fn attend(&self) {
+        // SAFETY: the caller is on the thread of this context.
+        if unsafe { self.deque.attend() } {
+            // Partner: `park_behind`.
+            let follower = self.follower.swap(ptr::null_mut(), Ordering::AcqRel);
+            // SAFETY: null or a member of the same team; they live as long as it.
+            if let Some(follower) = unsafe { follower.as_ref() } {
+                follower.wake();
+            }
+            self.post().team().sleep().wake_one();
+        }
+    }
+
+    /// Takes what lies on top of this worker's deque, at `base` or above.
+    #[inline]
+    pub(super) fn pop_above(&self, base: u64) -> Option<Entry> {
+        if self.deque.is_asked() {
+            self.attend();
+        }
+        // SAFETY: the caller is on the thread of this context.
+        if self.deque.head() > base { unsafe { self.deque.pop() } } else { None }
+    }
+
+    /// Runs what was on top of this worker's own deque.
+    pub(super) fn run(&self, entry: Entry) {
+        let job = entry.address().cast_const().cast::<Job>();
+        // SAFETY: all entries are of jobs, which are there until they are run, which is now.
+        unsafe { (*job).how()(job, self) }
+    }
+
+    /// Runs what was taken from another or from a list: whoever waits for it finds this worker.
+    pub(super) fn run_taken(&self, entry: Entry) {
+        let job = entry.address().cast_const().cast::<Job>();
+        // SAFETY: as in `run`.
+        unsafe { (*job).take(self)(job, self) }
+    }
+
+    /// Hands `work` to this worker's own deque.
+    pub(super) fn push(&self, work: Work) {
+        self.offer(work.entry());
+    }
+
+    /// Makes the worker of this place look up, if it is parked.
+    pub(super) fn wake(&self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+}

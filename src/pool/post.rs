@@ -1,0 +1,97 @@
+//! What belongs to a worker while it has its place in a team.
+
+use std::sync::Arc;
+use std::thread::{self, Thread};
+
+use super::context::Context;
+use super::shared::Shared;
+use super::sources::{Source, sources};
+use super::team::Team;
+use super::work::{Work, catch};
+use crate::model::CoreId;
+
+/// A worker's turn of duty in a team. Lives in a stack frame of the worker's thread.
+pub(super) struct Post {
+    shared: Arc<Shared>,
+    worker: usize,
+    thread: Thread,
+    team: Arc<Team>,
+    seat: usize,
+    sources: Vec<Source>,
+}
+
+/// The core whose worker the caller runs on; `None` outside any pool.
+#[must_use]
+pub fn current_core() -> Option<CoreId> {
+    Context::with(|cx| cx.map(|cx| cx.post().core()))
+}
+
+impl Post {
+    pub(super) fn take(shared: &Arc<Shared>, worker: usize, team: Arc<Team>) -> Post {
+        let seat = team.seats().iter().position(|s| s.worker == worker);
+        let seat = seat.expect("a worker is called by teams that it is a member of");
+        Post {
+            worker,
+            thread: thread::current(),
+            seat,
+            sources: sources(&team, seat, shared.victims(worker)),
+            shared: Arc::clone(shared),
+            team,
+        }
+    }
+
+    /// The team, when the worker leaves it.
+    pub(super) fn leave(self) -> Arc<Team> {
+        self.team
+    }
+
+    pub(super) fn team(&self) -> &Arc<Team> {
+        &self.team
+    }
+
+    pub(super) fn seat(&self) -> usize {
+        self.seat
+    }
+
+    pub(super) fn thread(&self) -> &Thread {
+        &self.thread
+    }
+
+    pub(super) fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    pub(super) fn core(&self) -> CoreId {
+        self.shared.core(self.worker)
+    }
+
+    /// Whether this is a worker of that pool.
+    pub(super) fn is_of(&self, pool: &Arc<Shared>) -> bool {
+        Arc::ptr_eq(&self.shared, pool)
+    }
+
+    /// Runs what the team counts: an opening or detached work. Once the pool is closing it is
+    /// dropped instead.
+    pub(super) fn run_counted(&self, body: impl FnOnce()) {
+        let ended = catch(|| if self.shared.is_closing() { drop(body) } else { body() });
+        if let Err(payload) = ended {
+            self.shared.report(payload);
+        }
+        self.team.end_one();
+    }
+}
+
+/// Hands `work` to `team`: to the caller's own deque if it is on duty there, else to a list.
+pub(super) fn submit(team: &Arc<Team>, work: Work) {
+    Context::with(|cx| match cx {
+        Some(cx) if Arc::ptr_eq(cx.post().team(), team) => cx.push(work),
+        _ => team.inject(work),
+    });
+}
+
+/// Has `body` run some time later by `team`, with nobody waiting for it.
+pub(super) fn detach(team: &Arc<Team>, body: impl FnOnce() + Send + 'static) {
+    team.begin_one();
+    // SAFETY: it borrows nothing, and `run_counted` catches panics.
+    submit(team, unsafe { Work::boxed(|cx: &Context| cx.post().run_counted(body)) });
+}

@@ -1,0 +1,231 @@
+//! What a worker does while it waits: it helps, spins for a while, and parks.
+
+use std::hint;
+use std::ptr;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::barrier::heavy;
+use super::context::Context;
+use super::deque::{Deque, Entry, MOST_CLAIMANTS, Steal};
+use super::job::{Progress, Run};
+use super::sleep::park;
+use super::sources::Source;
+use super::work::Job;
+
+/// How long a worker looks for work before it parks: about what it takes to wake it up.
+const SPIN: Duration = Duration::from_micros(50);
+
+/// The most entries that one theft takes, but one.
+const LOOT: u64 = 31;
+
+/// For how long an owner may leave a request unanswered before work is claimed from it.
+const ANSWER: u32 = 16;
+
+/// How long somebody has been looking in vain.
+#[derive(Default)]
+struct Patience {
+    rounds: u32,
+    since: Option<Instant>,
+}
+
+impl Patience {
+    /// Waits a moment, longer each time. `false` when it is time to park.
+    fn pause(&mut self) -> bool {
+        self.rounds += 1;
+        if self.rounds <= ANSWER {
+            (0..1u32 << self.rounds.min(6)).for_each(|_| hint::spin_loop());
+            return true;
+        }
+        let since = *self.since.get_or_insert_with(Instant::now);
+        thread::yield_now();
+        since.elapsed() < SPIN
+    }
+
+    /// Whether owners have had the time to answer.
+    fn is_out(&self) -> bool {
+        self.rounds >= ANSWER
+    }
+
+    fn is_new(&self) -> bool {
+        self.rounds == 0
+    }
+}
+
+impl Context {
+    /// Runs work of the team until `done`; parks when there is none. Whoever makes `done` true
+    /// wakes this worker afterwards, or all of the team. Of this worker's own deque it takes only
+    /// what lies at `base` or above.
+    pub(super) fn help_until(&self, base: u64, done: impl Fn() -> bool) {
+        let sleep = self.post().team().sleep();
+        let mut patience = Patience::default();
+        while !done() {
+            if let Some(entry) = self.pop_above(base) {
+                self.run(entry);
+            } else if let Some(entry) = self.search(&patience) {
+                if !patience.is_new() {
+                    // Where there was something there may be more; and others may have been
+                    // counting on this worker to find it.
+                    sleep.wake_one();
+                }
+                self.run_taken(entry);
+                patience = Patience::default();
+            } else if !patience.pause() {
+                self.park_unless(&done);
+                patience = Patience::default();
+                patience.rounds = 1;
+            }
+        }
+        if !patience.is_new() {
+            sleep.wake_one();
+        }
+    }
+
+    /// Runs what is left of this worker's own work and on the lists.
+    pub(super) fn drain(&self) {
+        while let Some(entry) = self.pop_above(0).or_else(|| self.search(&Patience::default())) {
+            self.run_taken(entry);
+        }
+    }
+
+    /// Looks once at all that the team has.
+    fn search(&self, patience: &Patience) -> Option<Entry> {
+        let post = self.post();
+        let team = post.team();
+        for source in post.sources() {
+            match *source {
+                Source::Deque(seat) => {
+                    let found = self.steal_from(team.seats()[seat].place.deque(), patience);
+                    if found.is_some() {
+                        return found;
+                    }
+                }
+                Source::List(list) => {
+                    if let Some(work) = team.take_from(list) {
+                        return Some(work.entry());
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Takes from another; asks, where nothing is public, and in the end claims. Of entries that
+    /// are many alike it takes up to half; the others then lie in its own deque.
+    fn steal_from(&self, victim: &Deque, patience: &Patience) -> Option<Entry> {
+        loop {
+            match victim.steal() {
+                Steal::Taken(first) => {
+                    if first.is_alike() {
+                        self.loot(victim);
+                    }
+                    return Some(first);
+                }
+                Steal::Retry => hint::spin_loop(),
+                Steal::Empty => {
+                    victim.ask();
+                    let me = self.post().seat() + 1;
+                    if !patience.is_out() || me > MOST_CLAIMANTS || !victim.claim(me) {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes half of what is public, as long as it is alike and nobody else is at it.
+    fn loot(&self, victim: &Deque) {
+        for _ in 0..(victim.public() / 2).min(LOOT) {
+            let Steal::Taken(entry) = victim.steal_if(Entry::is_alike) else { return };
+            self.offer(entry);
+        }
+    }
+
+    /// Parks until there may be something to do.
+    fn park_unless(&self, done: impl Fn() -> bool) {
+        let post = self.post();
+        let team = post.team();
+        let sleep = team.sleep();
+        sleep.announce(post.seat(), post.thread());
+        let others = || team.seats().iter().enumerate().filter(|(seat, _)| *seat != post.seat());
+        others().for_each(|(_, seat)| seat.place.deque().ask());
+        // Either this sees what somebody has brought, or he sees that this one sleeps, or asks.
+        // Partner: `light` in `Deque::push` and `Sleep::wake_one`.
+        let reached = heavy();
+        let has_work =
+            || team.has_listed() || others().any(|(_, seat)| seat.place.deque().has_entries());
+        if !done() && !has_work() {
+            park(reached);
+        }
+        sleep.withdraw(post.seat());
+    }
+
+    /// Waits until `job`, which others have taken or will, is done. Meanwhile runs only what was
+    /// split off from it: what its thief offers, and where that waits in its turn, what its own
+    /// thief does (leapfrogging, Wagner and Calder 1993). So the stack grows no deeper than the
+    /// recursion is, and nothing is picked up here that is not waited for anyway.
+    pub(super) fn follow(&self, base: u64, job: &Job, how: Run<Context>) {
+        let mut patience = Patience::default();
+        let mut thief: Option<&Context> = None;
+        loop {
+            // SAFETY: takers are members of this team, and live as long as it.
+            match unsafe { job.progress(how) } {
+                Progress::Done => break,
+                Progress::Taken(by) => thief = Some(by),
+                Progress::Offered | Progress::Awaited => {}
+            }
+            let Some(by) = thief else {
+                // It says so in a moment.
+                patience.pause();
+                continue;
+            };
+            self.awaits.store(ptr::from_ref(by).cast_mut(), Ordering::Release);
+            if let Some(entry) = self.pop_above(base) {
+                self.run(entry);
+            } else if let Some(entry) = self.steal_along(by, &patience) {
+                self.run_taken(entry);
+                patience = Patience::default();
+            } else if !patience.pause() {
+                self.park_behind(by, job, how);
+                patience = Patience::default();
+            }
+        }
+        self.awaits.store(ptr::null_mut(), Ordering::Relaxed);
+    }
+
+    /// Takes from the one who runs what this worker waits for, or from the one whom he waits for,
+    /// and so on.
+    fn steal_along(&self, thief: &Context, patience: &Patience) -> Option<Entry> {
+        let mut next = ptr::from_ref(thief);
+        for _ in 0..self.post().team().len() {
+            // SAFETY: a member of this team or null; members live as long as it.
+            let Some(victim) = (unsafe { next.as_ref() }) else { break };
+            if ptr::eq(victim, self) {
+                break;
+            }
+            let found = self.steal_from(&victim.deque, patience);
+            if found.is_some() {
+                return found;
+            }
+            // Partner: `follow`.
+            next = victim.awaits.load(Ordering::Acquire);
+        }
+        None
+    }
+
+    /// Parks until `job` is done, or perhaps until `thief`, who runs it, has something to offer.
+    fn park_behind(&self, thief: &Context, job: &Job, how: Run<Context>) {
+        // One entered before stays so.
+        job.enter(thief, self);
+        thief.follower.store(ptr::from_ref(self).cast_mut(), Ordering::Release);
+        thief.deque.ask();
+        // Partner: `light` in `Deque::push`.
+        let reached = heavy();
+        // SAFETY: as in `follow`.
+        let done = matches!(unsafe { job.progress(how) }, Progress::Done);
+        if !done && !thief.deque.has_entries() {
+            park(reached);
+        }
+    }
+}
