@@ -1,9 +1,11 @@
 //! What belongs to a worker while it has its place in a team.
 
+use std::ptr;
 use std::sync::Arc;
 use std::thread::{self, Thread};
 
 use super::context::Context;
+use super::patience::Waiting;
 use super::shared::Shared;
 use super::sources::{Source, sources};
 use super::team::Team;
@@ -53,6 +55,16 @@ impl Post {
         self.seat
     }
 
+    /// Which of the team's lists is that of this worker's domain.
+    pub(super) fn list(&self) -> usize {
+        self.team.seats()[self.seat].list
+    }
+
+    /// What the workers of the pool do when there is nothing to do.
+    pub(super) fn waiting(&self) -> Waiting {
+        self.shared.waiting()
+    }
+
     pub(super) fn thread(&self) -> &Thread {
         &self.thread
     }
@@ -81,17 +93,17 @@ impl Post {
     }
 }
 
-/// Hands `work` to `team`: to the caller's own deque if it is on duty there, else to a list.
-pub(super) fn submit(team: &Arc<Team>, work: Work) {
-    Context::with(|cx| match cx {
-        Some(cx) if Arc::ptr_eq(cx.post().team(), team) => cx.push(work),
-        _ => team.inject(work),
-    });
-}
-
-/// Has `body` run some time later by `team`, with nobody waiting for it.
+/// Has `body` run some time later by `team`, with nobody waiting for it: out of the caller's own
+/// deque if it is on duty there, else from a list.
 pub(super) fn detach(team: &Arc<Team>, body: impl FnOnce() + Send + 'static) {
     team.begin_one();
-    // SAFETY: it borrows nothing, and `run_counted` catches panics.
-    submit(team, unsafe { Work::boxed(|cx: &Context| cx.post().run_counted(body)) });
+    let counted = |cx: &Context| cx.post().run_counted(body);
+    // SAFETY: it borrows nothing, `run_counted` catches panics, and only members of the team run
+    // what is in its deques and lists.
+    Context::with(|cx| match cx {
+        Some(cx) if ptr::eq(cx.team(), Arc::as_ptr(team)) => {
+            cx.offer(unsafe { Work::held(cx, counted) }.entry());
+        }
+        _ => team.inject(unsafe { Work::boxed(counted) }),
+    });
 }
