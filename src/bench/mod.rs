@@ -30,6 +30,7 @@ mod report;
 mod setting;
 pub mod spawn;
 pub mod tree;
+pub mod uts;
 mod workload;
 
 pub use case::{Case, Cost, Figure, Unit};

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use super::context::Context;
 use super::deque::Entry;
+use super::list::Priority;
 use super::tally::Tally;
 use super::team::Team;
 use super::wait::Goal;
@@ -130,7 +131,8 @@ impl<'scope> Scope<'scope, '_> {
             self.tally().begin_outside();
             let scope = Pointer(self);
             // SAFETY: see `offer`.
-            team.inject(unsafe { Work::boxed(move |cx| Scope::run(scope.get(), cx, body)) });
+            let work = unsafe { Work::boxed(move |cx| Scope::run(scope.get(), cx, body)) };
+            team.inject(work, None, Priority::default());
         }
     }
 
