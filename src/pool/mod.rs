@@ -52,6 +52,7 @@
 
 mod barrier;
 mod builder;
+mod cancel;
 mod context;
 mod deque;
 mod job;
@@ -79,6 +80,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 pub use builder::Builder;
+pub use cancel::Cancellation;
 pub use context::Context;
 pub use join::join;
 pub use list::Priority;

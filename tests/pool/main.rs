@@ -1,6 +1,8 @@
 //! The work-stealing pool as its users see it.
 
+mod cancel;
 mod fork_join;
+mod hooks;
 mod idle;
 mod panics;
 mod placing;
