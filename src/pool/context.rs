@@ -3,13 +3,15 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 
 use super::deque::{Deque, Entry};
 use super::post::Post;
-use super::work::{Job, Work};
+use super::slab::Slab;
+use super::team::Team;
+use super::work::Job;
 
 thread_local! {
     /// The innermost place of this thread; null outside any pool.
@@ -23,6 +25,10 @@ thread_local! {
 #[repr(C)]
 pub struct Context {
     pub(super) deque: Deque,
+    pub(super) slab: Slab,
+    seat: usize,
+    /// The team that the worker is in; set with the post.
+    team: Cell<*const Team>,
     /// What belongs to the worker while it is here; null while it is not.
     post: Cell<*const Post>,
     /// Who runs what this worker waits for; null if it does not wait.
@@ -45,9 +51,12 @@ unsafe impl Send for Seated {}
 pub(super) struct Seated(Context);
 
 impl Seated {
-    pub(super) fn new() -> Seated {
+    pub(super) fn new(seat: usize) -> Seated {
         Seated(Context {
             deque: Deque::new(),
+            slab: Slab::new(),
+            seat,
+            team: Cell::new(ptr::null()),
             post: Cell::new(ptr::null()),
             awaits: AtomicPtr::new(ptr::null_mut()),
             follower: AtomicPtr::new(ptr::null_mut()),
@@ -70,6 +79,7 @@ impl Seated {
         // SAFETY: the caller is the only one here.
         unsafe { cx.deque.own(SLOTS) };
         cx.post.set(post);
+        cx.team.set(Arc::as_ptr(post.team()));
         Entered { before: CURRENT.replace(cx), cx }
     }
 }
@@ -107,6 +117,19 @@ impl Context {
         unsafe { &*self.post.get() }
     }
 
+    /// The team that this worker is in.
+    #[inline]
+    pub(super) fn team(&self) -> &Team {
+        // SAFETY: as in `post`, which holds the team too.
+        unsafe { &*self.team.get() }
+    }
+
+    /// Which member of the team this worker is.
+    #[inline]
+    pub(super) fn seat(&self) -> usize {
+        self.seat
+    }
+
     /// Offers a job to the team; it lies on top of this worker's deque.
     #[inline]
     pub(super) fn offer(&self, entry: Entry) {
@@ -127,7 +150,7 @@ impl Context {
             if let Some(follower) = unsafe { follower.as_ref() } {
                 follower.wake();
             }
-            self.post().team().sleep().wake_one();
+            self.team().sleep().wake_one();
         }
     }
 
@@ -139,6 +162,11 @@ impl Context {
         }
         // SAFETY: the caller is on the thread of this context.
         if self.deque.head() > base { unsafe { self.deque.pop() } } else { None }
+    }
+
+    /// Whether anything lies on this worker's deque at `base` or above.
+    pub(super) fn has_above(&self, base: u64) -> bool {
+        self.deque.head() > base && !self.deque.is_exhausted()
     }
 
     /// Runs what was on top of this worker's own deque.
@@ -153,11 +181,6 @@ impl Context {
         let job = entry.address().cast_const().cast::<Job>();
         // SAFETY: as in `run`.
         unsafe { (*job).take(self)(job, self) }
-    }
-
-    /// Hands `work` to this worker's own deque.
-    pub(super) fn push(&self, work: Work) {
-        self.offer(work.entry());
     }
 
     /// Makes the worker of this place look up, if it is parked.

@@ -60,9 +60,11 @@ mod latch;
 mod post;
 mod scope;
 mod shared;
+mod slab;
 mod sleep;
 mod sources;
 mod sync;
+mod tally;
 mod team;
 mod wait;
 mod work;
@@ -154,7 +156,7 @@ impl Pool {
         // here and there unwinds.
         self.shared.commons().inject(unsafe { Work::boxed(body) });
         match elsewhere {
-            Some(cx) => cx.help_until(cx.deque.head(), || latch.is_set()),
+            Some(cx) => cx.help_until(cx.deque.head(), || latch.is_set(), || ()),
             None => latch.wait(),
         }
         let result = result.expect("the latch is set after the result");

@@ -1,5 +1,6 @@
 //! What belongs to a worker while it has its place in a team.
 
+use std::ptr;
 use std::sync::Arc;
 use std::thread::{self, Thread};
 
@@ -81,17 +82,17 @@ impl Post {
     }
 }
 
-/// Hands `work` to `team`: to the caller's own deque if it is on duty there, else to a list.
-pub(super) fn submit(team: &Arc<Team>, work: Work) {
-    Context::with(|cx| match cx {
-        Some(cx) if Arc::ptr_eq(cx.post().team(), team) => cx.push(work),
-        _ => team.inject(work),
-    });
-}
-
-/// Has `body` run some time later by `team`, with nobody waiting for it.
+/// Has `body` run some time later by `team`, with nobody waiting for it: out of the caller's own
+/// deque if it is on duty there, else from a list.
 pub(super) fn detach(team: &Arc<Team>, body: impl FnOnce() + Send + 'static) {
     team.begin_one();
-    // SAFETY: it borrows nothing, and `run_counted` catches panics.
-    submit(team, unsafe { Work::boxed(|cx: &Context| cx.post().run_counted(body)) });
+    let counted = |cx: &Context| cx.post().run_counted(body);
+    // SAFETY: it borrows nothing, `run_counted` catches panics, and only members of the team run
+    // what is in its deques and lists.
+    Context::with(|cx| match cx {
+        Some(cx) if ptr::eq(cx.team(), Arc::as_ptr(team)) => {
+            cx.offer(unsafe { Work::held(cx, counted) }.entry());
+        }
+        _ => team.inject(unsafe { Work::boxed(counted) }),
+    });
 }

@@ -1,32 +1,46 @@
 //! Any number of closures that may borrow, and a wait for all of them.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::panic;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use parking_lot::Mutex;
 
 use super::context::Context;
-use super::latch::Latch;
-use super::post::submit;
+use super::tally::Tally;
 use super::team::Team;
 use super::work::{Payload, Work, catch, discard};
 
 /// What closures are spawned into; see [`scope`].
 pub struct Scope<'scope, 'env: 'scope> {
-    /// Who runs what is spawned; nobody outside a pool.
-    team: Option<Arc<Team>>,
-    /// The body of the scope and the spawned closures that have not ended.
-    pending: AtomicUsize,
+    /// The worker that runs the body and waits; `None` outside any pool.
+    home: Option<Home>,
+    /// What the own worker has begun and ended; touched by it alone.
+    begun: Cell<u64>,
+    ended: Cell<u64>,
+    /// What others have; null as long as there was nothing.
+    tally: AtomicPtr<Tally>,
     /// The first panic of any of them.
     panic: Mutex<Option<Payload>>,
-    /// Set by the last closure, if it ends after the body.
-    ended: Latch,
     // Both invariant: neither lifetime may be stretched or shrunk behind the waiting.
     scope: PhantomData<&'scope mut &'scope ()>,
     env: PhantomData<&'env mut &'env ()>,
 }
+
+/// Where a scope is. Both outlive it: its worker does not leave before it ends.
+#[derive(Clone, Copy)]
+struct Home {
+    worker: *const Context,
+    team: *const Team,
+}
+
+// SAFETY: the cells are touched by the own worker alone, and the addresses only compared, or
+// used for what any member of a team may do.
+unsafe impl Sync for Scope<'_, '_> {}
+// SAFETY: as above. Nobody can move a scope, as all have it by reference.
+unsafe impl Send for Scope<'_, '_> {}
 
 /// Runs `body`, which may spawn closures that borrow what outlives this call, and returns when
 /// `body` and all of them have ended.
@@ -54,21 +68,23 @@ pub struct Scope<'scope, 'env: 'scope> {
 /// ended. The others are not cut short by it.
 pub fn scope<'env, R>(body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R) -> R {
     Context::with(|cx| {
-        let base = cx.map_or(0, |cx| cx.deque.head());
+        let home = |cx: &Context| Home { worker: cx, team: cx.team() };
         let scope = Scope {
-            team: cx.map(|cx| Arc::clone(cx.post().team())),
-            pending: AtomicUsize::new(1),
+            home: cx.map(home),
+            begun: Cell::new(0),
+            ended: Cell::new(0),
+            tally: AtomicPtr::new(ptr::null_mut()),
             panic: Mutex::new(None),
-            ended: Latch::for_this_thread(),
             scope: PhantomData,
             env: PhantomData,
         };
+        let base = cx.map_or(0, |cx| cx.deque.head());
         let result = scope.keep_panic(|| body(&scope));
-        // SAFETY: the body is counted, and the scope lives on until this function returns.
-        let last = unsafe { Scope::end_one(&scope) };
-        // Outside a pool all was run where it was spawned, and the body is the last.
-        if let (false, Some(cx)) = (last, cx) {
-            cx.help_until(base, || scope.ended.is_set());
+        if let Some(cx) = cx {
+            // As long as there is something to run here, it is not worth asking all the others.
+            let is_over = || !cx.has_above(base) && scope.is_over();
+            cx.help_until(base, is_over, || scope.tally().announce());
+            scope.give_tally_back();
         }
         let payload = scope.panic.lock().take();
         match (result, payload) {
@@ -91,27 +107,103 @@ impl<'scope> Scope<'scope, '_> {
     /// });
     /// ```
     pub fn spawn(&'scope self, body: impl FnOnce() + Send + 'scope) {
-        let Some(team) = &self.team else {
+        let Some(home) = self.home else {
             self.keep_panic(body);
             return;
         };
-        // Relaxed: the caller is counted itself, so the count is not at zero.
-        self.pending.fetch_add(1, Ordering::Relaxed);
         let scope = Pointer(self);
-        let counted = move |_: &Context| {
-            let scope = scope.get();
-            // SAFETY: `body` is counted, so the scope is there up to `end_one`; and after it, for
-            // the last, since `scope()` then waits for the latch.
-            unsafe {
-                (*scope).keep_panic(body);
-                if Scope::end_one(scope) {
-                    Latch::set(&raw const (*scope).ended);
+        // SAFETY: `body` is counted, so the scope is there up to `end_one`.
+        let counted = move |cx: &Context| unsafe {
+            (*scope.get()).keep_panic(body);
+            Scope::end_one(scope.get(), cx);
+        };
+        Context::with(|cx| match cx {
+            Some(cx) if ptr::eq(cx.team(), home.team) => {
+                self.begin_one(home, cx);
+                // SAFETY: what `body` borrows outlives `'scope`, which does not end before the
+                // call of `scope()` returns, which waits until as much has ended as has begun.
+                // Panics are caught.
+                cx.offer(unsafe { Work::held(cx, counted) }.entry());
+            }
+            _ => {
+                self.tally().begin_outside();
+                // SAFETY: as above; and the team outlives the scope.
+                unsafe { (*home.team).inject(Work::boxed(counted)) };
+            }
+        });
+    }
+
+    fn begin_one(&self, home: Home, cx: &Context) {
+        if ptr::eq(cx, home.worker) {
+            self.begun.set(self.begun.get() + 1);
+        } else {
+            self.tally().begin(cx.seat());
+        }
+    }
+
+    /// Says that a closure has ended; the scope may be gone after that.
+    ///
+    /// # Safety
+    /// It had begun, and `cx` is the calling worker's.
+    unsafe fn end_one(this: *const Self, cx: &Context) {
+        // SAFETY: it has not ended yet, so the scope is there.
+        let (scope, tally) = unsafe { (&*this, (*this).tally.load(Ordering::Acquire)) };
+        let worker = scope.home.expect("outside a pool nothing is counted").worker;
+        if ptr::eq(cx, worker) {
+            scope.ended.set(scope.ended.get() + 1);
+            return;
+        }
+        let tally = if tally.is_null() {
+            scope.tally()
+        } else {
+            // SAFETY: set by `tally()`; tallies are there as long as the team.
+            unsafe { &*tally }
+        };
+        if tally.end(cx.seat()) {
+            // SAFETY: a member of the team that the caller is in too.
+            unsafe { &*worker }.wake();
+        }
+    }
+
+    /// Whether all that has begun has ended; asked by the own worker, who has ended the body.
+    fn is_over(&self) -> bool {
+        // Acquire: partner is `tally`. While it is null nobody else has ended anything.
+        // SAFETY: null, or a tally of the team, which is there.
+        let tally = unsafe { self.tally.load(Ordering::Acquire).as_ref() };
+        let ended = self.ended.get() + tally.map_or(0, Tally::ended);
+        ended == self.begun.get() + tally.map_or(0, Tally::begun)
+    }
+
+    /// What others than the own worker count by.
+    #[cold]
+    fn tally<'a>(&self) -> &'a Tally {
+        let team = self.home.expect("outside a pool nothing is counted").team;
+        let mut tally = self.tally.load(Ordering::Acquire);
+        if tally.is_null() {
+            // SAFETY: the team outlives the scope.
+            let tallies = unsafe { &*team }.tallies();
+            let new = tallies.lend();
+            let (null, order) = (ptr::null_mut(), (Ordering::AcqRel, Ordering::Acquire));
+            match self.tally.compare_exchange(null, new.as_ptr(), order.0, order.1) {
+                Ok(_) => tally = new.as_ptr(),
+                Err(other) => {
+                    tally = other;
+                    // SAFETY: nobody else has seen it.
+                    unsafe { tallies.take_back(new) };
                 }
             }
-        };
-        // SAFETY: what `body` borrows outlives `'scope`, which does not end before the call of
-        // `scope()` returns, which waits for the count to get to zero. Panics are caught.
-        submit(team, unsafe { Work::boxed(counted) });
+        }
+        // SAFETY: tallies are there as long as their team, which whoever calls this is in, or
+        // which the scope keeps there.
+        unsafe { &*tally }
+    }
+
+    fn give_tally_back(&self) {
+        let tally = NonNull::new(self.tally.load(Ordering::Acquire));
+        if let (Some(home), Some(tally)) = (self.home, tally) {
+            // SAFETY: the team is there, as its worker is here; and all that has begun has ended.
+            unsafe { (*home.team).tallies().take_back(tally) };
+        }
     }
 
     /// Runs `body`; of panics the first is kept.
@@ -128,17 +220,6 @@ impl<'scope> Scope<'scope, '_> {
             discard(payload);
         }
         None
-    }
-
-    /// Uncounts the body or a spawned closure. `true` for the last, which, if it is a closure,
-    /// must set the latch; for any other the scope may be gone.
-    ///
-    /// # Safety
-    /// The caller is counted.
-    unsafe fn end_one(this: *const Self) -> bool {
-        // Release: what this closure did is done. Acquire: so is what the others did.
-        // SAFETY: the caller is counted, so the scope is there.
-        unsafe { (*this).pending.fetch_sub(1, Ordering::AcqRel) == 1 }
     }
 }
 

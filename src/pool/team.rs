@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::context::Seated;
 use super::sleep::Sleep;
+use super::tally::Tallies;
 use super::work::Work;
 use crate::model::CoreId;
 
@@ -30,6 +31,7 @@ pub struct Team {
     pending: CachePadded<AtomicUsize>,
     over: AtomicBool,
     opening: Mutex<Option<Opening>>,
+    tallies: Tallies,
 }
 
 /// One worker's place in a team.
@@ -63,13 +65,13 @@ impl Team {
     pub(super) fn new(members: &[Member], opening: Option<Opening>) -> Team {
         let mut domains = Vec::new();
         let mut seats = Vec::with_capacity(members.len());
-        for member in members {
+        for (seat, member) in members.iter().enumerate() {
             let known = domains.iter().position(|d| *d == member.domain);
             let list = known.unwrap_or_else(|| {
                 domains.push(member.domain);
                 domains.len() - 1
             });
-            seats.push(Seat { worker: member.worker, list, place: Seated::new() });
+            seats.push(Seat { worker: member.worker, list, place: Seated::new(seat) });
         }
         Team {
             cores: members.iter().map(|m| m.core).collect(),
@@ -80,6 +82,7 @@ impl Team {
             pending: CachePadded::new(AtomicUsize::new(1)),
             over: AtomicBool::new(false),
             opening: Mutex::new(opening),
+            tallies: Tallies::new(members.len()),
         }
     }
 
@@ -146,6 +149,10 @@ impl Team {
     /// Whether all has ended; then all that the team did is visible.
     pub(super) fn is_over(&self) -> bool {
         self.over.load(Ordering::Acquire)
+    }
+
+    pub(super) fn tallies(&self) -> &Tallies {
+        &self.tallies
     }
 
     /// Takes the oldest work from a domain list.

@@ -57,7 +57,10 @@ impl Context {
     /// Runs work of the team until `done`; parks when there is none. Whoever makes `done` true
     /// wakes this worker afterwards, or all of the team. Of this worker's own deque it takes only
     /// what lies at `base` or above.
-    pub(super) fn help_until(&self, base: u64, done: impl Fn() -> bool) {
+    ///
+    /// `announce` is called before the last look at `done` when it is about to park, for those
+    /// that make it true to see that they must wake it.
+    pub(super) fn help_until(&self, base: u64, done: impl Fn() -> bool, announce: impl Fn()) {
         let sleep = self.post().team().sleep();
         let mut patience = Patience::default();
         while !done() {
@@ -72,7 +75,7 @@ impl Context {
                 self.run_taken(entry);
                 patience = Patience::default();
             } else if !patience.pause() {
-                self.park_unless(&done);
+                self.park_unless(&done, &announce);
                 patience = Patience::default();
                 patience.rounds = 1;
             }
@@ -143,10 +146,11 @@ impl Context {
     }
 
     /// Parks until there may be something to do.
-    fn park_unless(&self, done: impl Fn() -> bool) {
+    fn park_unless(&self, done: impl Fn() -> bool, announce: impl Fn()) {
         let post = self.post();
         let team = post.team();
         let sleep = team.sleep();
+        announce();
         sleep.announce(post.seat(), post.thread());
         let others = || team.seats().iter().enumerate().filter(|(seat, _)| *seat != post.seat());
         others().for_each(|(_, seat)| seat.place.deque().ask());

@@ -9,6 +9,7 @@ use std::thread;
 use super::context::Context;
 use super::deque::Entry;
 use super::job::{self, Run};
+use super::slab::BLOCK;
 
 pub(super) type Job = job::Job<Context>;
 
@@ -41,30 +42,64 @@ pub(super) struct Work(Entry);
 unsafe impl Send for Work {}
 
 impl Work {
-    /// Boxes `body`; nobody waits for it.
+    /// `body` on the heap; nobody waits for it.
     ///
     /// # Safety
     /// What `body` borrows must outlive the run, and `body` must not unwind.
     pub(super) unsafe fn boxed<F: FnOnce(&Context) + Send>(body: F) -> Work {
-        #[repr(C)]
-        struct Boxed<F> {
-            job: Job,
-            body: F,
-        }
         unsafe fn run<F: FnOnce(&Context)>(this: *const Job, cx: &Context) {
             // SAFETY: `this` came out of `Box::into_raw` as this very type, and work is run
             // once. The box is gone before the body starts: a body may end its own scope.
-            let boxed = *unsafe { Box::from_raw(this.cast::<Boxed<F>>().cast_mut()) };
-            (boxed.body)(cx);
+            let held = *unsafe { Box::from_raw(this.cast::<Held<F>>().cast_mut()) };
+            (held.body)(cx);
         }
-        let boxed = Box::new(Boxed { job: Job::new(run::<F>), body });
-        Work(Entry::new(Box::into_raw(boxed).cast(), true))
+        let held = Box::new(Held { job: Job::new(run::<F>), body });
+        Work(Entry::new(Box::into_raw(held).cast(), true))
+    }
+
+    /// As [`boxed`](Self::boxed), in a block of `cx` if it fits.
+    ///
+    /// # Safety
+    /// In addition it is run by a member of the team that `cx` is in.
+    #[inline]
+    pub(super) unsafe fn held<F: FnOnce(&Context) + Send>(cx: &Context, body: F) -> Work {
+        unsafe fn run<F: FnOnce(&Context)>(this: *const Job, cx: &Context) {
+            // SAFETY: `this` is a block of this very type, and work is run once. The block came
+            // from a member of the same team, so its slab is there. It is free before the body
+            // starts, and so the next to be taken.
+            let body = unsafe {
+                let held = this.cast::<Held<F>>().read();
+                cx.slab.give_back(this.cast_mut().cast());
+                held.body
+            };
+            body(cx);
+        }
+        if size_of::<Held<F>>() > BLOCK || align_of::<Held<F>>() > BLOCK {
+            // SAFETY: the caller's promise.
+            return unsafe { Work::boxed(body) };
+        }
+        // SAFETY: a reference to a context is had only by its own worker. Its slab lies in the
+        // team, which is there until all its work has been run. The block is large enough and
+        // aligned.
+        let block = unsafe {
+            let block = cx.slab.take().cast::<Held<F>>();
+            block.write(Held { job: Job::new(run::<F>), body });
+            block
+        };
+        Work(Entry::new(block.cast(), true))
     }
 
     /// What to put into a deque.
     pub(super) fn entry(self) -> Entry {
         self.0
     }
+}
+
+/// A closure that nobody waits for, behind its head.
+#[repr(C)]
+struct Held<F> {
+    job: Job,
+    body: F,
 }
 
 /// A closure that lies in the stack frame of whoever waits for its result.
