@@ -248,7 +248,7 @@ impl Deque {
     }
 
     /// Whether all is taken, for the owner; sooner than by trying.
-    pub(super) fn is_exhausted(&self) -> bool {
+    fn is_exhausted(&self) -> bool {
         self.shared().tail_below(self.head()) == self.head()
     }
 
@@ -356,6 +356,12 @@ impl Deque {
     #[inline]
     pub(super) fn is_asked(&self) -> bool {
         self.limit.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether there is anything that others do not see, for the owner.
+    #[inline]
+    pub(super) fn has_private(&self) -> bool {
+        self.bound.load(Ordering::Relaxed) < self.head()
     }
 
     // ---- everybody's

@@ -57,6 +57,7 @@ mod deque;
 mod job;
 mod join;
 mod latch;
+mod patience;
 mod post;
 mod scope;
 mod shared;
@@ -78,6 +79,7 @@ use std::thread::{self, JoinHandle};
 pub use builder::Builder;
 pub use context::Context;
 pub use join::join;
+pub use patience::Waiting;
 pub use post::current_core;
 pub use scope::{Scope, scope};
 pub use team::Team;
@@ -156,7 +158,7 @@ impl Pool {
         // here and there unwinds.
         self.shared.commons().inject(unsafe { Work::boxed(body) });
         match elsewhere {
-            Some(cx) => cx.help_until(cx.deque.head(), || latch.is_set(), || ()),
+            Some(cx) => cx.help_until(cx.deque.head(), &|| latch.is_set()),
             None => latch.wait(),
         }
         let result = result.expect("the latch is set after the result");

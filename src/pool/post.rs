@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread::{self, Thread};
 
 use super::context::Context;
+use super::patience::Waiting;
 use super::shared::Shared;
 use super::sources::{Source, sources};
 use super::team::Team;
@@ -52,6 +53,16 @@ impl Post {
 
     pub(super) fn seat(&self) -> usize {
         self.seat
+    }
+
+    /// Which of the team's lists is that of this worker's domain.
+    pub(super) fn list(&self) -> usize {
+        self.team.seats()[self.seat].list
+    }
+
+    /// What the workers of the pool do when there is nothing to do.
+    pub(super) fn waiting(&self) -> Waiting {
+        self.shared.waiting()
     }
 
     pub(super) fn thread(&self) -> &Thread {

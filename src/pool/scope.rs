@@ -9,14 +9,18 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use parking_lot::Mutex;
 
 use super::context::Context;
+use super::deque::Entry;
 use super::tally::Tally;
 use super::team::Team;
-use super::work::{Payload, Work, catch, discard};
+use super::wait::Goal;
+use super::work::{Job, Payload, Work, catch, discard};
 
 /// What closures are spawned into; see [`scope`].
 pub struct Scope<'scope, 'env: 'scope> {
-    /// The worker that runs the body and waits; `None` outside any pool.
-    home: Option<Home>,
+    /// The worker that runs the body and waits, and its team; both null outside any pool. They
+    /// outlive the scope: its worker does not leave before it ends.
+    worker: *const Context,
+    team: *const Team,
     /// What the own worker has begun and ended; touched by it alone.
     begun: Cell<u64>,
     ended: Cell<u64>,
@@ -27,13 +31,6 @@ pub struct Scope<'scope, 'env: 'scope> {
     // Both invariant: neither lifetime may be stretched or shrunk behind the waiting.
     scope: PhantomData<&'scope mut &'scope ()>,
     env: PhantomData<&'env mut &'env ()>,
-}
-
-/// Where a scope is. Both outlive it: its worker does not leave before it ends.
-#[derive(Clone, Copy)]
-struct Home {
-    worker: *const Context,
-    team: *const Team,
 }
 
 // SAFETY: the cells are touched by the own worker alone, and the addresses only compared, or
@@ -68,9 +65,9 @@ unsafe impl Send for Scope<'_, '_> {}
 /// ended. The others are not cut short by it.
 pub fn scope<'env, R>(body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R) -> R {
     Context::with(|cx| {
-        let home = |cx: &Context| Home { worker: cx, team: cx.team() };
         let scope = Scope {
-            home: cx.map(home),
+            worker: cx.map_or(ptr::null(), ptr::from_ref),
+            team: cx.map_or(ptr::null(), |cx| ptr::from_ref(cx.team())),
             begun: Cell::new(0),
             ended: Cell::new(0),
             tally: AtomicPtr::new(ptr::null_mut()),
@@ -81,9 +78,7 @@ pub fn scope<'env, R>(body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>)
         let base = cx.map_or(0, |cx| cx.deque.head());
         let result = scope.keep_panic(|| body(&scope));
         if let Some(cx) = cx {
-            // As long as there is something to run here, it is not worth asking all the others.
-            let is_over = || !cx.has_above(base) && scope.is_over();
-            cx.help_until(base, is_over, || scope.tally().announce());
+            cx.help_until(base, &scope);
             scope.give_tally_back();
         }
         let payload = scope.panic.lock().take();
@@ -106,82 +101,101 @@ impl<'scope> Scope<'scope, '_> {
     ///     s.spawn(|| assert_eq!(gone_before, 1));
     /// });
     /// ```
-    pub fn spawn(&'scope self, body: impl FnOnce() + Send + 'scope) {
-        let Some(home) = self.home else {
-            self.keep_panic(body);
-            return;
-        };
-        let scope = Pointer(self);
-        // SAFETY: `body` is counted, so the scope is there up to `end_one`.
-        let counted = move |cx: &Context| unsafe {
-            (*scope.get()).keep_panic(body);
-            Scope::end_one(scope.get(), cx);
-        };
+    #[inline]
+    pub fn spawn<F: FnOnce() + Send + 'scope>(&'scope self, body: F) {
         Context::with(|cx| match cx {
-            Some(cx) if ptr::eq(cx.team(), home.team) => {
-                self.begin_one(home, cx);
-                // SAFETY: what `body` borrows outlives `'scope`, which does not end before the
-                // call of `scope()` returns, which waits until as much has ended as has begun.
-                // Panics are caught.
-                cx.offer(unsafe { Work::held(cx, counted) }.entry());
+            Some(cx) if ptr::eq(cx, self.worker) => {
+                self.begun.set(self.begun.get() + 1);
+                self.offer(cx, body);
             }
-            _ => {
-                self.tally().begin_outside();
-                // SAFETY: as above; and the team outlives the scope.
-                unsafe { (*home.team).inject(Work::boxed(counted)) };
-            }
+            cx => self.spawn_from_elsewhere(cx, body),
         });
     }
 
-    fn begin_one(&self, home: Home, cx: &Context) {
-        if ptr::eq(cx, home.worker) {
-            self.begun.set(self.begun.get() + 1);
-        } else {
+    #[cold]
+    fn spawn_from_elsewhere<F: FnOnce() + Send + 'scope>(
+        &'scope self,
+        cx: Option<&Context>,
+        body: F,
+    ) {
+        // SAFETY: null outside any pool, else there as long as the scope.
+        let Some(team) = (unsafe { self.team.as_ref() }) else {
+            self.keep_panic(body);
+            return;
+        };
+        if let Some(cx) = cx.filter(|cx| ptr::eq(cx.team(), team)) {
             self.tally().begin(cx.seat());
+            self.offer(cx, body);
+        } else {
+            self.tally().begin_outside();
+            let scope = Pointer(self);
+            // SAFETY: see `offer`.
+            team.inject(unsafe { Work::boxed(move |cx| Scope::run(scope.get(), cx, body)) });
         }
     }
 
-    /// Says that a closure has ended; the scope may be gone after that.
+    /// Puts `body`, which has been counted, on the deque of the calling worker.
+    #[inline]
+    fn offer<F: FnOnce() + Send + 'scope>(&'scope self, cx: &Context, body: F) {
+        /// A spawned closure.
+        #[repr(C)]
+        struct Spawned<'scope, 'env, F> {
+            job: Job,
+            scope: *const Scope<'scope, 'env>,
+            body: F,
+        }
+        unsafe fn run<F: FnOnce()>(this: *const Job, cx: &Context) {
+            // SAFETY: `this` is of this very type, and run once; it was put there by a member of
+            // the same team, whose slab is there. Its closure is counted.
+            unsafe {
+                let spawned = cx.slab.lift(this.cast::<Spawned<'_, '_, F>>().cast_mut());
+                Scope::run(spawned.scope, cx, spawned.body);
+            }
+        }
+        let spawned = Spawned { job: Job::new(run::<F>), scope: self, body };
+        // SAFETY: what `body` borrows outlives `'scope`, which does not end before the call of
+        // `scope()` returns, which waits until as much has ended as has begun. Panics are caught.
+        // The memory is that of the calling worker; it lies in the team, as do those who run it.
+        let spawned = unsafe { cx.slab.put(spawned) };
+        cx.offer(Entry::new(spawned.cast(), true));
+    }
+
+    /// Runs a closure that was counted. The scope may be gone after that.
     ///
     /// # Safety
-    /// It had begun, and `cx` is the calling worker's.
-    unsafe fn end_one(this: *const Self, cx: &Context) {
-        // SAFETY: it has not ended yet, so the scope is there.
-        let (scope, tally) = unsafe { (&*this, (*this).tally.load(Ordering::Acquire)) };
-        let worker = scope.home.expect("outside a pool nothing is counted").worker;
-        if ptr::eq(cx, worker) {
+    /// The closure has not been run before, and `cx` is the calling worker's.
+    #[inline]
+    unsafe fn run(this: *const Self, cx: &Context, body: impl FnOnce()) {
+        // SAFETY: the closure has not ended, so the scope is there.
+        let scope = unsafe { &*this };
+        scope.keep_panic(body);
+        if ptr::eq(cx, scope.worker) {
             scope.ended.set(scope.ended.get() + 1);
-            return;
-        }
-        let tally = if tally.is_null() {
-            scope.tally()
         } else {
-            // SAFETY: set by `tally()`; tallies are there as long as the team.
-            unsafe { &*tally }
-        };
+            // SAFETY: handed on.
+            unsafe { Scope::end_elsewhere(this, cx) };
+        }
+    }
+
+    /// Counts a closure that has ended on another worker than the scope's own.
+    ///
+    /// # Safety
+    /// As for [`run`](Self::run).
+    unsafe fn end_elsewhere(this: *const Self, cx: &Context) {
+        // SAFETY: the closure has not ended yet, so the scope is there.
+        let (worker, tally) = unsafe { ((*this).worker, (*this).tally()) };
         if tally.end(cx.seat()) {
             // SAFETY: a member of the team that the caller is in too.
             unsafe { &*worker }.wake();
         }
     }
 
-    /// Whether all that has begun has ended; asked by the own worker, who has ended the body.
-    fn is_over(&self) -> bool {
-        // Acquire: partner is `tally`. While it is null nobody else has ended anything.
-        // SAFETY: null, or a tally of the team, which is there.
-        let tally = unsafe { self.tally.load(Ordering::Acquire).as_ref() };
-        let ended = self.ended.get() + tally.map_or(0, Tally::ended);
-        ended == self.begun.get() + tally.map_or(0, Tally::begun)
-    }
-
-    /// What others than the own worker count by.
-    #[cold]
+    /// What others than the own worker count by; not outside a pool.
     fn tally<'a>(&self) -> &'a Tally {
-        let team = self.home.expect("outside a pool nothing is counted").team;
         let mut tally = self.tally.load(Ordering::Acquire);
         if tally.is_null() {
             // SAFETY: the team outlives the scope.
-            let tallies = unsafe { &*team }.tallies();
+            let tallies = unsafe { &*self.team }.tallies();
             let new = tallies.lend();
             let (null, order) = (ptr::null_mut(), (Ordering::AcqRel, Ordering::Acquire));
             match self.tally.compare_exchange(null, new.as_ptr(), order.0, order.1) {
@@ -200,18 +214,20 @@ impl<'scope> Scope<'scope, '_> {
 
     fn give_tally_back(&self) {
         let tally = NonNull::new(self.tally.load(Ordering::Acquire));
-        if let (Some(home), Some(tally)) = (self.home, tally) {
+        if let Some(tally) = tally {
             // SAFETY: the team is there, as its worker is here; and all that has begun has ended.
-            unsafe { (*home.team).tallies().take_back(tally) };
+            unsafe { (*self.team).tallies().take_back(tally) };
         }
     }
 
     /// Runs `body`; of panics the first is kept.
+    #[inline]
     fn keep_panic<R>(&self, body: impl FnOnce() -> R) -> Option<R> {
-        let payload = match catch(body) {
-            Ok(result) => return Some(result),
-            Err(payload) => payload,
-        };
+        catch(body).map_err(|payload| self.keep(payload)).ok()
+    }
+
+    #[cold]
+    fn keep(&self, payload: Payload) {
         let mut first = self.panic.lock();
         if first.is_none() {
             *first = Some(payload);
@@ -219,7 +235,26 @@ impl<'scope> Scope<'scope, '_> {
             drop(first);
             discard(payload);
         }
-        None
+    }
+}
+
+impl Goal for Scope<'_, '_> {
+    /// Whether all that has begun has ended; asked by the own worker, who has ended the body.
+    fn is_reached(&self) -> bool {
+        // SAFETY: null, or a tally of the team, which is there.
+        // Acquire: partner is `tally`. While it is null nobody else has ended anything.
+        let tally = unsafe { self.tally.load(Ordering::Acquire).as_ref() };
+        let ended = self.ended.get() + tally.map_or(0, Tally::ended);
+        ended == self.begun.get() + tally.map_or(0, Tally::begun)
+    }
+
+    /// What is left on the own deque may be of this scope, and asking all others takes longer.
+    fn comes_first(&self) -> bool {
+        false
+    }
+
+    fn announce(&self) {
+        self.tally().announce();
     }
 }
 

@@ -11,7 +11,11 @@ use std::ptr::{self, NonNull};
 use super::sync::{AtomicPtr, Ordering};
 
 /// The bytes of a block, and what it is aligned to.
-pub(super) const BLOCK: usize = 64;
+const BLOCK: usize = 64;
+
+const fn fits<T>() -> bool {
+    size_of::<T>() <= BLOCK && align_of::<T>() <= BLOCK
+}
 
 /// The bytes of a chunk, and what it is aligned to: so a block finds the chunk that it is of.
 const CHUNK: usize = 64 << 10;
@@ -54,13 +58,45 @@ impl Slab {
         }
     }
 
-    /// A block, not initialised.
+    /// Puts `value` into a block, or on the heap if it is too large for one.
     ///
     /// # Safety
     /// The caller is the one worker that the slab belongs to. The slab neither moves nor goes
-    /// while one of its blocks is in use.
+    /// before [`lift`](Self::lift) has brought the value back.
     #[inline]
-    pub(super) unsafe fn take(&self) -> *mut u8 {
+    pub(super) unsafe fn put<T>(&self, value: T) -> *mut T {
+        if !fits::<T>() {
+            return Box::into_raw(Box::new(value));
+        }
+        // SAFETY: the caller's promise; a block is large enough, and aligned.
+        unsafe {
+            let block = self.take().cast::<T>();
+            block.write(value);
+            block
+        }
+    }
+
+    /// Takes a value out of a block, which is free then and the next to be used again.
+    ///
+    /// # Safety
+    /// The caller is the one worker that this slab belongs to. The value was [`put`](Self::put)
+    /// by a slab that is still there, and this is the only time that it is taken out.
+    #[inline]
+    pub(super) unsafe fn lift<T>(&self, place: *mut T) -> T {
+        if !fits::<T>() {
+            // SAFETY: it came from `into_raw`.
+            return *unsafe { Box::from_raw(place) };
+        }
+        // SAFETY: the caller's promise.
+        unsafe {
+            let value = place.read();
+            self.give_back(place.cast());
+            value
+        }
+    }
+
+    #[inline]
+    unsafe fn take(&self) -> *mut u8 {
         let block = self.free.get();
         if block.is_null() {
             // SAFETY: handed on.
@@ -109,12 +145,8 @@ impl Slab {
     }
 
     /// Frees a block, of this slab or of any other.
-    ///
-    /// # Safety
-    /// The caller is the one worker that this slab belongs to. The block came from `take` of a
-    /// slab that is still there, and nobody uses it any more.
     #[inline]
-    pub(super) unsafe fn give_back(&self, block: *mut u8) {
+    unsafe fn give_back(&self, block: *mut u8) {
         let block = block.cast::<Block>();
         let head = block.cast::<u8>().map_addr(|at| at & !(CHUNK - 1)).cast::<Head>();
         // SAFETY: every block lies in a chunk with a head.

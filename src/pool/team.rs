@@ -78,7 +78,7 @@ impl Team {
             seats,
             lists: domains.iter().map(|_| Injector::new()).collect(),
             next_list: CachePadded::default(),
-            sleep: CachePadded::default(),
+            sleep: CachePadded::new(Sleep::new(domains.len())),
             pending: CachePadded::new(AtomicUsize::new(1)),
             over: AtomicBool::new(false),
             opening: Mutex::new(opening),

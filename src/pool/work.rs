@@ -9,7 +9,6 @@ use std::thread;
 use super::context::Context;
 use super::deque::Entry;
 use super::job::{self, Run};
-use super::slab::BLOCK;
 
 pub(super) type Job = job::Job<Context>;
 
@@ -57,36 +56,21 @@ impl Work {
         Work(Entry::new(Box::into_raw(held).cast(), true))
     }
 
-    /// As [`boxed`](Self::boxed), in a block of `cx` if it fits.
+    /// As [`boxed`](Self::boxed), in memory of `cx`.
     ///
     /// # Safety
     /// In addition it is run by a member of the team that `cx` is in.
-    #[inline]
     pub(super) unsafe fn held<F: FnOnce(&Context) + Send>(cx: &Context, body: F) -> Work {
         unsafe fn run<F: FnOnce(&Context)>(this: *const Job, cx: &Context) {
-            // SAFETY: `this` is a block of this very type, and work is run once. The block came
-            // from a member of the same team, so its slab is there. It is free before the body
-            // starts, and so the next to be taken.
-            let body = unsafe {
-                let held = this.cast::<Held<F>>().read();
-                cx.slab.give_back(this.cast_mut().cast());
-                held.body
-            };
-            body(cx);
-        }
-        if size_of::<Held<F>>() > BLOCK || align_of::<Held<F>>() > BLOCK {
-            // SAFETY: the caller's promise.
-            return unsafe { Work::boxed(body) };
+            // SAFETY: `this` is of this very type, and work is run once. It was put there by a
+            // member of the same team, so its slab is there.
+            let held = unsafe { cx.slab.lift(this.cast::<Held<F>>().cast_mut()) };
+            (held.body)(cx);
         }
         // SAFETY: a reference to a context is had only by its own worker. Its slab lies in the
-        // team, which is there until all its work has been run. The block is large enough and
-        // aligned.
-        let block = unsafe {
-            let block = cx.slab.take().cast::<Held<F>>();
-            block.write(Held { job: Job::new(run::<F>), body });
-            block
-        };
-        Work(Entry::new(block.cast(), true))
+        // team, which is there until all its work has been run.
+        let held = unsafe { cx.slab.put(Held { job: Job::new(run::<F>), body }) };
+        Work(Entry::new(held.cast(), true))
     }
 
     /// What to put into a deque.
