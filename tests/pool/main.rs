@@ -2,6 +2,7 @@
 
 mod fork_join;
 mod idle;
+mod loops;
 mod panics;
 mod shutdown;
 mod stress;
