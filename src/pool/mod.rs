@@ -66,13 +66,16 @@
 
 mod barrier;
 mod builder;
+mod cancel;
 mod context;
 mod deque;
 mod job;
 mod join;
 mod latch;
+mod list;
 mod loops;
 mod patience;
+mod placed;
 mod post;
 mod scope;
 mod shared;
@@ -92,13 +95,16 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 pub use builder::Builder;
+pub use cancel::Cancellation;
 pub use context::Context;
 pub use join::join;
+pub use list::Priority;
 pub use loops::{
     BlockPart, Blocks, Loop, Reproducible, SliceChunks, SliceChunksMut, Space, blocks, chunks,
     chunks_mut, range,
 };
 pub use patience::Waiting;
+pub use placed::Placed;
 pub use post::current_core;
 pub use scope::{Scope, scope};
 pub use team::Team;
@@ -175,7 +181,8 @@ impl Pool {
         };
         // SAFETY: this function does not return before the latch is set, and nothing between
         // here and there unwinds.
-        self.shared.commons().inject(unsafe { Work::boxed(body) });
+        let work = unsafe { Work::boxed(body) };
+        self.shared.commons().inject(work, None, Priority::default());
         match elsewhere {
             Some(cx) => cx.help_until(cx.deque.head(), &|| latch.is_set()),
             None => latch.wait(),
@@ -235,6 +242,15 @@ impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool").field("cores", &self.cores()).finish_non_exhaustive()
     }
+}
+
+/// Runs `work` without taking up other work of the team while something in it waits: see
+/// [`Context::isolate`]. Outside any pool it is simply `work()`.
+pub fn isolate<R>(work: impl FnOnce() -> R) -> R {
+    Context::with(|cx| match cx {
+        Some(cx) => cx.isolate(|_| work()),
+        None => work(),
+    })
 }
 
 /// Has `work` run some time later by the caller's team, and does not wait for it. Outside any
