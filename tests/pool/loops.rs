@@ -10,7 +10,7 @@ use std::thread;
 
 use evenkeel::model::CoreId;
 use evenkeel::policy::Schedule;
-use evenkeel::pool::{self, Pool};
+use evenkeel::pool::{self, Cancellation, Pool};
 use proptest::prelude::*;
 
 use super::{bounded, pool};
@@ -371,42 +371,96 @@ fn a_panic_goes_on_to_the_caller_when_nobody_is_inside_any_more() {
     });
 }
 
-/// How many items of a loop are begun, the first of which panics when others are at work and
-/// before they get far.
-fn begun(pool: &Pool, run: impl Fn(&(dyn Fn(usize) + Sync)) + Sync) -> usize {
-    let (begun, failing) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let body = |i| {
-        begun.fetch_add(1, Ordering::Relaxed);
-        if i == 0 {
-            while begun.load(Ordering::Relaxed) < pool.cores().len().min(2) {
+/// A loop that has come far enough to be stopped: its first item stops it when others are at work,
+/// and these do not get far before that.
+struct Stopping {
+    begun: AtomicUsize,
+    workers: usize,
+    is_stopped: AtomicBool,
+}
+
+impl Stopping {
+    /// A loop by so many workers.
+    fn by(workers: usize) -> Stopping {
+        Stopping { begun: AtomicUsize::new(0), workers, is_stopped: AtomicBool::new(false) }
+    }
+
+    fn item(&self, number: usize, stop: impl FnOnce()) {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        if number == 0 {
+            while self.begun.load(Ordering::Relaxed) < self.workers.min(2) {
                 thread::yield_now();
             }
-            failing.store(true, Ordering::Relaxed);
-            fail("the first");
+            self.is_stopped.store(true, Ordering::Relaxed);
+            stop();
         }
-        while !failing.load(Ordering::Relaxed) {
+        while !self.is_stopped.load(Ordering::Relaxed) {
             thread::yield_now();
         }
         thread::yield_now();
-    };
-    assert_eq!(caught(|| pool.install(|| run(&body))), "the first");
-    begun.into_inner()
+    }
+
+    #[track_caller]
+    fn assert_short_of(self, n: usize) {
+        let begun = self.begun.into_inner();
+        assert!(begun < n / 4, "{begun} of {n} by {} workers", self.workers);
+    }
 }
+
+/// Enough items for it to be seen that not all of them are begun.
+const MANY: usize = 300_000;
+
+/// The schedules whose first chunks are small.
+const CAREFUL: [Schedule; 2] = [Schedule::Ss, Schedule::Steal];
 
 #[test]
 fn after_a_panic_nothing_more_is_begun() {
-    const N: usize = 1_000_000;
     bounded(|| {
         for pool in &*POOLS {
-            // Those with small chunks at the beginning.
-            for schedule in [Schedule::Ss, Schedule::Steal] {
-                let begun = begun(pool, |body| pool::range(0..N).schedule(schedule).for_each(body));
-                assert!(begun < N / 4, "{begun} by {schedule}");
+            for schedule in CAREFUL {
+                let items = pool::range(0..MANY).schedule(schedule);
+                let stopping = Stopping::by(pool.cores().len());
+                let body = |i| stopping.item(i, || fail("stop"));
+                assert_eq!(caught(|| pool.install(|| items.for_each(body))), "stop");
+                stopping.assert_short_of(MANY);
             }
-            let begun = begun(pool, |body| {
-                pool::range(0..N).reproducible().map_reduce(body, (), |(), ()| ());
-            });
-            assert!(begun < N / 4, "{begun}");
+            let items = pool::range(0..MANY).reproducible();
+            let stopping = Stopping::by(pool.cores().len());
+            let map = |i| stopping.item(i, || fail("stop"));
+            let word = caught(|| pool.install(|| items.map_reduce(map, (), |(), ()| ())));
+            assert_eq!(word, "stop");
+            stopping.assert_short_of(MANY);
+        }
+    });
+}
+
+#[test]
+fn after_a_cancellation_nothing_more_is_begun() {
+    bounded(|| {
+        let check = |workers, run: &dyn Fn(&(dyn Fn() + Sync))| {
+            for schedule in CAREFUL {
+                let (stopping, needless) = (Stopping::by(workers), Cancellation::new());
+                let items = || pool::range(0..MANY).schedule(schedule).unless(&needless);
+                run(&|| items().for_each(|i| stopping.item(i, || needless.cancel())));
+                stopping.assert_short_of(MANY);
+                run(&|| {
+                    items().for_each(|_| panic!("it was cancelled before"));
+                    assert_eq!(items().map_reduce(|i| i, 7, |a, b| a + b), 7);
+                    assert_eq!(items().reproducible().map_reduce(|i| i, 7, |a, b| a + b), 7);
+                });
+            }
+            let (stopping, needless) = (Stopping::by(workers), Cancellation::new());
+            let items = || pool::range(0..MANY).unless(&needless).reproducible();
+            let map = |i| {
+                stopping.item(i, || needless.cancel());
+                1
+            };
+            run(&|| assert!(items().map_reduce(map, 0, |a, b| a + b) < MANY / 4));
+            stopping.assert_short_of(MANY);
+        };
+        check(1, &|body| body());
+        for pool in &*POOLS {
+            check(pool.cores().len(), &|body| pool.install(body));
         }
     });
 }

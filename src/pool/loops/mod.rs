@@ -5,6 +5,7 @@ mod region;
 mod reproducible;
 mod shares;
 mod space;
+mod stop;
 mod supply;
 mod ticks;
 mod weighted;
@@ -14,8 +15,10 @@ use std::ops::Range;
 pub use reproducible::Reproducible;
 pub use space::{BlockPart, Blocks, SliceChunks, SliceChunksMut, Space};
 
+use super::cancel::Cancellation;
 use crate::policy::Schedule;
 use region::{Portion, run};
+use stop::Stop;
 use supply::Sharing;
 
 /// A loop that is to be run by the caller's team: over what, and how it is shared out.
@@ -31,6 +34,7 @@ use supply::Sharing;
 pub struct Loop<S> {
     space: S,
     sharing: Sharing,
+    unless: Option<Cancellation>,
 }
 
 /// A loop over whole numbers: `usize`, `u32`, `u64`, `i32` or `i64`.
@@ -97,7 +101,7 @@ pub fn blocks(rows: Range<usize>, cols: Range<usize>, size: (usize, usize)) -> L
 impl<S: Space> Loop<S> {
     /// A loop over any space.
     pub fn over(space: S) -> Loop<S> {
-        Loop { space, sharing: Sharing::default() }
+        Loop { space, sharing: Sharing::default(), unless: None }
     }
 
     /// At least so many items at a time, except at the end; 0 counts as 1, which is what it is
@@ -121,9 +125,28 @@ impl<S: Space> Loop<S> {
         self
     }
 
+    /// Begins no more chunks once `cancellation` is cancelled. A reduction then gives what the
+    /// chunks come to that have been begun.
+    ///
+    /// ```
+    /// use evenkeel::pool::{self, Cancellation};
+    ///
+    /// let found = Cancellation::new();
+    /// pool::range(2..1_000_000).unless(&found).for_each(|i| {
+    ///     if 999_999 % i == 0 {
+    ///         found.cancel();
+    ///     }
+    /// });
+    /// assert!(found.is_cancelled());
+    /// ```
+    pub fn unless(mut self, cancellation: &Cancellation) -> Loop<S> {
+        self.unless = Some(cancellation.clone());
+        self
+    }
+
     /// A reduction that gives the same result to the last bit each time.
     pub fn reproducible(self) -> Reproducible<S> {
-        Reproducible::new(self.space)
+        Reproducible::new(self.space, self.unless)
     }
 
     /// Calls `body` with each item.
@@ -198,6 +221,7 @@ impl<S: Space> Loop<S> {
                 fold(sum, unsafe { self.space.part(chunk) })
             })
         };
-        run(self.space.size(), self.sharing, work, merge)
+        let stop = Stop::new(self.unless.as_ref());
+        run(self.space.size(), self.sharing, &stop, work, merge)
     }
 }

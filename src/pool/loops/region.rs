@@ -1,10 +1,10 @@
 //! A loop while it goes on, and how workers come in.
 
-use std::mem;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::pace::Pace;
+use super::stop::Stop;
 use super::supply::{Sharing, Supply};
 use crate::pool::context::Context;
 
@@ -13,42 +13,39 @@ use crate::pool::context::Context;
 pub(super) fn run<T: Send>(
     n: usize,
     sharing: Sharing,
+    stop: &Stop<'_>,
     work: impl Fn(Portion<'_>) -> T + Sync,
     merge: impl Fn(T, T) -> T + Sync,
 ) -> T {
+    let alone = || {
+        let source = Source::Own { left: 0..n, grain: sharing.grain };
+        work(Portion { source, stop, pace: Pace::default() })
+    };
     Context::with(|cx| {
-        let (cx, team) = match cx {
-            Some(cx) if n > sharing.grain => (cx, cx.post().team().len()),
-            _ => return work(Portion::whole(n)),
-        };
+        let Some(cx) = cx.filter(|_| n > sharing.grain) else { return alone() };
+        let team = cx.team().len();
         // Where they are fewer than the team, it is not worth while for all to come.
         let workers = team.min(n.div_ceil(sharing.grain));
         if workers == 1 {
-            return work(Portion::whole(n));
+            return alone();
         }
-        let region = Region {
-            supply: Supply::new(sharing, n, team),
-            exhausted: AtomicBool::new(false),
-            stopped: AtomicBool::new(false),
-            work,
-            merge,
-        };
+        let supply = Supply::new(sharing, n, team);
+        let region = Region { supply, stop, exhausted: AtomicBool::new(false), work: &work, merge };
         region.enter(cx, workers - 1).expect("who comes first finds something to do")
     })
 }
 
 /// A loop that goes on.
-struct Region<W, M> {
+struct Region<'a, W, M> {
     supply: Supply,
+    stop: &'a Stop<'a>,
     /// Somebody has found nothing more to do, so that nobody need come any more.
     exhausted: AtomicBool,
-    /// Somebody has panicked, so that nothing more is to be begun.
-    stopped: AtomicBool,
     work: W,
     merge: M,
 }
 
-impl<W, M> Region<W, M> {
+impl<W, M> Region<'_, W, M> {
     /// Works, while up to `others` more are asked in; who comes asks in half of them in its turn.
     /// `None` if there was nothing to do.
     ///
@@ -69,19 +66,17 @@ impl<W, M> Region<W, M> {
         }
         let mine = others / 2;
         let theirs = others - 1 - mine;
-        match cx.join(|cx| self.enter(cx, mine), |cx| self.enter(cx, theirs)) {
-            (Some(mine), Some(theirs)) => Some((self.merge)(mine, theirs)),
-            (mine, theirs) => mine.or(theirs),
-        }
+        let results = cx.join(|cx| self.enter(cx, mine), |cx| self.enter(cx, theirs));
+        merged(results, &self.merge)
     }
 
     fn take_part<T>(&self, cx: &Context) -> T
     where
         W: Fn(Portion<'_>) -> T,
     {
-        let (supply, stopped) = (&self.supply, &self.stopped);
-        let portion = Portion::Shared { cx, supply, stopped, pace: Pace::default() };
-        let result = stop_on_panic(stopped, || (self.work)(portion));
+        let source = Source::Shared { cx, supply: &self.supply };
+        let portion = Portion { source, stop: self.stop, pace: Pace::default() };
+        let result = self.stop.watch(|| (self.work)(portion));
         // A range that a thief has taken and not yet put down may have been missed. He is there
         // to do it, so that nothing is lost but perhaps a helper, for the last few chunks.
         self.exhausted.store(true, Ordering::Relaxed);
@@ -89,45 +84,54 @@ impl<W, M> Region<W, M> {
     }
 }
 
-/// Runs `body`, and sets the flag if it panics.
-pub(super) fn stop_on_panic<R>(stopped: &AtomicBool, body: impl FnOnce() -> R) -> R {
-    struct Guard<'a>(&'a AtomicBool);
-    impl Drop for Guard<'_> {
-        fn drop(&mut self) {
-            self.0.store(true, Ordering::Relaxed);
-        }
+/// What both halves come to, where there may be nothing.
+pub(super) fn merged<T>(halves: (Option<T>, Option<T>), merge: impl Fn(T, T) -> T) -> Option<T> {
+    match halves {
+        (Some(a), Some(b)) => Some(merge(a, b)),
+        (a, b) => a.or(b),
     }
-    let guard = Guard(stopped);
-    let result = body();
-    mem::forget(guard);
-    result
 }
 
-/// The numbers that one worker gets, chunk by chunk.
-pub(super) enum Portion<'a> {
-    /// All of them at once, for who is alone; nothing where there are none.
-    Whole(Range<usize>),
+/// The numbers that one worker gets, chunk by chunk, until there are no more or the loop is to be
+/// stopped.
+pub(super) struct Portion<'a> {
+    source: Source<'a>,
+    stop: &'a Stop<'a>,
+    pace: Pace,
+}
+
+enum Source<'a> {
+    /// All that there are.
+    Own {
+        left: Range<usize>,
+        grain: usize,
+    },
     Shared {
         cx: &'a Context,
         supply: &'a Supply,
-        stopped: &'a AtomicBool,
-        pace: Pace,
     },
 }
 
 impl Portion<'_> {
-    fn whole(n: usize) -> Portion<'static> {
-        Portion::Whole(0..n)
-    }
-
     /// The next chunk that is left, even if the loop is to be stopped.
     #[inline]
     pub(super) fn next_left(&mut self) -> Option<Range<usize>> {
-        match self {
-            Portion::Whole(left) => Some(mem::take(left)).filter(|chunk| !chunk.is_empty()),
-            Portion::Shared { cx, supply, pace, .. } => {
+        match &mut self.source {
+            Source::Shared { cx, supply } => {
                 cx.answer();
-                supply.take(cx.post(), pace)
+                supply.take(cx.post(), &mut self.pace)
+            }
+            Source::Own { left, .. } if left.start == left.end => None,
+            Source::Own { left, grain } => {
+                let mut size = left.len();
+                if self.stop.is_open() {
+                    self.pace.adapt();
+                    size = self.pace.bite(size).max(*grain).min(size);
+                    self.pace.begin(size);
+                }
+                let start = left.start;
+                left.start += size;
+                Some(start..left.start)
             }
         }
     }
@@ -138,9 +142,6 @@ impl Iterator for Portion<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<Range<usize>> {
-        match self {
-            Portion::Shared { stopped, .. } if stopped.load(Ordering::Relaxed) => None,
-            _ => self.next_left(),
-        }
+        if self.stop.is_set() { None } else { self.next_left() }
     }
 }

@@ -1,11 +1,12 @@
 //! Reductions whose result does not depend on who takes part.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::region::stop_on_panic;
+use super::region::merged;
 use super::space::Space;
+use super::stop::Stop;
 use crate::policy::EqualParts;
+use crate::pool::cancel::Cancellation;
 use crate::pool::context::Context;
 
 /// The most leaves of a tree: enough for any team to share, few enough for a leaf of a long loop
@@ -29,11 +30,14 @@ const LEAVES: usize = 4096;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a reduction does nothing until it is told what to do with the items"]
-pub struct Reproducible<S>(S);
+pub struct Reproducible<S> {
+    space: S,
+    unless: Option<Cancellation>,
+}
 
 impl<S: Space> Reproducible<S> {
-    pub(super) fn new(space: S) -> Reproducible<S> {
-        Reproducible(space)
+    pub(super) fn new(space: S, unless: Option<Cancellation>) -> Reproducible<S> {
+        Reproducible { space, unless }
     }
 
     /// As [`Loop::map_reduce`](super::Loop::map_reduce); each leaf of the tree begins with
@@ -71,48 +75,44 @@ impl<S: Space> Reproducible<S> {
         identity: &T,
         reduce: impl Fn(T, T) -> T + Sync,
     ) -> T {
-        let size = self.0.size();
-        if size == 0 {
-            return identity.clone();
-        }
+        let size = self.space.size();
         let leaves = size.min(LEAVES);
         let parts = EqualParts::new(size, leaves);
         // SAFETY: these parts are within the size and have no number in common.
-        let leaf = |number| leaf(unsafe { self.0.part(parts.get(number)) });
-        let tree = Tree { leaf, reduce, stopped: AtomicBool::new(false) };
-        let result = Context::with(|cx| tree.reduce(cx, 0..leaves));
-        result.expect("who stops a tree panics")
+        let leaf = |number| leaf(unsafe { self.space.part(parts.get(number)) });
+        let stop = Stop::new(self.unless.as_ref());
+        let tree = Tree { leaf, reduce, stop: &stop };
+        Context::with(|cx| tree.reduce(cx, 0..leaves)).unwrap_or_else(|| identity.clone())
     }
 }
 
-struct Tree<L, R> {
+struct Tree<'a, L, R> {
     leaf: L,
     reduce: R,
-    /// Somebody has panicked, so that no leaf is to be begun any more.
-    stopped: AtomicBool,
+    stop: &'a Stop<'a>,
 }
 
-impl<L, R> Tree<L, R> {
-    /// The result of these leaves, of which there is one at least. `None` if it was stopped.
+impl<L, R> Tree<'_, L, R> {
+    /// The result of those of these leaves that are begun; `None` if there are none.
     fn reduce<T: Send>(&self, cx: Option<&Context>, leaves: Range<usize>) -> Option<T>
     where
         L: Fn(usize) -> T + Sync,
         R: Fn(T, T) -> T + Sync,
     {
-        if self.stopped.load(Ordering::Relaxed) {
+        if leaves.is_empty() || self.stop.is_set() {
             return None;
         }
         if leaves.len() == 1 {
-            return Some(stop_on_panic(&self.stopped, || (self.leaf)(leaves.start)));
+            return Some(self.stop.watch(|| (self.leaf)(leaves.start)));
         }
         let middle = leaves.start + leaves.len() / 2;
         let (left, right) = (leaves.start..middle, middle..leaves.end);
-        let (left, right) = match cx {
+        let results = match cx {
             Some(cx) => {
                 cx.join(|cx| self.reduce(Some(cx), left), |cx| self.reduce(Some(cx), right))
             }
             None => (self.reduce(None, left), self.reduce(None, right)),
         };
-        Some((self.reduce)(left?, right?))
+        merged(results, &self.reduce)
     }
 }
