@@ -4,6 +4,7 @@ mod cancel;
 mod fork_join;
 mod hooks;
 mod idle;
+mod loops;
 mod panics;
 mod placing;
 mod shutdown;
