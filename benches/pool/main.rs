@@ -18,13 +18,13 @@ mod joins;
 mod native;
 mod parked;
 
-use std::error::Error;
+use std::process::ExitCode;
 
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 
 use evenkeel::bench::uts::{TREES, Tree};
-use evenkeel::bench::{Setting, WORKLOADS, Workload, json};
+use evenkeel::bench::{BenchError, Setting, WORKLOADS, Workload, json};
 
 use native::Native;
 
@@ -57,8 +57,17 @@ struct Arguments {
     bench: bool,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match measure(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(arguments: &Arguments) -> Result<(), BenchError> {
     let natives = native::found(|missing| eprintln!("{missing}"));
     let is_asked_for =
         |workload: &&Workload| arguments.workload.as_ref().is_none_or(|name| name == workload.name);

@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use super::{BenchError, Case, Figure, OURS, Outcome, RAYON, SEQUENTIAL, Setting, Unit};
-use super::{churn, halving, pools};
-use crate::pool::Context;
+use super::{churn, pools};
+use crate::pool;
 use crate::sim::Rng;
 
 /// How long an iteration is in the mean, in rounds of [`churn`]: some microseconds.
@@ -50,7 +50,7 @@ fn case(
         .with(SEQUENTIAL, |lengths| {
             (0..lengths.len()).fold(0, |sum, i| sum.wrapping_add(iteration(i, lengths)))
         })
-        .with(OURS, move |lengths| ours.run(|cx| in_parallel(cx, lengths)))
+        .with(OURS, move |lengths| ours.install(|| in_parallel(lengths)))
         .with(RAYON, move |lengths| rayon.install(|| by_rayon(lengths))))
 }
 
@@ -58,8 +58,8 @@ fn iteration(i: usize, lengths: &[u32]) -> u64 {
     churn(i as u64 + 1, lengths[i])
 }
 
-fn in_parallel(cx: &Context, lengths: &[u32]) -> u64 {
-    halving::sum(cx, 0..lengths.len(), 1, &|i| iteration(i, lengths))
+fn in_parallel(lengths: &[u32]) -> u64 {
+    pool::range(0..lengths.len()).map_reduce(|i| iteration(i, lengths), 0, u64::wrapping_add)
 }
 
 fn by_rayon(lengths: &[u32]) -> u64 {

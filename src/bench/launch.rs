@@ -3,8 +3,8 @@
 use crossbeam::utils::CachePadded;
 use rayon::prelude::*;
 
-use super::{BenchError, Case, Figure, OURS, RAYON, SEQUENTIAL, Setting, Unit, halving, pools};
-use crate::pool::Context;
+use super::{BenchError, Case, Figure, OURS, RAYON, SEQUENTIAL, Setting, Unit, pools};
+use crate::pool;
 
 /// How many iterations a loop has.
 pub const ITERATIONS: usize = 64;
@@ -31,7 +31,7 @@ pub fn inside(setting: &Setting) -> Result<Case<Launches, ()>, BenchError> {
     let (ours, rayon) = (pools::ours(setting.threads)?, pools::rayon(setting.threads)?);
     Ok(case("inside", loops(setting))
         .with(OURS, move |Launches { places, loops }| {
-            ours.run(|cx| (0..*loops).for_each(|_| in_parallel(cx, places)));
+            ours.install(|| (0..*loops).for_each(|_| in_parallel(places)));
         })
         .with(RAYON, move |Launches { places, loops }| {
             rayon.install(|| (0..*loops).for_each(|_| by_rayon(places)));
@@ -46,7 +46,7 @@ pub fn outside(setting: &Setting) -> Result<Case<Launches, ()>, BenchError> {
     let (ours, rayon) = (pools::ours(setting.threads)?, pools::rayon(setting.threads)?);
     Ok(case("outside", loops(setting) / 10 + 1)
         .with(OURS, move |Launches { places, loops }| {
-            (0..*loops).for_each(|_| ours.run(|cx| in_parallel(cx, places)));
+            (0..*loops).for_each(|_| ours.install(|| in_parallel(places)));
         })
         .with(RAYON, move |Launches { places, loops }| {
             (0..*loops).for_each(|_| rayon.install(|| by_rayon(places)));
@@ -77,8 +77,8 @@ fn add_one(places: &mut [Place]) {
     places.iter_mut().for_each(|place| **place += 1);
 }
 
-fn in_parallel(cx: &Context, places: &mut [Place]) {
-    halving::for_each_part(cx, places, 0, ITERATIONS / 8, &|_, part| add_one(part));
+fn in_parallel(places: &mut [Place]) {
+    pool::chunks_mut(places, 1).for_each(|(_, place)| *place[0] += 1);
 }
 
 fn by_rayon(places: &mut [Place]) {

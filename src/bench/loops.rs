@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use super::{BenchError, Case, Figure, OURS, Outcome, RAYON, SEQUENTIAL, Setting, Unit};
-use super::{halving, launch, pools};
-use crate::pool::Context;
+use super::{launch, pools};
+use crate::pool;
 
 /// How many numbers all loops of a run go over at least, so that short ones can be timed.
 const NUMBERS: usize = 20_000_000;
@@ -49,7 +49,7 @@ pub fn increments(length: u32, setting: &Setting) -> Result<Case<Increments, ()>
             (0..*loops).for_each(|_| add_one(numbers));
         })
         .with(OURS, move |Increments { numbers, loops }| {
-            ours.run(|cx| (0..*loops).for_each(|_| in_parallel(cx, numbers, threads)));
+            ours.install(|| (0..*loops).for_each(|_| in_parallel(numbers)));
         })
         .with(RAYON, move |Increments { numbers, loops }| {
             rayon.install(|| (0..*loops).for_each(|_| by_rayon(numbers)));
@@ -71,9 +71,10 @@ fn add_one(numbers: &mut [u32]) {
     numbers.iter_mut().for_each(|number| *number = number.wrapping_add(1));
 }
 
-fn in_parallel(cx: &Context, numbers: &mut [u32], threads: usize) {
-    let grain = (numbers.len() / (8 * threads)).max(1);
-    halving::for_each_part(cx, numbers, 0, grain, &|_, part| add_one(part));
+fn in_parallel(numbers: &mut [u32]) {
+    /// Numbers of a page of memory: enough for a tight loop.
+    const CHUNK: usize = 1024;
+    pool::chunks_mut(numbers, CHUNK).for_each(|(_, chunk)| add_one(chunk));
 }
 
 fn by_rayon(numbers: &mut [u32]) {

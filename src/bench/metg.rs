@@ -13,10 +13,9 @@ use crossbeam::utils::CachePadded;
 use rayon::prelude::*;
 
 use super::{
-    BenchError, Case, Figure, OURS, Outcome, RAYON, SEQUENTIAL, Setting, Unit, churn, halving,
-    pools,
+    BenchError, Case, Figure, OURS, Outcome, RAYON, SEQUENTIAL, Setting, Unit, churn, pools,
 };
-use crate::pool::Context;
+use crate::pool;
 
 pub(super) fn cases(setting: &Setting) -> Result<Vec<Outcome>, BenchError> {
     WIDTHS.into_iter().map(|width| case(width, setting)?.measure(setting)).collect()
@@ -108,9 +107,7 @@ pub fn case(width: usize, setting: &Setting) -> Result<Case<Stencil, u64>, Bench
             let (sum, _) = sweep(stencil, &mut |stencil| stencil.run(sequential));
             (sum, vec![None; TARGETS.len()])
         });
-    let case = with(case, OURS, move |stencil| {
-        ours.run(|cx| stencil.run(|now, next, length| in_parallel(cx, now, next, length)));
-    });
+    let case = with(case, OURS, move |stencil| ours.install(|| stencil.run(in_parallel)));
     Ok(with(case, RAYON, move |stencil| rayon.install(|| stencil.run(by_rayon))))
 }
 
@@ -203,12 +200,8 @@ fn sequential(now: &[Cell], next: &mut [Cell], length: u32) {
     next.iter_mut().enumerate().for_each(|(at, cell)| **cell = task(now, at, length));
 }
 
-fn in_parallel(cx: &Context, now: &[Cell], next: &mut [Cell], length: u32) {
-    halving::for_each_part(cx, next, 0, 1, &|first, part| {
-        for (at, cell) in (first..).zip(part) {
-            **cell = task(now, at, length);
-        }
-    });
+fn in_parallel(now: &[Cell], next: &mut [Cell], length: u32) {
+    pool::chunks_mut(next, 1).for_each(|(at, cell)| *cell[0] = task(now, at, length));
 }
 
 fn by_rayon(now: &[Cell], next: &mut [Cell], length: u32) {

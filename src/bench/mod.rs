@@ -15,7 +15,6 @@ mod churn;
 mod error;
 pub mod fib;
 pub mod graph;
-mod halving;
 pub mod idle;
 pub mod inject;
 pub mod irregular;
