@@ -1,6 +1,8 @@
 //! Loops over ranges, slices and blocks, and reductions.
 
 mod pace;
+#[cfg(feature = "paralight")]
+mod paralight;
 mod region;
 mod reproducible;
 mod shares;
@@ -12,6 +14,8 @@ mod weighted;
 
 use std::ops::Range;
 
+#[cfg(feature = "paralight")]
+pub use paralight::CallersTeam;
 pub use reproducible::Reproducible;
 pub use space::{BlockPart, Blocks, SliceChunks, SliceChunksMut, Space};
 
