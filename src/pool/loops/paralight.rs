@@ -93,7 +93,7 @@ fn outputs<T: Send, C: SourceCleanup + Sync>(
         let output = work(Indices { portion, chunk: 0..0, cleanup });
         outputs.lock().push(output);
     };
-    run(n, Sharing::default(), &Stop::new(None), work, |(), ()| ());
+    run(n, Sharing::default(), Stop::new(None), work, |(), ()| ());
     outputs.into_inner()
 }
 
