@@ -90,24 +90,36 @@ fn outputs<T: Send, C: SourceCleanup + Sync>(
 ) -> Vec<T> {
     let outputs = Mutex::new(Vec::new());
     let work = |portion: Portion<'_>| {
-        let output = work(Indices { portion, chunk: 0..0, cleanup });
+        let output = work(Indices { portion, chunk: 0..0, at_end: false, cleanup });
         outputs.lock().push(output);
     };
     run(n, Sharing::default(), Stop::new(None), work, |(), ()| ());
     outputs.into_inner()
 }
 
-/// The numbers of a portion one by one. Those that have not been asked for when this goes, be it
-/// that whoever asked has found what it looked for or that it panics, are cleaned up, and with
-/// them all that is left of the loop.
+/// The numbers of a portion one by one.
+///
+/// Who leaves before its end, be it that he has found what he looked for or that he panics, cleans
+/// up all that is left of the loop, his own and the others'. So these come to their ends, and a
+/// loop is not stopped otherwise: what is there is either given or cleaned up.
 struct Indices<'a, C: SourceCleanup> {
     portion: Portion<'a>,
     /// What is left of the chunk at hand.
     chunk: Range<usize>,
+    /// There was no other chunk. One that comes to light later is that of a thief, who had it in
+    /// his hands, and not for this one to clean up.
+    at_end: bool,
     cleanup: &'a C,
 }
 
 impl<C: SourceCleanup> Indices<'_, C> {
+    fn take_chunk(&mut self) {
+        match self.portion.next_left() {
+            Some(chunk) => self.chunk = chunk,
+            None => self.at_end = true,
+        }
+    }
+
     /// Cleans up the number that was given last, with which nothing was done, and the rest of its
     /// chunk.
     fn skip_from(&mut self, index: usize) {
@@ -132,20 +144,20 @@ impl<C: SourceCleanup> Iterator for Indices<'_, C> {
             if let Some(index) = self.chunk.next() {
                 return Some(index);
             }
-            self.chunk = self.portion.next()?;
+            if self.at_end {
+                return None;
+            }
+            self.take_chunk();
         }
     }
 }
 
 impl<C: SourceCleanup> Drop for Indices<'_, C> {
     fn drop(&mut self) {
-        let rest = mem::take(&mut self.chunk);
-        self.clean_up(rest);
-        // Also where the loop is to be stopped. What a thief has in his hands he cleans up himself.
-        while C::NEEDS_CLEANUP
-            && let Some(chunk) = self.portion.next_left()
-        {
-            self.clean_up(chunk);
+        while !self.at_end {
+            let rest = mem::take(&mut self.chunk);
+            self.clean_up(rest);
+            self.take_chunk();
         }
     }
 }
