@@ -41,6 +41,9 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
+//! With the feature `paralight`, the iterator chains of that crate run on the pool too:
+//! `CallersTeam`.
+//!
 //! With the topology of the host each worker is pinned to its core, and steals from near ones
 //! first:
 //!
@@ -99,6 +102,8 @@ pub use cancel::Cancellation;
 pub use context::Context;
 pub use join::join;
 pub use list::Priority;
+#[cfg(feature = "paralight")]
+pub use loops::CallersTeam;
 pub use loops::{
     BlockPart, Blocks, Loop, Reproducible, SliceChunks, SliceChunksMut, Space, blocks, chunks,
     chunks_mut, range,

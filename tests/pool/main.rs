@@ -4,6 +4,8 @@ mod cancel;
 mod fork_join;
 mod hooks;
 mod idle;
+#[cfg(feature = "paralight")]
+mod iterators;
 mod loops;
 mod panics;
 mod placing;

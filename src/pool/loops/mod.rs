@@ -1,6 +1,8 @@
 //! Loops over ranges, slices and blocks, and reductions.
 
 mod pace;
+#[cfg(feature = "paralight")]
+mod paralight;
 mod region;
 mod reproducible;
 mod shares;
@@ -12,6 +14,8 @@ mod weighted;
 
 use std::ops::Range;
 
+#[cfg(feature = "paralight")]
+pub use paralight::CallersTeam;
 pub use reproducible::Reproducible;
 pub use space::{BlockPart, Blocks, SliceChunks, SliceChunksMut, Space};
 
@@ -154,7 +158,7 @@ impl<S: Space> Loop<S> {
     /// # Panics
     /// If `body` does.
     pub fn for_each(self, body: impl Fn(S::Item) + Sync) {
-        self.for_each_chunk(|part| part.for_each(&body));
+        self.for_each_chunk(move |part| part.for_each(&body));
     }
 
     /// Calls `body` with each chunk as it is taken: an iterator over items that follow each other,
@@ -192,7 +196,8 @@ impl<S: Space> Loop<S> {
         identity: T,
         reduce: impl Fn(T, T) -> T + Sync,
     ) -> T {
-        self.reduce(&identity, |sum, part| part.map(&map).fold(sum, &reduce), &reduce)
+        let reduce = &reduce;
+        self.reduce(&identity, move |sum, part| part.map(&map).fold(sum, reduce), reduce)
     }
 
     /// As [`map_reduce`](Self::map_reduce), for what `map` makes of each chunk;
@@ -206,7 +211,8 @@ impl<S: Space> Loop<S> {
         identity: T,
         reduce: impl Fn(T, T) -> T + Sync,
     ) -> T {
-        self.reduce(&identity, |sum, part| reduce(sum, map(part)), &reduce)
+        let reduce = &reduce;
+        self.reduce(&identity, move |sum, part| reduce(sum, map(part)), reduce)
     }
 
     fn reduce<T: Clone + Send + Sync>(
@@ -215,13 +221,14 @@ impl<S: Space> Loop<S> {
         fold: impl Fn(T, S::Part) -> T + Sync,
         merge: impl Fn(T, T) -> T + Sync,
     ) -> T {
-        let work = |portion: Portion<'_>| {
+        let Loop { space, sharing, unless } = self;
+        let n = space.size();
+        let work = move |portion: Portion<'_>| {
             portion.fold(identity.clone(), |sum, chunk| {
                 // SAFETY: chunks are of numbers below the size, and each number is in one chunk.
-                fold(sum, unsafe { self.space.part(chunk) })
+                fold(sum, unsafe { space.part(chunk) })
             })
         };
-        let stop = Stop::new(self.unless.as_ref());
-        run(self.space.size(), self.sharing, &stop, work, merge)
+        run(n, sharing, Stop::new(unless.as_ref()), work, merge)
     }
 }

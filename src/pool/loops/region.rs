@@ -13,32 +13,34 @@ use crate::pool::context::Context;
 pub(super) fn run<T: Send>(
     n: usize,
     sharing: Sharing,
-    stop: &Stop<'_>,
+    stop: Stop<'_>,
     work: impl Fn(Portion<'_>) -> T + Sync,
     merge: impl Fn(T, T) -> T + Sync,
 ) -> T {
-    let alone = || {
-        let source = Source::Own { left: 0..n, grain: sharing.grain };
-        work(Portion { source, stop, pace: Pace::default() })
-    };
     Context::with(|cx| {
-        let Some(cx) = cx.filter(|_| n > sharing.grain) else { return alone() };
-        let team = cx.team().len();
-        // Where they are fewer than the team, it is not worth while for all to come.
+        let team = cx.map_or(1, |cx| cx.team().len());
+        // Where chunks are fewer than the team, it is not worth while for all to come.
         let workers = team.min(n.div_ceil(sharing.grain));
-        if workers == 1 {
-            return alone();
+        match cx {
+            Some(cx) if workers > 1 => {
+                let supply = Supply::new(sharing, n, team);
+                let region =
+                    Region { supply, stop, exhausted: AtomicBool::new(false), work, merge };
+                region.enter(cx, workers - 1).expect("who comes first finds something to do")
+            }
+            _ => {
+                let source = Source::Own { left: 0..n, grain: sharing.grain };
+                work(Portion { source, stop: &stop, pace: Pace::default() })
+            }
         }
-        let supply = Supply::new(sharing, n, team);
-        let region = Region { supply, stop, exhausted: AtomicBool::new(false), work: &work, merge };
-        region.enter(cx, workers - 1).expect("who comes first finds something to do")
     })
 }
 
-/// A loop that goes on.
+/// A loop that goes on. Who comes in has nothing of it in his cache, so that it is as near
+/// together as it can be.
 struct Region<'a, W, M> {
     supply: Supply,
-    stop: &'a Stop<'a>,
+    stop: Stop<'a>,
     /// Somebody has found nothing more to do, so that nobody need come any more.
     exhausted: AtomicBool,
     work: W,
@@ -75,7 +77,7 @@ impl<W, M> Region<'_, W, M> {
         W: Fn(Portion<'_>) -> T,
     {
         let source = Source::Shared { cx, supply: &self.supply };
-        let portion = Portion { source, stop: self.stop, pace: Pace::default() };
+        let portion = Portion { source, stop: &self.stop, pace: Pace::default() };
         let result = self.stop.watch(|| (self.work)(portion));
         // A range that a thief has taken and not yet put down may have been missed. He is there
         // to do it, so that nothing is lost but perhaps a helper, for the last few chunks.
