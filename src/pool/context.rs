@@ -189,6 +189,13 @@ impl Context {
         }
     }
 
+    /// In the middle of a long piece of work: whether others ask for some and there is none for
+    /// them.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.answer();
+        self.deque.is_asked() && self.deque.is_exhausted()
+    }
+
     /// Takes what lies on top of this worker's deque, at `base` or above.
     #[inline]
     pub(super) fn pop_above(&self, base: u64) -> Option<Entry> {
