@@ -20,6 +20,8 @@
 //! The rooms of the house, and which may use which, are drawn in `ARCHITECTURE.md`.
 
 #[cfg(feature = "cli")]
+pub mod bench;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod comm;
 pub mod exec;

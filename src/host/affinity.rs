@@ -60,6 +60,12 @@ pub fn current_thread_mask() -> io::Result<Vec<u32>> {
     os::thread_mask()
 }
 
+/// The unit on which the calling thread runs at this moment; `None` where nobody tells.
+#[must_use]
+pub fn current_unit() -> Option<u32> {
+    os::unit()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,6 +17,11 @@ pub(super) fn thread_mask() -> io::Result<Vec<u32>> {
     mask(0)
 }
 
+/// The unit on which the calling thread runs.
+pub(super) fn unit() -> Option<u32> {
+    u32::try_from(rustix::thread::sched_getcpu()).ok()
+}
+
 /// The units that thread `tid` may run on, the calling one if 0.
 fn mask(tid: libc::pid_t) -> io::Result<Vec<u32>> {
     // Doubled until the kernel's own mask fits; it knows of no more than 2^13 units today.

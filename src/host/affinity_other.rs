@@ -14,6 +14,11 @@ pub(super) fn thread_mask() -> io::Result<Vec<u32>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// The unit on which the calling thread runs: nobody tells.
+pub(super) fn unit() -> Option<u32> {
+    None
+}
+
 /// Pins the calling thread to the first of `units`, as far as the system heeds it.
 pub(super) fn pin_to_all(units: &[u32]) -> io::Result<()> {
     units.first().map_or(Ok(()), |unit| super::pin_to_one(*unit))

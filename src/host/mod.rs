@@ -26,7 +26,7 @@ pub mod synthetic;
 pub mod sysfs;
 mod unit;
 
-pub use affinity::{current_thread_mask, pin_current_thread};
+pub use affinity::{current_thread_mask, current_unit, pin_current_thread};
 pub use clock::Clock;
 pub use discover::{Host, Source};
 pub use error::HostError;

@@ -6,6 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
 use super::Pool;
+use super::patience::Waiting;
 use super::shared::{OnPanic, Shared};
 use super::work::discard;
 use super::worker;
@@ -24,6 +25,7 @@ pub struct Builder {
     threads: Option<u32>,
     pin: Option<bool>,
     name: String,
+    waiting: Waiting,
     on_panic: OnPanic,
 }
 
@@ -36,6 +38,7 @@ impl Builder {
             threads: None,
             pin: None,
             name: "evenkeel".to_owned(),
+            waiting: Waiting::default(),
             on_panic: Box::new(discard),
         }
     }
@@ -62,6 +65,11 @@ impl Builder {
         Builder { name: prefix.into(), ..self }
     }
 
+    /// What idle workers do.
+    pub fn waiting(self, waiting: Waiting) -> Builder {
+        Builder { waiting, ..self }
+    }
+
     /// What is called with the payload when work panics that nobody waits for: what
     /// [`Pool::spawn`] and [`Pool::start`] were given. If not said, nothing more happens than
     /// the panic hook's message.
@@ -78,7 +86,7 @@ impl Builder {
     /// If the topology has no core or one twice, if a thread cannot be started, or if a worker
     /// cannot be pinned; no thread is left behind.
     pub fn build(self) -> io::Result<Pool> {
-        let Builder { topology, threads, pin, name, on_panic } = self;
+        let Builder { topology, threads, pin, name, waiting, on_panic } = self;
         let pin = pin.unwrap_or(topology.is_some());
         let topology = match (topology, threads) {
             (Some(topology), _) => topology,
@@ -89,7 +97,7 @@ impl Builder {
         if topology.core_count() == 0 {
             return Err(invalid("a pool needs at least one core"));
         }
-        let shared = Shared::new(&topology, on_panic)
+        let shared = Shared::new(&topology, waiting, on_panic)
             .ok_or_else(|| invalid("a core appears twice in the topology of the pool"))?;
 
         let mut pool = Pool { shared: Arc::new(shared), threads: Vec::new() };

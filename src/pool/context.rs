@@ -3,13 +3,15 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 
 use super::deque::{Deque, Entry};
 use super::post::Post;
-use super::work::{Job, Work};
+use super::slab::Slab;
+use super::team::Team;
+use super::work::Job;
 
 thread_local! {
     /// The innermost place of this thread; null outside any pool.
@@ -23,6 +25,10 @@ thread_local! {
 #[repr(C)]
 pub struct Context {
     pub(super) deque: Deque,
+    pub(super) slab: Slab,
+    seat: usize,
+    /// The team that the worker is in; set with the post.
+    team: Cell<*const Team>,
     /// What belongs to the worker while it is here; null while it is not.
     post: Cell<*const Post>,
     /// Who runs what this worker waits for; null if it does not wait.
@@ -30,6 +36,8 @@ pub struct Context {
     /// One that waits for work that this worker has taken, and would take some of it back.
     pub(super) follower: AtomicPtr<Context>,
     thread: OnceLock<Thread>,
+    /// Whether it must not take up what is not its own while it waits.
+    isolated: Cell<bool>,
     /// It stays with the thread that it was given to.
     pinned: PhantomData<*const ()>,
 }
@@ -45,13 +53,17 @@ unsafe impl Send for Seated {}
 pub(super) struct Seated(Context);
 
 impl Seated {
-    pub(super) fn new() -> Seated {
+    pub(super) fn new(seat: usize) -> Seated {
         Seated(Context {
             deque: Deque::new(),
+            slab: Slab::new(),
+            seat,
+            team: Cell::new(ptr::null()),
             post: Cell::new(ptr::null()),
             awaits: AtomicPtr::new(ptr::null_mut()),
             follower: AtomicPtr::new(ptr::null_mut()),
             thread: OnceLock::new(),
+            isolated: Cell::new(false),
             pinned: PhantomData,
         })
     }
@@ -70,6 +82,7 @@ impl Seated {
         // SAFETY: the caller is the only one here.
         unsafe { cx.deque.own(SLOTS) };
         cx.post.set(post);
+        cx.team.set(Arc::as_ptr(post.team()));
         Entered { before: CURRENT.replace(cx), cx }
     }
 }
@@ -107,6 +120,42 @@ impl Context {
         unsafe { &*self.post.get() }
     }
 
+    /// The team that this worker is in.
+    #[inline]
+    pub(super) fn team(&self) -> &Team {
+        // SAFETY: as in `post`, which holds the team too.
+        unsafe { &*self.team.get() }
+    }
+
+    /// Which member of the team this worker is.
+    #[inline]
+    pub(super) fn seat(&self) -> usize {
+        self.seat
+    }
+
+    /// Runs `work`; whatever waits in it runs nothing meanwhile but what was split off or spawned
+    /// by what it waits for, or by itself.
+    ///
+    /// [`join`](Context::join) never does anything else. A scope, or an
+    /// [`install`](super::Pool::install) into another pool, lets its worker take up any work of
+    /// the team. That is wrong where `work` holds something that other work may want: a lock, an
+    /// entry of a worker's own state.
+    pub fn isolate<R>(&self, work: impl FnOnce(&Context) -> R) -> R {
+        /// Puts it back, also in a panic.
+        struct Before<'a>(&'a Cell<bool>, bool);
+        impl Drop for Before<'_> {
+            fn drop(&mut self) {
+                self.0.set(self.1);
+            }
+        }
+        let _before = Before(&self.isolated, self.isolated.replace(true));
+        work(self)
+    }
+
+    pub(super) fn is_isolated(&self) -> bool {
+        self.isolated.get()
+    }
+
     /// Offers a job to the team; it lies on top of this worker's deque.
     #[inline]
     pub(super) fn offer(&self, entry: Entry) {
@@ -127,21 +176,29 @@ impl Context {
             if let Some(follower) = unsafe { follower.as_ref() } {
                 follower.wake();
             }
-            self.post().team().sleep().wake_one();
+            self.team().sleep().wake_one();
+        }
+    }
+
+    /// In the middle of a long piece of work: if others ask for some, and there is any that they
+    /// do not see yet, lets them have it.
+    #[inline]
+    pub(super) fn answer(&self) {
+        if self.deque.is_asked() && self.deque.has_private() {
+            self.attend();
         }
     }
 
     /// Takes what lies on top of this worker's deque, at `base` or above.
     #[inline]
     pub(super) fn pop_above(&self, base: u64) -> Option<Entry> {
-        if self.deque.is_asked() {
-            self.attend();
-        }
+        self.answer();
         // SAFETY: the caller is on the thread of this context.
         if self.deque.head() > base { unsafe { self.deque.pop() } } else { None }
     }
 
     /// Runs what was on top of this worker's own deque.
+    #[inline]
     pub(super) fn run(&self, entry: Entry) {
         let job = entry.address().cast_const().cast::<Job>();
         // SAFETY: all entries are of jobs, which are there until they are run, which is now.
@@ -153,11 +210,6 @@ impl Context {
         let job = entry.address().cast_const().cast::<Job>();
         // SAFETY: as in `run`.
         unsafe { (*job).take(self)(job, self) }
-    }
-
-    /// Hands `work` to this worker's own deque.
-    pub(super) fn push(&self, work: Work) {
-        self.offer(work.entry());
     }
 
     /// Makes the worker of this place look up, if it is parked.

@@ -57,12 +57,17 @@ mod deque;
 mod job;
 mod join;
 mod latch;
+mod list;
+mod patience;
+mod placed;
 mod post;
 mod scope;
 mod shared;
+mod slab;
 mod sleep;
 mod sources;
 mod sync;
+mod tally;
 mod team;
 mod wait;
 mod work;
@@ -76,6 +81,9 @@ use std::thread::{self, JoinHandle};
 pub use builder::Builder;
 pub use context::Context;
 pub use join::join;
+pub use list::Priority;
+pub use patience::Waiting;
+pub use placed::Placed;
 pub use post::current_core;
 pub use scope::{Scope, scope};
 pub use team::Team;
@@ -152,9 +160,10 @@ impl Pool {
         };
         // SAFETY: this function does not return before the latch is set, and nothing between
         // here and there unwinds.
-        self.shared.commons().inject(unsafe { Work::boxed(body) });
+        let work = unsafe { Work::boxed(body) };
+        self.shared.commons().inject(work, None, Priority::default());
         match elsewhere {
-            Some(cx) => cx.help_until(cx.deque.head(), || latch.is_set()),
+            Some(cx) => cx.help_until(cx.deque.head(), &|| latch.is_set()),
             None => latch.wait(),
         }
         let result = result.expect("the latch is set after the result");
@@ -212,6 +221,15 @@ impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool").field("cores", &self.cores()).finish_non_exhaustive()
     }
+}
+
+/// Runs `work` without taking up other work of the team while something in it waits: see
+/// [`Context::isolate`]. Outside any pool it is simply `work()`.
+pub fn isolate<R>(work: impl FnOnce() -> R) -> R {
+    Context::with(|cx| match cx {
+        Some(cx) => cx.isolate(|_| work()),
+        None => work(),
+    })
 }
 
 /// Has `work` run some time later by the caller's team, and does not wait for it. Outside any

@@ -1,9 +1,12 @@
 //! What belongs to a worker while it has its place in a team.
 
+use std::ptr;
 use std::sync::Arc;
 use std::thread::{self, Thread};
 
 use super::context::Context;
+use super::list::Priority;
+use super::patience::Waiting;
 use super::shared::Shared;
 use super::sources::{Source, sources};
 use super::team::Team;
@@ -53,6 +56,16 @@ impl Post {
         self.seat
     }
 
+    /// Which of the team's lists is that of this worker's domain.
+    pub(super) fn list(&self) -> usize {
+        self.team.seats()[self.seat].list
+    }
+
+    /// What the workers of the pool do when there is nothing to do.
+    pub(super) fn waiting(&self) -> Waiting {
+        self.shared.waiting()
+    }
+
     pub(super) fn thread(&self) -> &Thread {
         &self.thread
     }
@@ -81,17 +94,24 @@ impl Post {
     }
 }
 
-/// Hands `work` to `team`: to the caller's own deque if it is on duty there, else to a list.
-pub(super) fn submit(team: &Arc<Team>, work: Work) {
+/// Has `body` run some time later by `team`, with nobody waiting for it: out of the caller's own
+/// deque if it is on duty there, else from a list.
+pub(super) fn detach(team: &Arc<Team>, body: impl FnOnce() + Send + 'static) {
     Context::with(|cx| match cx {
-        Some(cx) if Arc::ptr_eq(cx.post().team(), team) => cx.push(work),
-        _ => team.inject(work),
+        Some(cx) if ptr::eq(cx.team(), Arc::as_ptr(team)) => {
+            team.begin_one();
+            // SAFETY: it borrows nothing, `run_counted` catches panics, and only members of the
+            // team run what is in its deques.
+            let work = unsafe { Work::held(cx, |cx| cx.post().run_counted(body)) };
+            cx.offer(work.entry());
+        }
+        _ => team.inject(count(team, body), None, Priority::default()),
     });
 }
 
-/// Has `body` run some time later by `team`, with nobody waiting for it.
-pub(super) fn detach(team: &Arc<Team>, body: impl FnOnce() + Send + 'static) {
+/// `body` for a list of `team`, counted there, with nobody waiting for it.
+pub(super) fn count(team: &Team, body: impl FnOnce() + Send + 'static) -> Work {
     team.begin_one();
     // SAFETY: it borrows nothing, and `run_counted` catches panics.
-    submit(team, unsafe { Work::boxed(|cx: &Context| cx.post().run_counted(body)) });
+    unsafe { Work::boxed(|cx| cx.post().run_counted(body)) }
 }

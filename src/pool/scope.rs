@@ -1,32 +1,44 @@
 //! Any number of closures that may borrow, and a wait for all of them.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::panic;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use parking_lot::Mutex;
 
 use super::context::Context;
-use super::latch::Latch;
-use super::post::submit;
+use super::deque::Entry;
+use super::list::Priority;
+use super::tally::Tally;
 use super::team::Team;
-use super::work::{Payload, Work, catch, discard};
+use super::wait::Goal;
+use super::work::{Job, Payload, Work, catch, discard};
 
 /// What closures are spawned into; see [`scope`].
 pub struct Scope<'scope, 'env: 'scope> {
-    /// Who runs what is spawned; nobody outside a pool.
-    team: Option<Arc<Team>>,
-    /// The body of the scope and the spawned closures that have not ended.
-    pending: AtomicUsize,
+    /// The worker that runs the body and waits, and its team; both null outside any pool. They
+    /// outlive the scope: its worker does not leave before it ends.
+    worker: *const Context,
+    team: *const Team,
+    /// What the own worker has begun and ended; touched by it alone.
+    begun: Cell<u64>,
+    ended: Cell<u64>,
+    /// What others have; null as long as there was nothing.
+    tally: AtomicPtr<Tally>,
     /// The first panic of any of them.
     panic: Mutex<Option<Payload>>,
-    /// Set by the last closure, if it ends after the body.
-    ended: Latch,
     // Both invariant: neither lifetime may be stretched or shrunk behind the waiting.
     scope: PhantomData<&'scope mut &'scope ()>,
     env: PhantomData<&'env mut &'env ()>,
 }
+
+// SAFETY: the cells are touched by the own worker alone, and the addresses only compared, or
+// used for what any member of a team may do.
+unsafe impl Sync for Scope<'_, '_> {}
+// SAFETY: as above. Nobody can move a scope, as all have it by reference.
+unsafe impl Send for Scope<'_, '_> {}
 
 /// Runs `body`, which may spawn closures that borrow what outlives this call, and returns when
 /// `body` and all of them have ended.
@@ -54,21 +66,21 @@ pub struct Scope<'scope, 'env: 'scope> {
 /// ended. The others are not cut short by it.
 pub fn scope<'env, R>(body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R) -> R {
     Context::with(|cx| {
-        let base = cx.map_or(0, |cx| cx.deque.head());
         let scope = Scope {
-            team: cx.map(|cx| Arc::clone(cx.post().team())),
-            pending: AtomicUsize::new(1),
+            worker: cx.map_or(ptr::null(), ptr::from_ref),
+            team: cx.map_or(ptr::null(), |cx| ptr::from_ref(cx.team())),
+            begun: Cell::new(0),
+            ended: Cell::new(0),
+            tally: AtomicPtr::new(ptr::null_mut()),
             panic: Mutex::new(None),
-            ended: Latch::for_this_thread(),
             scope: PhantomData,
             env: PhantomData,
         };
+        let base = cx.map_or(0, |cx| cx.deque.head());
         let result = scope.keep_panic(|| body(&scope));
-        // SAFETY: the body is counted, and the scope lives on until this function returns.
-        let last = unsafe { Scope::end_one(&scope) };
-        // Outside a pool all was run where it was spawned, and the body is the last.
-        if let (false, Some(cx)) = (last, cx) {
-            cx.help_until(base, || scope.ended.is_set());
+        if let Some(cx) = cx {
+            cx.help_until(base, &scope);
+            scope.give_tally_back();
         }
         let payload = scope.panic.lock().take();
         match (result, payload) {
@@ -90,36 +102,134 @@ impl<'scope> Scope<'scope, '_> {
     ///     s.spawn(|| assert_eq!(gone_before, 1));
     /// });
     /// ```
-    pub fn spawn(&'scope self, body: impl FnOnce() + Send + 'scope) {
-        let Some(team) = &self.team else {
+    #[inline]
+    pub fn spawn<F: FnOnce() + Send + 'scope>(&'scope self, body: F) {
+        Context::with(|cx| match cx {
+            Some(cx) if ptr::eq(cx, self.worker) => {
+                self.begun.set(self.begun.get() + 1);
+                self.offer(cx, body);
+            }
+            cx => self.spawn_from_elsewhere(cx, body),
+        });
+    }
+
+    #[cold]
+    fn spawn_from_elsewhere<F: FnOnce() + Send + 'scope>(
+        &'scope self,
+        cx: Option<&Context>,
+        body: F,
+    ) {
+        // SAFETY: null outside any pool, else there as long as the scope.
+        let Some(team) = (unsafe { self.team.as_ref() }) else {
             self.keep_panic(body);
             return;
         };
-        // Relaxed: the caller is counted itself, so the count is not at zero.
-        self.pending.fetch_add(1, Ordering::Relaxed);
-        let scope = Pointer(self);
-        let counted = move |_: &Context| {
-            let scope = scope.get();
-            // SAFETY: `body` is counted, so the scope is there up to `end_one`; and after it, for
-            // the last, since `scope()` then waits for the latch.
+        if let Some(cx) = cx.filter(|cx| ptr::eq(cx.team(), team)) {
+            self.tally().begin(cx.seat());
+            self.offer(cx, body);
+        } else {
+            self.tally().begin_outside();
+            let scope = Pointer(self);
+            // SAFETY: see `offer`.
+            let work = unsafe { Work::boxed(move |cx| Scope::run(scope.get(), cx, body)) };
+            team.inject(work, None, Priority::default());
+        }
+    }
+
+    /// Puts `body`, which has been counted, on the deque of the calling worker.
+    #[inline]
+    fn offer<F: FnOnce() + Send + 'scope>(&'scope self, cx: &Context, body: F) {
+        /// A spawned closure.
+        #[repr(C)]
+        struct Spawned<'scope, 'env, F> {
+            job: Job,
+            scope: *const Scope<'scope, 'env>,
+            body: F,
+        }
+        unsafe fn run<F: FnOnce()>(this: *const Job, cx: &Context) {
+            // SAFETY: `this` is of this very type, and run once; it was put there by a member of
+            // the same team, whose slab is there. Its closure is counted.
             unsafe {
-                (*scope).keep_panic(body);
-                if Scope::end_one(scope) {
-                    Latch::set(&raw const (*scope).ended);
+                let spawned = cx.slab.lift(this.cast::<Spawned<'_, '_, F>>().cast_mut());
+                Scope::run(spawned.scope, cx, spawned.body);
+            }
+        }
+        let spawned = Spawned { job: Job::new(run::<F>), scope: self, body };
+        // SAFETY: what `body` borrows outlives `'scope`, which does not end before the call of
+        // `scope()` returns, which waits until as much has ended as has begun. Panics are caught.
+        // The memory is that of the calling worker; it lies in the team, as do those who run it.
+        let spawned = unsafe { cx.slab.put(spawned) };
+        cx.offer(Entry::new(spawned.cast(), true));
+    }
+
+    /// Runs a closure that was counted. The scope may be gone after that.
+    ///
+    /// # Safety
+    /// The closure has not been run before, and `cx` is the calling worker's.
+    #[inline]
+    unsafe fn run(this: *const Self, cx: &Context, body: impl FnOnce()) {
+        // SAFETY: the closure has not ended, so the scope is there.
+        let scope = unsafe { &*this };
+        scope.keep_panic(body);
+        if ptr::eq(cx, scope.worker) {
+            scope.ended.set(scope.ended.get() + 1);
+        } else {
+            // SAFETY: handed on.
+            unsafe { Scope::end_elsewhere(this, cx) };
+        }
+    }
+
+    /// Counts a closure that has ended on another worker than the scope's own.
+    ///
+    /// # Safety
+    /// As for [`run`](Self::run).
+    unsafe fn end_elsewhere(this: *const Self, cx: &Context) {
+        // SAFETY: the closure has not ended yet, so the scope is there.
+        let (worker, tally) = unsafe { ((*this).worker, (*this).tally()) };
+        if tally.end(cx.seat()) {
+            // SAFETY: a member of the team that the caller is in too.
+            unsafe { &*worker }.wake();
+        }
+    }
+
+    /// What others than the own worker count by; not outside a pool.
+    fn tally<'a>(&self) -> &'a Tally {
+        let mut tally = self.tally.load(Ordering::Acquire);
+        if tally.is_null() {
+            // SAFETY: the team outlives the scope.
+            let tallies = unsafe { &*self.team }.tallies();
+            let new = tallies.lend();
+            let (null, order) = (ptr::null_mut(), (Ordering::AcqRel, Ordering::Acquire));
+            match self.tally.compare_exchange(null, new.as_ptr(), order.0, order.1) {
+                Ok(_) => tally = new.as_ptr(),
+                Err(other) => {
+                    tally = other;
+                    // SAFETY: nobody else has seen it.
+                    unsafe { tallies.take_back(new) };
                 }
             }
-        };
-        // SAFETY: what `body` borrows outlives `'scope`, which does not end before the call of
-        // `scope()` returns, which waits for the count to get to zero. Panics are caught.
-        submit(team, unsafe { Work::boxed(counted) });
+        }
+        // SAFETY: tallies are there as long as their team, which whoever calls this is in, or
+        // which the scope keeps there.
+        unsafe { &*tally }
+    }
+
+    fn give_tally_back(&self) {
+        let tally = NonNull::new(self.tally.load(Ordering::Acquire));
+        if let Some(tally) = tally {
+            // SAFETY: the team is there, as its worker is here; and all that has begun has ended.
+            unsafe { (*self.team).tallies().take_back(tally) };
+        }
     }
 
     /// Runs `body`; of panics the first is kept.
+    #[inline]
     fn keep_panic<R>(&self, body: impl FnOnce() -> R) -> Option<R> {
-        let payload = match catch(body) {
-            Ok(result) => return Some(result),
-            Err(payload) => payload,
-        };
+        catch(body).map_err(|payload| self.keep(payload)).ok()
+    }
+
+    #[cold]
+    fn keep(&self, payload: Payload) {
         let mut first = self.panic.lock();
         if first.is_none() {
             *first = Some(payload);
@@ -127,18 +237,26 @@ impl<'scope> Scope<'scope, '_> {
             drop(first);
             discard(payload);
         }
-        None
+    }
+}
+
+impl Goal for Scope<'_, '_> {
+    /// Whether all that has begun has ended; asked by the own worker, who has ended the body.
+    fn is_reached(&self) -> bool {
+        // SAFETY: null, or a tally of the team, which is there.
+        // Acquire: partner is `tally`. While it is null nobody else has ended anything.
+        let tally = unsafe { self.tally.load(Ordering::Acquire).as_ref() };
+        let ended = self.ended.get() + tally.map_or(0, Tally::ended);
+        ended == self.begun.get() + tally.map_or(0, Tally::begun)
     }
 
-    /// Uncounts the body or a spawned closure. `true` for the last, which, if it is a closure,
-    /// must set the latch; for any other the scope may be gone.
-    ///
-    /// # Safety
-    /// The caller is counted.
-    unsafe fn end_one(this: *const Self) -> bool {
-        // Release: what this closure did is done. Acquire: so is what the others did.
-        // SAFETY: the caller is counted, so the scope is there.
-        unsafe { (*this).pending.fetch_sub(1, Ordering::AcqRel) == 1 }
+    /// What is left on the own deque may be of this scope, and asking all others takes longer.
+    fn comes_first(&self) -> bool {
+        false
+    }
+
+    fn announce(&self) {
+        self.tally().announce();
     }
 }
 

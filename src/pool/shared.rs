@@ -9,6 +9,7 @@ use std::thread::Thread;
 use crossbeam::utils::CachePadded;
 use parking_lot::Mutex;
 
+use super::patience::Waiting;
 use super::team::{LEADER, Member, Opening, Team};
 use super::work::{Payload, catch, discard};
 use crate::model::{CoreId, Topology};
@@ -28,6 +29,7 @@ pub(super) struct Shared {
     queues: Mutex<Vec<VecDeque<Arc<Team>>>>,
     closing: AtomicBool,
     on_panic: OnPanic,
+    waiting: Waiting,
 }
 
 struct Worker {
@@ -44,7 +46,7 @@ struct Worker {
 
 impl Shared {
     /// For one worker per core of `topology`; `None` if two cores have the same id.
-    pub(super) fn new(topology: &Topology, on_panic: OnPanic) -> Option<Shared> {
+    pub(super) fn new(topology: &Topology, waiting: Waiting, on_panic: OnPanic) -> Option<Shared> {
         let domains = topology.domains.iter().enumerate();
         let cores = domains.flat_map(|(domain, d)| d.cores.iter().map(move |c| (domain, c.id)));
         let members: Vec<Member> = cores
@@ -66,11 +68,16 @@ impl Shared {
             queues: Mutex::new(members.iter().map(|_| VecDeque::new()).collect()),
             closing: AtomicBool::new(false),
             on_panic,
+            waiting,
         })
     }
 
     pub(super) fn commons(&self) -> &Arc<Team> {
         &self.commons
+    }
+
+    pub(super) fn waiting(&self) -> Waiting {
+        self.waiting
     }
 
     pub(super) fn core(&self, worker: usize) -> CoreId {
@@ -190,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_team_is_used_again_only_when_all_have_left_it() {
-        let shared = Shared::new(&Topology::flat(2), Box::new(|_| ())).unwrap();
+        let shared = Shared::new(&Topology::flat(2), Waiting::default(), Box::new(|_| ())).unwrap();
         let call = |cores: &[u32]| {
             let cores: Vec<CoreId> = cores.iter().map(|core| CoreId(*core)).collect();
             shared.call(&cores, Box::new(|_| ()));

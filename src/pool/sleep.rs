@@ -1,12 +1,14 @@
 //! Where the idle workers of a team wait for work: an event count.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
+use crossbeam::utils::CachePadded;
 use parking_lot::Mutex;
 
 use super::barrier::light;
+use crate::host::current_unit;
 
 /// Parks the calling thread. `reached`: the heavy fence before the last look was one; else a
 /// wake-up may be lost, and the thread wakes by itself after a while.
@@ -22,47 +24,76 @@ const LOST: Duration = Duration::from_millis(1);
 /// A worker announces itself, passes a heavy fence, looks once more for something to do, parks,
 /// and withdraws. Who brings something to do makes it visible first and wakes afterwards, by a
 /// light one. So at least one side sees the other and no wake-up is lost.
-#[derive(Default)]
 pub(super) struct Sleep {
+    /// For each domain whether somebody there spins.
+    spinning: Box<[CachePadded<AtomicBool>]>,
     /// The length of `sleepers`, to be read without the lock.
     count: AtomicUsize,
-    sleepers: Mutex<Vec<(usize, Thread)>>,
+    sleepers: Mutex<Vec<Sleeper>>,
+}
+
+struct Sleeper {
+    seat: usize,
+    /// The processing unit on which it went to sleep.
+    unit: Option<u32>,
+    thread: Thread,
 }
 
 impl Sleep {
+    /// For a team with workers in so many domains.
+    pub(super) fn new(domains: usize) -> Sleep {
+        Sleep {
+            spinning: (0..domains).map(|_| CachePadded::default()).collect(),
+            count: AtomicUsize::new(0),
+            sleepers: Mutex::default(),
+        }
+    }
+
+    /// For a worker of that domain.
+    pub(super) fn spinner(&self, domain: usize) -> Spinner<'_> {
+        Spinner { spinning: &self.spinning[domain], is_me: false }
+    }
+
     /// Says that the worker on `seat` is about to park. After this it must pass a [`heavy`]
     /// fence, look for work once more, then park or not, and in either case withdraw.
     ///
     /// [`heavy`]: super::barrier::heavy
     pub(super) fn announce(&self, seat: usize, thread: &Thread) {
         let mut sleepers = self.sleepers.lock();
-        sleepers.push((seat, thread.clone()));
+        sleepers.push(Sleeper { seat, unit: current_unit(), thread: thread.clone() });
         self.count.store(sleepers.len(), Ordering::Relaxed);
     }
 
     /// Takes the announcement back, if nobody has taken it to wake this worker.
     pub(super) fn withdraw(&self, seat: usize) {
         let mut sleepers = self.sleepers.lock();
-        if let Some(at) = sleepers.iter().position(|(other, _)| *other == seat) {
+        if let Some(at) = sleepers.iter().position(|sleeper| sleeper.seat == seat) {
             sleepers.swap_remove(at);
             self.count.store(sleepers.len(), Ordering::Relaxed);
         }
     }
 
-    /// Wakes one sleeper, the latest, if there is any. To be called after the work is visible.
+    /// Wakes one sleeper, if there is any: the latest that does not sleep on the caller's own
+    /// processing unit, where it may have to wait until the caller pauses. To be called after the
+    /// work is visible.
     pub(super) fn wake_one(&self) {
         // Partner: the fence between `announce` and the last look.
         light();
-        if self.count.load(Ordering::Relaxed) == 0 {
-            return;
+        if self.count.load(Ordering::Relaxed) > 0 {
+            self.take_one();
         }
+    }
+
+    #[cold]
+    fn take_one(&self) {
+        let here = current_unit();
         let mut sleepers = self.sleepers.lock();
-        let woken = sleepers.pop();
+        let elsewhere = sleepers.iter().rposition(|sleeper| sleeper.unit != here);
+        let Some(at) = elsewhere.or(sleepers.len().checked_sub(1)) else { return };
+        let woken = sleepers.remove(at);
         self.count.store(sleepers.len(), Ordering::Relaxed);
         drop(sleepers);
-        if let Some((_, thread)) = woken {
-            thread.unpark();
-        }
+        woken.thread.unpark();
     }
 
     /// Wakes every sleeper.
@@ -71,8 +102,32 @@ impl Sleep {
         light();
         let mut sleepers = self.sleepers.lock();
         self.count.store(0, Ordering::Relaxed);
-        for (_, thread) in sleepers.drain(..) {
-            thread.unpark();
+        for sleeper in sleepers.drain(..) {
+            sleeper.thread.unpark();
+        }
+    }
+}
+
+/// The right to look for work for a while instead of parking, which one worker of a domain has
+/// at a time: more would only take the memory and the cores from those that work.
+pub(super) struct Spinner<'a> {
+    spinning: &'a AtomicBool,
+    is_me: bool,
+}
+
+impl Spinner<'_> {
+    /// Takes the right. `false`: another has it.
+    pub(super) fn start(&mut self) -> bool {
+        // Relaxed: nothing is handed over with it.
+        self.is_me = self.is_me || !self.spinning.swap(true, Ordering::Relaxed);
+        self.is_me
+    }
+
+    /// Gives it back.
+    pub(super) fn stop(&mut self) {
+        if self.is_me {
+            self.is_me = false;
+            self.spinning.store(false, Ordering::Relaxed);
         }
     }
 }
@@ -85,7 +140,7 @@ mod tests {
     /// Two threads hand a counter to and fro; a lost wake-up would hang.
     #[test]
     fn no_wake_up_is_lost() {
-        let (sleep, turn) = ([Sleep::default(), Sleep::default()], AtomicUsize::new(0));
+        let (sleep, turn) = ([Sleep::new(1), Sleep::new(1)], AtomicUsize::new(0));
         let play = |me: usize| {
             for round in 0..2_000 {
                 let mine = || turn.load(Ordering::Relaxed) == 2 * round + me;

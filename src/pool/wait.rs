@@ -3,80 +3,77 @@
 use std::hint;
 use std::ptr;
 use std::sync::atomic::Ordering;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use super::barrier::heavy;
 use super::context::Context;
 use super::deque::{Deque, Entry, MOST_CLAIMANTS, Steal};
 use super::job::{Progress, Run};
+use super::patience::{Patience, Waiting};
 use super::sleep::park;
 use super::sources::Source;
 use super::work::Job;
 
-/// How long a worker looks for work before it parks: about what it takes to wake it up.
-const SPIN: Duration = Duration::from_micros(50);
-
 /// The most entries that one theft takes, but one.
 const LOOT: u64 = 31;
 
-/// For how long an owner may leave a request unanswered before work is claimed from it.
-const ANSWER: u32 = 16;
+/// What a worker waits for while it helps.
+pub(super) trait Goal {
+    /// Whether it need not wait any longer.
+    fn is_reached(&self) -> bool;
 
-/// How long somebody has been looking in vain.
-#[derive(Default)]
-struct Patience {
-    rounds: u32,
-    since: Option<Instant>,
+    /// Whether it must not even run what lies on its own deque first.
+    fn comes_first(&self) -> bool;
+
+    /// Called before it looks for the last time and parks: from now on whoever reaches the goal
+    /// must see that he is to wake it.
+    fn announce(&self) {}
 }
 
-impl Patience {
-    /// Waits a moment, longer each time. `false` when it is time to park.
-    fn pause(&mut self) -> bool {
-        self.rounds += 1;
-        if self.rounds <= ANSWER {
-            (0..1u32 << self.rounds.min(6)).for_each(|_| hint::spin_loop());
-            return true;
-        }
-        let since = *self.since.get_or_insert_with(Instant::now);
-        thread::yield_now();
-        since.elapsed() < SPIN
+/// A goal whose being reached is told to the worker in any case.
+impl<F: Fn() -> bool> Goal for F {
+    fn is_reached(&self) -> bool {
+        self()
     }
 
-    /// Whether owners have had the time to answer.
-    fn is_out(&self) -> bool {
-        self.rounds >= ANSWER
-    }
-
-    fn is_new(&self) -> bool {
-        self.rounds == 0
+    fn comes_first(&self) -> bool {
+        self()
     }
 }
 
 impl Context {
-    /// Runs work of the team until `done`; parks when there is none. Whoever makes `done` true
-    /// wakes this worker afterwards, or all of the team. Of this worker's own deque it takes only
-    /// what lies at `base` or above.
-    pub(super) fn help_until(&self, base: u64, done: impl Fn() -> bool) {
-        let sleep = self.post().team().sleep();
-        let mut patience = Patience::default();
-        while !done() {
-            if let Some(entry) = self.pop_above(base) {
+    /// Runs work of the team until the goal is reached; parks when there is none. Whoever reaches
+    /// it wakes this worker afterwards, or all of the team. Of this worker's own deque it takes
+    /// only what lies at `base` or above.
+    pub(super) fn help_until(&self, base: u64, goal: &impl Goal) {
+        let (sleep, waiting) = (self.team().sleep(), self.post().waiting());
+        let mut patience = Patience::new(waiting);
+        let mut spinner = sleep.spinner(self.post().list());
+        loop {
+            while !goal.comes_first()
+                && let Some(entry) = self.pop_above(base)
+            {
                 self.run(entry);
-            } else if let Some(entry) = self.search(&patience) {
+            }
+            if goal.is_reached() {
+                break;
+            }
+            let found = if self.is_isolated() { None } else { self.search(&patience) };
+            if let Some(entry) = found {
                 if !patience.is_new() {
                     // Where there was something there may be more; and others may have been
                     // counting on this worker to find it.
                     sleep.wake_one();
                 }
+                spinner.stop();
                 self.run_taken(entry);
-                patience = Patience::default();
-            } else if !patience.pause() {
-                self.park_unless(&done);
-                patience = Patience::default();
-                patience.rounds = 1;
+                patience = Patience::new(waiting);
+            } else if !patience.pause(|| spinner.start()) {
+                spinner.stop();
+                self.park_unless(goal);
+                patience = Patience::woken(waiting);
             }
         }
+        spinner.stop();
         if !patience.is_new() {
             sleep.wake_one();
         }
@@ -84,7 +81,8 @@ impl Context {
 
     /// Runs what is left of this worker's own work and on the lists.
     pub(super) fn drain(&self) {
-        while let Some(entry) = self.pop_above(0).or_else(|| self.search(&Patience::default())) {
+        let patience = Patience::new(Waiting::Park);
+        while let Some(entry) = self.pop_above(0).or_else(|| self.search(&patience)) {
             self.run_taken(entry);
         }
     }
@@ -102,7 +100,7 @@ impl Context {
                     }
                 }
                 Source::List(list) => {
-                    if let Some(work) = team.take_from(list) {
+                    if let Some(work) = team.lists()[list].take() {
                         return Some(work.entry());
                     }
                 }
@@ -143,10 +141,11 @@ impl Context {
     }
 
     /// Parks until there may be something to do.
-    fn park_unless(&self, done: impl Fn() -> bool) {
+    fn park_unless(&self, goal: &impl Goal) {
         let post = self.post();
         let team = post.team();
         let sleep = team.sleep();
+        goal.announce();
         sleep.announce(post.seat(), post.thread());
         let others = || team.seats().iter().enumerate().filter(|(seat, _)| *seat != post.seat());
         others().for_each(|(_, seat)| seat.place.deque().ask());
@@ -155,7 +154,7 @@ impl Context {
         let reached = heavy();
         let has_work =
             || team.has_listed() || others().any(|(_, seat)| seat.place.deque().has_entries());
-        if !done() && !has_work() {
+        if !goal.is_reached() && (self.is_isolated() || !has_work()) {
             park(reached);
         }
         sleep.withdraw(post.seat());
@@ -166,7 +165,8 @@ impl Context {
     /// thief does (leapfrogging, Wagner and Calder 1993). So the stack grows no deeper than the
     /// recursion is, and nothing is picked up here that is not waited for anyway.
     pub(super) fn follow(&self, base: u64, job: &Job, how: Run<Context>) {
-        let mut patience = Patience::default();
+        let waiting = self.post().waiting();
+        let mut patience = Patience::new(waiting);
         let mut thief: Option<&Context> = None;
         loop {
             // SAFETY: takers are members of this team, and live as long as it.
@@ -177,7 +177,7 @@ impl Context {
             }
             let Some(by) = thief else {
                 // It says so in a moment.
-                patience.pause();
+                patience.pause(|| true);
                 continue;
             };
             self.awaits.store(ptr::from_ref(by).cast_mut(), Ordering::Release);
@@ -185,10 +185,10 @@ impl Context {
                 self.run(entry);
             } else if let Some(entry) = self.steal_along(by, &patience) {
                 self.run_taken(entry);
-                patience = Patience::default();
-            } else if !patience.pause() {
+                patience = Patience::new(waiting);
+            } else if !patience.pause(|| true) {
                 self.park_behind(by, job, how);
-                patience = Patience::default();
+                patience = Patience::new(waiting);
             }
         }
         self.awaits.store(ptr::null_mut(), Ordering::Relaxed);

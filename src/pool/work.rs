@@ -41,30 +41,49 @@ pub(super) struct Work(Entry);
 unsafe impl Send for Work {}
 
 impl Work {
-    /// Boxes `body`; nobody waits for it.
+    /// `body` on the heap; nobody waits for it.
     ///
     /// # Safety
     /// What `body` borrows must outlive the run, and `body` must not unwind.
     pub(super) unsafe fn boxed<F: FnOnce(&Context) + Send>(body: F) -> Work {
-        #[repr(C)]
-        struct Boxed<F> {
-            job: Job,
-            body: F,
-        }
         unsafe fn run<F: FnOnce(&Context)>(this: *const Job, cx: &Context) {
             // SAFETY: `this` came out of `Box::into_raw` as this very type, and work is run
             // once. The box is gone before the body starts: a body may end its own scope.
-            let boxed = *unsafe { Box::from_raw(this.cast::<Boxed<F>>().cast_mut()) };
-            (boxed.body)(cx);
+            let held = *unsafe { Box::from_raw(this.cast::<Held<F>>().cast_mut()) };
+            (held.body)(cx);
         }
-        let boxed = Box::new(Boxed { job: Job::new(run::<F>), body });
-        Work(Entry::new(Box::into_raw(boxed).cast(), true))
+        let held = Box::new(Held { job: Job::new(run::<F>), body });
+        Work(Entry::new(Box::into_raw(held).cast(), true))
+    }
+
+    /// As [`boxed`](Self::boxed), in memory of `cx`.
+    ///
+    /// # Safety
+    /// In addition it is run by a member of the team that `cx` is in.
+    pub(super) unsafe fn held<F: FnOnce(&Context) + Send>(cx: &Context, body: F) -> Work {
+        unsafe fn run<F: FnOnce(&Context)>(this: *const Job, cx: &Context) {
+            // SAFETY: `this` is of this very type, and work is run once. It was put there by a
+            // member of the same team, so its slab is there.
+            let held = unsafe { cx.slab.lift(this.cast::<Held<F>>().cast_mut()) };
+            (held.body)(cx);
+        }
+        // SAFETY: a reference to a context is had only by its own worker. Its slab lies in the
+        // team, which is there until all its work has been run.
+        let held = unsafe { cx.slab.put(Held { job: Job::new(run::<F>), body }) };
+        Work(Entry::new(held.cast(), true))
     }
 
     /// What to put into a deque.
     pub(super) fn entry(self) -> Entry {
         self.0
     }
+}
+
+/// A closure that nobody waits for, behind its head.
+#[repr(C)]
+struct Held<F> {
+    job: Job,
+    body: F,
 }
 
 /// A closure that lies in the stack frame of whoever waits for its result.

@@ -12,7 +12,7 @@ pub(super) fn live(shared: &Arc<Shared>, worker: usize) {
     // SAFETY: each worker has a thread and a seat of its own.
     let commons = unsafe { post.team().seats()[post.seat()].place.enter(&post) };
     loop {
-        commons.cx.help_until(0, || shared.is_called(worker) || shared.is_closing());
+        commons.cx.help_until(0, &|| shared.is_called(worker) || shared.is_closing());
         // Read before the queue: a team that was called before the closing is then in it.
         let closing = shared.is_closing();
         match shared.next_team(worker) {
@@ -36,7 +36,7 @@ fn serve(shared: &Arc<Shared>, worker: usize, team: Arc<Team>) {
         let opening = post.team().take_opening().expect("a team is opened once, by its leader");
         post.run_counted(|| opening(post.team()));
     }
-    here.cx.help_until(0, || post.team().is_over());
+    here.cx.help_until(0, &|| post.team().is_over());
     drop(here);
     let seat = post.seat();
     let team = post.leave();

@@ -3,6 +3,7 @@
 mod fork_join;
 mod idle;
 mod panics;
+mod placing;
 mod shutdown;
 mod stress;
 mod teams;

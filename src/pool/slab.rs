@@ -1,0 +1,188 @@
+//! Memory for what is spawned: blocks of one cache line, from their worker and back to it.
+//!
+//! A worker takes blocks from a list of its own, and puts back there what it frees itself: a few
+//! plain stores each. What others free comes back by a list that anybody may push to, and that the
+//! worker takes whole when its own is empty.
+
+use std::alloc::{self, Layout};
+use std::cell::{Cell, UnsafeCell};
+use std::ptr::{self, NonNull};
+
+use super::sync::{AtomicPtr, Ordering};
+
+/// The bytes of a block, and what it is aligned to.
+const BLOCK: usize = 64;
+
+const fn fits<T>() -> bool {
+    size_of::<T>() <= BLOCK && align_of::<T>() <= BLOCK
+}
+
+/// The bytes of a chunk, and what it is aligned to: so a block finds the chunk that it is of.
+const CHUNK: usize = 64 << 10;
+
+#[repr(C, align(64))]
+struct Block {
+    /// While it is free.
+    next: *mut Block,
+}
+
+/// What stands at the head of a chunk, in place of its first block.
+#[repr(C, align(64))]
+struct Head {
+    owner: *const Slab,
+}
+
+/// The blocks of one worker.
+pub(super) struct Slab {
+    free: Cell<*mut Block>,
+    /// The blocks of the newest chunk that were never used.
+    fresh: Cell<*mut Block>,
+    end: Cell<*mut Block>,
+    chunks: UnsafeCell<Vec<NonNull<u8>>>,
+    /// What others have freed.
+    returned: AtomicPtr<Block>,
+}
+
+fn layout() -> Layout {
+    Layout::from_size_align(CHUNK, CHUNK).expect("a power of two")
+}
+
+impl Slab {
+    pub(super) fn new() -> Slab {
+        Slab {
+            free: Cell::new(ptr::null_mut()),
+            fresh: Cell::new(ptr::null_mut()),
+            end: Cell::new(ptr::null_mut()),
+            chunks: UnsafeCell::new(Vec::new()),
+            returned: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    /// Puts `value` into a block, or on the heap if it is too large for one.
+    ///
+    /// # Safety
+    /// The caller is the one worker that the slab belongs to. The slab neither moves nor goes
+    /// before [`lift`](Self::lift) has brought the value back.
+    #[inline]
+    pub(super) unsafe fn put<T>(&self, value: T) -> *mut T {
+        if !fits::<T>() {
+            return Box::into_raw(Box::new(value));
+        }
+        // SAFETY: the caller's promise; a block is large enough, and aligned.
+        unsafe {
+            let block = self.take().cast::<T>();
+            block.write(value);
+            block
+        }
+    }
+
+    /// Takes a value out of a block, which is free then and the next to be used again.
+    ///
+    /// # Safety
+    /// The caller is the one worker that this slab belongs to. The value was [`put`](Self::put)
+    /// by a slab that is still there, and this is the only time that it is taken out.
+    #[inline]
+    pub(super) unsafe fn lift<T>(&self, place: *mut T) -> T {
+        if !fits::<T>() {
+            // SAFETY: it came from `into_raw`.
+            return *unsafe { Box::from_raw(place) };
+        }
+        // SAFETY: the caller's promise.
+        unsafe {
+            let value = place.read();
+            self.give_back(place.cast());
+            value
+        }
+    }
+
+    #[inline]
+    unsafe fn take(&self) -> *mut u8 {
+        let block = self.free.get();
+        if block.is_null() {
+            // SAFETY: handed on.
+            return unsafe { self.refill() }.cast();
+        }
+        // SAFETY: a free block of this slab holds the address of the next.
+        self.free.set(unsafe { (*block).next });
+        block.cast()
+    }
+
+    #[cold]
+    unsafe fn refill(&self) -> *mut Block {
+        // Acquire: whoever freed a block is done with it. Partner: `give_back`.
+        let block = self.returned.swap(ptr::null_mut(), Ordering::Acquire);
+        if !block.is_null() {
+            // SAFETY: as in `take`.
+            self.free.set(unsafe { (*block).next });
+            return block;
+        }
+        if self.fresh.get() == self.end.get() {
+            // SAFETY: handed on.
+            unsafe { self.add_chunk() };
+        }
+        let block = self.fresh.get();
+        // SAFETY: within the chunk or at its end.
+        self.fresh.set(unsafe { block.add(1) });
+        block
+    }
+
+    unsafe fn add_chunk(&self) {
+        // SAFETY: the size is not zero.
+        let Some(chunk) = NonNull::new(unsafe { alloc::alloc(layout()) }) else {
+            alloc::handle_alloc_error(layout())
+        };
+        // SAFETY: only the worker of this slab is here.
+        unsafe { (*self.chunks.get()).push(chunk) };
+        let head = chunk.as_ptr().cast::<Head>();
+        // SAFETY: the chunk is large enough for its head and is aligned for it.
+        unsafe { head.write(Head { owner: self }) };
+        let blocks = chunk.as_ptr().cast::<Block>();
+        // SAFETY: within the chunk or at its end.
+        unsafe {
+            self.fresh.set(blocks.add(1));
+            self.end.set(blocks.add(CHUNK / BLOCK));
+        }
+    }
+
+    /// Frees a block, of this slab or of any other.
+    #[inline]
+    unsafe fn give_back(&self, block: *mut u8) {
+        let block = block.cast::<Block>();
+        let head = block.cast::<u8>().map_addr(|at| at & !(CHUNK - 1)).cast::<Head>();
+        // SAFETY: every block lies in a chunk with a head.
+        let owner = unsafe { (*head).owner };
+        if ptr::eq(owner, self) {
+            // SAFETY: the block is the caller's.
+            unsafe { (*block).next = self.free.get() };
+            self.free.set(block);
+        } else {
+            // SAFETY: the caller says that it is there.
+            unsafe { &*owner }.accept(block);
+        }
+    }
+
+    /// Takes a block back from another worker.
+    fn accept(&self, block: *mut Block) {
+        let mut top = self.returned.load(Ordering::Relaxed);
+        loop {
+            // SAFETY: nobody else has the block until it is in the list.
+            unsafe { (*block).next = top };
+            // The list is taken whole or not at all, so a top that is as it was will do.
+            // Release: partner is `refill`.
+            let order = (Ordering::Release, Ordering::Relaxed);
+            match self.returned.compare_exchange_weak(top, block, order.0, order.1) {
+                Ok(_) => return,
+                Err(now) => top = now,
+            }
+        }
+    }
+}
+
+impl Drop for Slab {
+    fn drop(&mut self) {
+        for chunk in self.chunks.get_mut().drain(..) {
+            // SAFETY: allocated by `add_chunk` with the same layout.
+            unsafe { alloc::dealloc(chunk.as_ptr(), layout()) };
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! How many of a scope's closures have begun and ended, counted where that happens.
+
+use std::ptr::NonNull;
+
+use crossbeam::utils::CachePadded;
+use parking_lot::Mutex;
+
+use super::sync::{AtomicBool, AtomicU64, Ordering, light};
+
+/// Counts of one scope, for the members of a team other than the scope's own worker.
+///
+/// Each writes counts of its own, so that ending a closure costs a store and not a line that all
+/// fight for. They only grow: who reads first all that has ended and then all that has begun, and
+/// finds both the same, has found the moment between at which nothing was left (Mattern 1987).
+///
+/// A tally outlives its scope: the team keeps it for the next. So whoever has ended the last closure
+/// may still look whether somebody waits; at worst he wakes one who need not have been woken.
+pub(super) struct Tally {
+    members: Box<[CachePadded<Counts>]>,
+    /// What threads outside of the team have begun.
+    outside: AtomicU64,
+    /// The scope's worker is parked, or about to be.
+    waiting: AtomicBool,
+}
+
+#[derive(Default)]
+struct Counts {
+    begun: AtomicU64,
+    ended: AtomicU64,
+}
+
+/// Adds one to what only the calling thread writes.
+fn bump(count: &AtomicU64, order: Ordering) {
+    count.store(count.load(Ordering::Relaxed) + 1, order);
+}
+
+impl Tally {
+    /// For a team of `members`, with all counts at zero.
+    fn new(members: usize) -> Tally {
+        Tally {
+            members: (0..members).map(|_| CachePadded::default()).collect(),
+            outside: AtomicU64::new(0),
+            waiting: AtomicBool::new(false),
+        }
+    }
+
+    /// Sets all counts back, before another scope uses them. Nothing of the last one is left.
+    fn clear(&self) {
+        for member in &self.members {
+            member.begun.store(0, Ordering::Relaxed);
+            member.ended.store(0, Ordering::Relaxed);
+        }
+        self.outside.store(0, Ordering::Relaxed);
+        self.waiting.store(false, Ordering::Relaxed);
+    }
+
+    /// The member on `seat`, who calls this, is about to spawn a closure.
+    pub(super) fn begin(&self, seat: usize) {
+        // Relaxed: whoever sees that the closure has ended sees this too, since it came before.
+        bump(&self.members[seat].begun, Ordering::Relaxed);
+    }
+
+    /// A thread outside of the team is about to spawn a closure.
+    pub(super) fn begin_outside(&self) {
+        self.outside.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The member on `seat`, who calls this, has ended a closure. `true`: the scope's worker is to
+    /// be woken.
+    #[must_use]
+    pub(super) fn end(&self, seat: usize) -> bool {
+        // Release: what the closure did is done. Partner: `ended`.
+        bump(&self.members[seat].ended, Ordering::Release);
+        // Partner: the heavy fence after `announce`.
+        light();
+        self.waiting.load(Ordering::Relaxed) && self.waiting.swap(false, Ordering::Relaxed)
+    }
+
+    /// The scope's worker is about to park. It must pass a heavy fence and look once more.
+    pub(super) fn announce(&self) {
+        self.waiting.store(true, Ordering::Relaxed);
+    }
+
+    /// All that has ended, to be read before [`begun`](Self::begun).
+    pub(super) fn ended(&self) -> u64 {
+        self.members.iter().map(|member| member.ended.load(Ordering::Acquire)).sum()
+    }
+
+    /// All that has begun.
+    pub(super) fn begun(&self) -> u64 {
+        let members = self.members.iter().map(|member| member.begun.load(Ordering::Relaxed));
+        members.sum::<u64>() + self.outside.load(Ordering::Relaxed)
+    }
+}
+
+/// The tallies of a team. They go with it and not before.
+pub(super) struct Tallies {
+    members: usize,
+    /// Those that no scope uses at the moment.
+    kept: Mutex<Vec<NonNull<Tally>>>,
+}
+
+// SAFETY: a tally may be used by any thread.
+unsafe impl Send for Tallies {}
+// SAFETY: as above.
+unsafe impl Sync for Tallies {}
+
+impl Tallies {
+    pub(super) fn new(members: usize) -> Tallies {
+        Tallies { members, kept: Mutex::default() }
+    }
+
+    /// Counts for a scope, all at zero, until they are taken back.
+    pub(super) fn lend(&self) -> NonNull<Tally> {
+        let kept = self.kept.lock().pop();
+        let tally =
+            kept.unwrap_or_else(|| NonNull::from(Box::leak(Box::new(Tally::new(self.members)))));
+        // SAFETY: those that were kept are there as long as this.
+        unsafe { tally.as_ref() }.clear();
+        tally
+    }
+
+    /// Keeps counts for another scope.
+    ///
+    /// # Safety
+    /// They come from `lend`, and nothing is begun or ended by them any more.
+    pub(super) unsafe fn take_back(&self, tally: NonNull<Tally>) {
+        self.kept.lock().push(tally);
+    }
+}
+
+impl Drop for Tallies {
+    fn drop(&mut self) {
+        for tally in self.kept.get_mut().drain(..) {
+            // SAFETY: leaked by `lend`, taken back once, and nobody of the team is left.
+            drop(unsafe { Box::from_raw(tally.as_ptr()) });
+        }
+    }
+}
