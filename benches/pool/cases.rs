@@ -2,7 +2,7 @@
 
 use evenkeel::bench::{
     BenchError, Case, Outcome, Report, Setting, Workload, fib, graph, idle, inject, irregular,
-    latency, launch, loops, metg, spawn, tree,
+    latency, launch, loops, metg, spawn, tree, uts,
 };
 
 use crate::joins::{self, CHILI};
@@ -22,6 +22,7 @@ pub(crate) fn run(
         "spawn" => spawn(setting, natives),
         "for" => loops(setting, natives),
         "irregular" => irregular(setting, natives),
+        "uts" => uts(setting),
         "graph" => graph(setting, natives),
         "inject" => inject(setting, natives),
         "metg" => metg(setting, natives),
@@ -102,6 +103,14 @@ fn irregular(setting: &Setting, natives: &[Native]) -> Outcomes {
         with_natives(case, natives, |native| native.irregular(setting.threads)).measure(setting)
     };
     Ok(vec![with_all(irregular::triangular(setting)?)?, with_all(irregular::pareto(setting)?)?])
+}
+
+/// The stream of random digests is not there for natives.
+fn uts(setting: &Setting) -> Outcomes {
+    let measured = |tree| {
+        uts::case(tree, setting)?.with(CHILI, joins::uts_by_chili(setting.threads)).measure(setting)
+    };
+    uts::trees(setting).map(measured).collect()
 }
 
 fn graph(setting: &Setting, natives: &[Native]) -> Outcomes {

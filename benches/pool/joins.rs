@@ -7,6 +7,7 @@ use chili::{Config, Scope, ThreadPool};
 
 use evenkeel::bench::churn;
 use evenkeel::bench::tree::{Node, Tree};
+use evenkeel::bench::uts::{self, Counts};
 
 /// The crate `chili`, heartbeat scheduling.
 pub(crate) const CHILI: &str = "chili";
@@ -55,4 +56,35 @@ fn sum_of(scope: &mut Scope<'_>, range: Range<usize>, lengths: &[u32]) -> u64 {
     let (a, b) =
         scope.join(|scope| sum_of(scope, left, lengths), |scope| sum_of(scope, right, lengths));
     a.wrapping_add(b)
+}
+
+pub(crate) fn uts_by_chili(threads: usize) -> impl FnMut(&mut &'static uts::Tree) -> Counts {
+    let pool = pool(threads);
+    move |tree| count(&mut pool.scope(), tree, vec![tree.root()])
+}
+
+/// Counts the nodes on `stack` and all below them, and halves what is left of it now and then.
+fn count(scope: &mut Scope<'_>, tree: &uts::Tree, mut stack: Vec<uts::Node>) -> Counts {
+    const GRAIN: u32 = 128;
+    let mut own = Counts::default();
+    loop {
+        for _ in 0..GRAIN {
+            let Some(node) = stack.pop() else { return own };
+            let children = tree.children(&node);
+            own.nodes += 1;
+            own.depth = own.depth.max(node.depth());
+            own.leaves += u64::from(children == 0);
+            stack.extend((0..children).map(|place| node.child(place)));
+        }
+        if stack.len() > 1 {
+            let upper = stack.split_off(stack.len() / 2);
+            let (upper, lower) =
+                scope.join(|scope| count(scope, tree, upper), |scope| count(scope, tree, stack));
+            return Counts {
+                nodes: own.nodes + upper.nodes + lower.nodes,
+                depth: own.depth.max(upper.depth).max(lower.depth),
+                leaves: own.leaves + upper.leaves + lower.leaves,
+            };
+        }
+    }
 }

@@ -23,6 +23,7 @@ use std::error::Error;
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 
+use evenkeel::bench::uts::{TREES, Tree};
 use evenkeel::bench::{Setting, WORKLOADS, Workload, json};
 
 use native::Native;
@@ -36,6 +37,9 @@ struct Arguments {
     /// How large, in what the workload counts.
     #[arg(long, requires = "workload", value_parser = clap::value_parser!(u32).range(1..))]
     size: Option<u32>,
+    /// The tree that uts counts.
+    #[arg(long, value_parser = PossibleValuesParser::new(TREES.iter().map(|tree| tree.name)))]
+    tree: Option<String>,
     /// Sizes for a glance.
     #[arg(long, conflicts_with = "size")]
     brief: bool,
@@ -53,13 +57,6 @@ struct Arguments {
     bench: bool,
 }
 
-impl Arguments {
-    fn size_of(&self, workload: &Workload) -> u32 {
-        let usual = if self.brief { workload.brief } else { workload.size };
-        self.size.unwrap_or(usual)
-    }
-}
-
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     let natives = native::found(|missing| eprintln!("{missing}"));
@@ -67,8 +64,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         |workload: &&Workload| arguments.workload.as_ref().is_none_or(|name| name == workload.name);
     let mut reports = Vec::new();
     for workload in WORKLOADS.iter().filter(is_asked_for) {
-        let (size, threads) = (arguments.size_of(workload), arguments.threads as usize);
-        let setting = Setting { size, threads, rounds: arguments.rounds };
+        let size = match arguments.brief {
+            true => workload.brief(),
+            false => workload.size(arguments.size)?,
+        };
+        let setting = Setting {
+            size,
+            tree: arguments.tree.as_deref().and_then(Tree::named),
+            threads: arguments.threads as usize,
+            rounds: arguments.rounds,
+        };
         let report = cases::run(workload, &setting, &natives)?;
         if arguments.json {
             reports.push(report);

@@ -188,7 +188,7 @@ mod tests {
     const FIGURE: Figure = Figure { name: "of it", unit: Unit::Cores };
 
     fn setting(rounds: u32) -> Setting {
-        Setting { size: 1, threads: 1, rounds }
+        Setting { size: 1, tree: None, threads: 1, rounds }
     }
 
     /// A case whose contenders add one to the input, each at the cost that it is given.

@@ -2,6 +2,8 @@
 
 use std::{error, fmt, io};
 
+use super::Sizes;
+
 /// Why a workload could not be measured.
 #[derive(Debug)]
 pub enum BenchError {
@@ -15,6 +17,20 @@ pub enum BenchError {
         found: u64,
         /// What came of the sequential one.
         expected: u64,
+    },
+    /// More was asked for than there would be memory or time for.
+    TooLarge {
+        /// Of which workload.
+        workload: &'static str,
+        /// What it takes.
+        sizes: &'static Sizes,
+        /// What was asked for.
+        size: u32,
+    },
+    /// A size was asked for that there is no measure for.
+    NoSize {
+        /// Of which workload.
+        workload: &'static str,
     },
     /// The threads of a pool could not be started.
     Threads {
@@ -36,6 +52,13 @@ impl fmt::Display for BenchError {
                  sequential twin {expected:#x}; figures of it would say nothing, so this is a \
                  fault to be reported"
             ),
+            BenchError::TooLarge { workload, sizes: Sizes { measure, most, .. }, size } => write!(
+                f,
+                "a size of {size} is too large: {workload} takes at most {most} ({measure})"
+            ),
+            BenchError::NoSize { workload } => {
+                write!(f, "{workload} has no size: name its tree by --tree")
+            }
             BenchError::Threads { contender, threads, error } => write!(
                 f,
                 "{contender} could not start {threads} threads: {error}; name fewer by --threads"
@@ -47,8 +70,8 @@ impl fmt::Display for BenchError {
 impl error::Error for BenchError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            BenchError::Wrong { .. } => None,
             BenchError::Threads { error, .. } => Some(error),
+            _ => None,
         }
     }
 }

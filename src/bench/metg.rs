@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn no_neighbour_may_be_left_out() {
-        let setting = Setting { size: 1, threads: 1, rounds: 1 };
+        let setting = Setting { size: 1, tree: None, threads: 1, rounds: 1 };
         let mut stencil = Stencil { steps: 3, length: 1, ..Stencil::new(3, &setting) };
         let mut other = stencil.clone();
         *other.now[2] += 1;

@@ -39,7 +39,7 @@ pub use error::BenchError;
 pub use outcome::{Line, Outcome};
 pub use report::{Report, json};
 pub use setting::Setting;
-pub use workload::{WORKLOADS, Workload, workload};
+pub use workload::{Sizes, WORKLOADS, Workload, workload};
 
 /// The contender that uses one thread and no pool, and is always right.
 pub const SEQUENTIAL: &str = "sequential";

@@ -11,8 +11,6 @@ use super::{Line, Outcome, Setting, Workload};
 pub struct Report {
     /// Its name.
     pub workload: &'static str,
-    /// How large it was.
-    pub size: u32,
     /// How many threads the contenders had.
     pub threads: usize,
     /// How often each of them ran.
@@ -25,8 +23,8 @@ impl Report {
     /// What came of the cases of `workload`.
     #[must_use]
     pub fn new(workload: &Workload, setting: &Setting, cases: Vec<Outcome>) -> Report {
-        let Setting { size, threads, rounds } = *setting;
-        Report { workload: workload.name, size, threads, rounds, cases }
+        let Setting { threads, rounds, .. } = *setting;
+        Report { workload: workload.name, threads, rounds, cases }
     }
 }
 
@@ -40,13 +38,13 @@ pub fn json(reports: &[Report]) -> String {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { workload, threads, rounds, .. } = self;
+        let Report { workload, threads, rounds, cases } = self;
         let plural = |n: u64| if n == 1 { "" } else { "s" };
         let (s, each) = (plural(*threads as u64), plural(u64::from(*rounds)));
         writeln!(f, "{workload}: {threads} thread{s}, {rounds} round{each}")?;
-        let lines = self.cases.iter().flat_map(|case| &case.lines);
+        let lines = cases.iter().flat_map(|case| &case.lines);
         let width = lines.map(|line| line.contender.chars().count()).max().unwrap_or(0);
-        for case in &self.cases {
+        for case in cases {
             let mut figure = None;
             for line in &case.lines {
                 if figure != Some(line.figure) {
@@ -109,7 +107,7 @@ mod tests {
         let lines =
             vec![line("p50", "evenkeel", 12.344, Some(0.5)), line("p99", "rayon", 0.5, None)];
         let cases = vec![Outcome { case: "a case".to_owned(), lines }];
-        Report { workload: "inject", size: 10, threads: 2, rounds: 1, cases }
+        Report { workload: "inject", threads: 2, rounds: 1, cases }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use super::launcher;
 use super::terminal::Screen;
 use crate::bench::WORKLOADS;
+use crate::bench::uts::TREES;
 use crate::model::{Amount, Span};
 use crate::spec;
 
@@ -89,6 +90,7 @@ Examples:
 Examples:
   evenkeel bench                              all workloads in short
   evenkeel bench fib --threads 2
+  evenkeel bench uts --tree T3
   evenkeel bench graph --size 100000 --json
 
 All contenders do the same work in turn. What each does is checked; a wrong one ends it with exit
@@ -269,6 +271,9 @@ pub(super) struct BenchArgs {
     /// How large: numbers, nodes, tasks or steps; n for fib
     #[arg(long, value_name = "N", requires = "workload", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) size: Option<u32>,
+    /// The tree that uts counts [default: T1 and T3]
+    #[arg(long, requires = "workload", value_parser = PossibleValuesParser::new(TREES.iter().map(|tree| tree.name)))]
+    pub(super) tree: Option<String>,
     /// The threads of each pool [default: as many as may run at once]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(super) threads: Option<u32>,

@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
+use super::parts::EqualParts;
+
 /// A rule by which workers share what is to be done: the iterations of a loop, the tasks of a
 /// sweep.
 ///
@@ -136,12 +138,8 @@ impl Chunks {
         let mut chunks = Chunks { runs: Vec::new(), len: 0, n: 0 };
         match schedule {
             Schedule::Static => {
-                let parts = workers.min(n / min).max(1);
-                chunks.fill(n, |left, number| {
-                    let parts = parts - number;
-                    // As many are one longer as are left over in equal parts.
-                    (left.div_ceil(parts), if left % parts == 0 { parts } else { left % parts })
-                });
+                let parts = EqualParts::new(n, workers.min(n / min));
+                chunks.fill(n, |_, number| (parts.get(number).len(), parts.alike(number)));
             }
             Schedule::Ss => chunks.fill(n, |_, _| (min, usize::MAX)),
             Schedule::Gss => chunks.fill(n, |left, _| (left.div_ceil(workers).max(min), 1)),

@@ -1,7 +1,7 @@
 //! The work-stealing thread pool: one worker per core, pinned, in teams.
 //!
-//! [`join`] and [`scope`] split work up wherever they are called; who takes part is decided by
-//! the thread that calls them:
+//! [`join`], [`scope`] and loops ([`range`], [`chunks`], [`chunks_mut`], [`blocks`]) split work up
+//! wherever they are called; who takes part is decided by the thread that calls them:
 //!
 //! - in work given to [`Pool::start`]: the workers of the cores that were named there, its
 //!   [`Team`];
@@ -24,6 +24,20 @@
 //! let pool = pool::Pool::builder().threads(2).build()?;
 //! let numbers: Vec<u64> = (0..100_000).collect();
 //! assert_eq!(pool.install(|| sum(&numbers)), 4_999_950_000);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! Loops go over ranges, slices and blocks, and reduce what comes out:
+//!
+//! ```
+//! use evenkeel::pool::{self, Pool};
+//!
+//! let mut heat = vec![0.0; 10_000];
+//! let total = Pool::builder().threads(2).build()?.install(|| {
+//!     pool::chunks_mut(&mut heat, 100).for_each(|(row, cells)| cells.fill(row as f64));
+//!     pool::range(0..heat.len()).reproducible().map_reduce(|i| heat[i], 0.0, |a, b| a + b)
+//! });
+//! assert_eq!(total, 495_000.0);
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
@@ -52,12 +66,14 @@
 
 mod barrier;
 mod builder;
+mod cancel;
 mod context;
 mod deque;
 mod job;
 mod join;
 mod latch;
 mod list;
+mod loops;
 mod patience;
 mod placed;
 mod post;
@@ -79,9 +95,14 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 pub use builder::Builder;
+pub use cancel::Cancellation;
 pub use context::Context;
 pub use join::join;
 pub use list::Priority;
+pub use loops::{
+    BlockPart, Blocks, Loop, Reproducible, SliceChunks, SliceChunksMut, Space, blocks, chunks,
+    chunks_mut, range,
+};
 pub use patience::Waiting;
 pub use placed::Placed;
 pub use post::current_core;

@@ -74,6 +74,14 @@ impl Post {
         &self.sources
     }
 
+    /// The other seats of the team, nearest first.
+    pub(super) fn victims(&self) -> impl Iterator<Item = usize> {
+        self.sources.iter().filter_map(|source| match *source {
+            Source::Deque(seat) => Some(seat),
+            Source::List(_) => None,
+        })
+    }
+
     pub(super) fn core(&self) -> CoreId {
         self.shared.core(self.worker)
     }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use parking_lot::Mutex;
 
+use super::cancel::Cancellation;
 use super::context::Context;
 use super::deque::Entry;
 use super::list::Priority;
@@ -110,6 +111,20 @@ impl<'scope> Scope<'scope, '_> {
                 self.offer(cx, body);
             }
             cx => self.spawn_from_elsewhere(cx, body),
+        });
+    }
+
+    /// [`spawn`](Self::spawn) of a closure that is dropped, and not run, where `cancellation` was
+    /// cancelled before it would have begun.
+    pub fn spawn_unless<'a: 'scope>(
+        &'scope self,
+        cancellation: &'a Cancellation,
+        body: impl FnOnce() + Send + 'scope,
+    ) {
+        self.spawn(move || {
+            if !cancellation.is_cancelled() {
+                body();
+            }
         });
     }
 

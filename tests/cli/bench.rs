@@ -5,21 +5,22 @@ use serde_json::Value;
 use crate::scratch::Scratch;
 
 /// Each workload with a size for a test, and how many cases it has.
-const WORKLOADS: [(&str, &str, usize); 8] = [
-    ("fib", "12", 2),
-    ("tree", "1000", 1),
-    ("spawn", "1000", 2),
-    ("for", "1000", 4),
-    ("irregular", "50", 2),
-    ("graph", "1000", 3),
-    ("inject", "1000", 4),
-    ("metg", "1", 2),
+const WORKLOADS: [(&str, [&str; 2], usize); 9] = [
+    ("fib", ["--size", "12"], 2),
+    ("tree", ["--size", "1000"], 1),
+    ("spawn", ["--size", "1000"], 2),
+    ("for", ["--size", "1000"], 4),
+    ("irregular", ["--size", "50"], 2),
+    ("uts", ["--tree", "T1"], 1),
+    ("graph", ["--size", "1000"], 3),
+    ("inject", ["--size", "1000"], 4),
+    ("metg", ["--size", "1"], 2),
 ];
 
 /// What `bench` prints as JSON for one workload.
-fn measured(scratch: &Scratch, name: &str, size: &str) -> Value {
-    let sized = ["bench", name, "--size", size, "--threads", "2", "--rounds", "1", "--json"];
-    let json: Value = serde_json::from_str(&scratch.run(&sized).expect(0).stdout).unwrap();
+fn measured(scratch: &Scratch, name: &str, [option, size]: [&str; 2]) -> Value {
+    let args = ["bench", name, option, size, "--threads", "2", "--rounds", "1", "--json"];
+    let json: Value = serde_json::from_str(&scratch.run(&args).expect(0).stdout).unwrap();
     assert_eq!(json["version"], 1);
     let workload = json["workloads"][0].clone();
     assert_eq!(json["workloads"].as_array().unwrap().len(), 1);
@@ -79,6 +80,9 @@ fn what_cannot_be_measured_is_refused() {
     refused(&["bench", "fib", "--rounds", "0"], "--rounds");
     refused(
         &["bench", "fib", "--size", "51"],
-        "error: --size 51 is too large: fib takes at most 50 (n of fib(n))",
+        "error: a size of 51 is too large: fib takes at most 50 (n of fib(n))",
     );
+    refused(&["bench", "uts", "--size", "9"], "error: uts has no size: name its tree by --tree");
+    refused(&["bench", "fib", "--tree", "T1"], "error: --tree is for uts; fib has none");
+    refused(&["bench", "uts", "--tree", "T9"], "[possible values: T1, T2, T3, ");
 }

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use evenkeel::policy::{Chunks, Schedule, Weights};
+use evenkeel::policy::{Chunks, EqualParts, Schedule, Weights};
 use proptest::prelude::*;
 
 use crate::data;
@@ -127,6 +127,18 @@ proptest! {
             end = chunk.end;
         }
         prop_assert_eq!(end, n);
+    }
+
+    #[test]
+    fn equal_parts_are_the_chunks_of_static_and_go_on_empty(
+        n in 0..20_000usize, parts in 1..200usize,
+    ) {
+        let equal = EqualParts::new(n, parts);
+        let all: Vec<Range<usize>> = (0..parts).map(|number| equal.get(number)).collect();
+        let filled = parts.min(n);
+        prop_assert_eq!(&all[..filled], chunks(Schedule::Static, n, parts, 1));
+        prop_assert!(all[filled..].iter().all(|part| *part == (n..n)));
+        prop_assert_eq!(equal.start(parts), n);
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! The work-stealing pool as its users see it.
 
+mod cancel;
 mod fork_join;
+mod hooks;
 mod idle;
+mod loops;
 mod panics;
 mod placing;
 mod shutdown;
