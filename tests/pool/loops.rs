@@ -315,7 +315,7 @@ fn loops_nest_in_each_other_and_in_joins() {
                 let sum = pool.install(|| {
                     pool::range(0..60u64).schedule(schedule).map_reduce(row, 0, |a, b| a + b)
                 });
-                assert_eq!(sum, (0..60).map(|i| i * (i * i - i) / 2).sum());
+                assert_eq!(sum, (0..60).map(|i| i * (i * i - i) / 2).sum::<u64>());
             }
         }
     });
