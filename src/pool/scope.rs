@@ -200,8 +200,8 @@ impl<'scope> Scope<'scope, '_> {
     /// As for [`run`](Self::run).
     unsafe fn end_elsewhere(this: *const Self, cx: &Context) {
         // SAFETY: the closure has not ended yet, so the scope is there.
-        let (worker, tally) = unsafe { ((*this).worker, (*this).tally()) };
-        if tally.end(cx.seat()) {
+        let tally = unsafe { (*this).tally() };
+        if let Some(worker) = tally.end(cx.seat()) {
             // SAFETY: a member of the team that the caller is in too.
             unsafe { &*worker }.wake();
         }
@@ -271,7 +271,7 @@ impl Goal for Scope<'_, '_> {
     }
 
     fn announce(&self) {
-        self.tally().announce();
+        self.tally().announce(self.worker);
     }
 }
 
