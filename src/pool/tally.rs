@@ -31,9 +31,9 @@ struct Counts {
     ended: AtomicU64,
 }
 
-/// Adds one to what only the calling thread writes.
-fn bump(count: &AtomicU64, order: Ordering) {
-    count.store(count.load(Ordering::Relaxed) + 1, order);
+/// Adds to what only the calling thread writes.
+fn bump(count: &AtomicU64, by: u64, order: Ordering) {
+    count.store(count.load(Ordering::Relaxed) + by, order);
 }
 
 impl Tally {
@@ -59,7 +59,7 @@ impl Tally {
     /// The member on `seat`, who calls this, is about to spawn a closure.
     pub(super) fn begin(&self, seat: usize) {
         // Relaxed: whoever sees that the closure has ended sees this too, since it came before.
-        bump(&self.members[seat].begun, Ordering::Relaxed);
+        bump(&self.members[seat].begun, 1, Ordering::Relaxed);
     }
 
     /// A thread outside of the team is about to spawn a closure.
@@ -67,12 +67,12 @@ impl Tally {
         self.outside.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The member on `seat`, who calls this, has ended a closure. Gives back whom it is to wake: a
-    /// worker of its team.
+    /// The member on `seat`, who calls this, has ended so many closures. Gives back whom it is to
+    /// wake: a worker of its team.
     #[must_use]
-    pub(super) fn end(&self, seat: usize) -> Option<*const Context> {
-        // Release: what the closure did is done. Partner: `ended`.
-        bump(&self.members[seat].ended, Ordering::Release);
+    pub(super) fn end(&self, seat: usize, closures: u64) -> Option<*const Context> {
+        // Release: what the closures did is done. Partner: `ended`.
+        bump(&self.members[seat].ended, closures, Ordering::Release);
         // Partner: the heavy fence after `announce`.
         light();
         if self.waiter.load(Ordering::Relaxed).is_null() {
@@ -164,10 +164,10 @@ mod tests {
         assert_eq!(same, tally);
         // SAFETY: as above.
         let tally = unsafe { same.as_ref() };
-        assert_eq!(tally.end(0), None);
+        assert_eq!(tally.end(0, 1), None);
         tally.announce(workers[1]);
-        assert_eq!(tally.end(0), Some(workers[1]));
-        assert_eq!(tally.end(0), None);
+        assert_eq!(tally.end(0, 1), Some(workers[1]));
+        assert_eq!(tally.end(0, 1), None);
         // SAFETY: nothing is begun by it any more.
         unsafe { tallies.take_back(same) };
     }

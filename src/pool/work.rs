@@ -6,6 +6,8 @@ use std::mem::{self, ManuallyDrop, MaybeUninit};
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
+use parking_lot::Mutex;
+
 use super::context::Context;
 use super::deque::Entry;
 use super::job::{self, Run};
@@ -26,6 +28,34 @@ pub(super) fn catch<R>(body: impl FnOnce() -> R) -> Result<R, Payload> {
 pub(super) fn discard(payload: Payload) {
     if let Err(again) = catch(|| drop(payload)) {
         mem::forget(again);
+    }
+}
+
+/// The first panic of many closures.
+#[derive(Default)]
+pub(super) struct FirstPanic(Mutex<Option<Payload>>);
+
+impl FirstPanic {
+    /// Runs `body`; its panic is kept if it is the first.
+    #[inline]
+    pub(super) fn keep<R>(&self, body: impl FnOnce() -> R) -> Option<R> {
+        catch(body).map_err(|payload| self.put(payload)).ok()
+    }
+
+    #[cold]
+    fn put(&self, payload: Payload) {
+        let mut first = self.0.lock();
+        if first.is_none() {
+            *first = Some(payload);
+        } else {
+            drop(first);
+            discard(payload);
+        }
+    }
+
+    /// What was kept.
+    pub(super) fn take(&self) -> Option<Payload> {
+        self.0.lock().take()
     }
 }
 
