@@ -67,7 +67,7 @@ impl FirstPanic {
 #[derive(Clone, Copy)]
 pub(super) struct Work(Entry);
 
-// SAFETY: both makers below demand closures that are `Send`.
+// SAFETY: the makers below demand closures that are `Send`, or what may be run by anybody.
 unsafe impl Send for Work {}
 
 impl Work {
@@ -101,6 +101,14 @@ impl Work {
         // team, which is there until all its work has been run.
         let held = unsafe { cx.slab.put(Held { job: Job::new(run::<F>), body }) };
         Work(Entry::new(held.cast(), true))
+    }
+
+    /// What a deque would hold.
+    ///
+    /// # Safety
+    /// It may be run by any member of the teams that it is given to, and is there until then.
+    pub(super) unsafe fn of(entry: Entry) -> Work {
+        Work(entry)
     }
 
     /// What to put into a deque.
