@@ -35,7 +35,7 @@
 //! node ends, and its successors come, after all of that.
 
 mod node;
-mod run;
+pub mod run;
 mod tasks;
 
 use std::fmt;
