@@ -35,7 +35,7 @@
 //! node ends, and its successors come, after all of that.
 
 mod node;
-pub mod run;
+mod run;
 mod tasks;
 
 use std::fmt;

@@ -96,8 +96,6 @@ impl<F: Fn(usize) + Sync> Run<'_, F> {
             let run = &*this;
             (run.tally, run.work_off(cx, base, entry))
         };
-        STAT[cx.seat() * 2].fetch_add(1, Ordering::Relaxed);
-        STAT[cx.seat() * 2 + 1].fetch_add(ran, Ordering::Relaxed);
         if let Some(waiter) = tally.end(cx.seat(), ran) {
             // SAFETY: a member of the team that the caller is in too.
             unsafe { &*waiter }.wake();
@@ -189,6 +187,3 @@ impl<F> Goal for Run<'_, F> {
         self.tally.announce(self.waiter);
     }
 }
-
-/// Tmp
-pub static STAT: [std::sync::atomic::AtomicU64; 8] = [const { std::sync::atomic::AtomicU64::new(0) }; 8];
