@@ -1,11 +1,12 @@
 //! How many of a scope's closures have begun and ended, counted where that happens.
 
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 use crossbeam::utils::CachePadded;
 use parking_lot::Mutex;
 
-use super::sync::{AtomicBool, AtomicU64, Ordering, light};
+use super::context::Context;
+use super::sync::{AtomicPtr, AtomicU64, Ordering, light};
 
 /// Counts of one scope, for the members of a team other than the scope's own worker.
 ///
@@ -14,13 +15,14 @@ use super::sync::{AtomicBool, AtomicU64, Ordering, light};
 /// finds both the same, has found the moment between at which nothing was left (Mattern 1987).
 ///
 /// A tally outlives its scope: the team keeps it for the next. So whoever has ended the last closure
-/// may still look whether somebody waits; at worst he wakes one who need not have been woken.
+/// may still look who waits; at worst that is the worker of the next scope, who looks around and
+/// enters itself anew.
 pub(super) struct Tally {
     members: Box<[CachePadded<Counts>]>,
     /// What threads outside of the team have begun.
     outside: AtomicU64,
-    /// The scope's worker is parked, or about to be.
-    waiting: AtomicBool,
+    /// The scope's worker, if it is parked or about to be; else null.
+    waiter: AtomicPtr<Context>,
 }
 
 #[derive(Default)]
@@ -29,9 +31,9 @@ struct Counts {
     ended: AtomicU64,
 }
 
-/// Adds one to what only the calling thread writes.
-fn bump(count: &AtomicU64, order: Ordering) {
-    count.store(count.load(Ordering::Relaxed) + 1, order);
+/// Adds to what only the calling thread writes.
+fn bump(count: &AtomicU64, by: u64, order: Ordering) {
+    count.store(count.load(Ordering::Relaxed) + by, order);
 }
 
 impl Tally {
@@ -40,7 +42,7 @@ impl Tally {
         Tally {
             members: (0..members).map(|_| CachePadded::default()).collect(),
             outside: AtomicU64::new(0),
-            waiting: AtomicBool::new(false),
+            waiter: AtomicPtr::new(ptr::null_mut()),
         }
     }
 
@@ -51,13 +53,13 @@ impl Tally {
             member.ended.store(0, Ordering::Relaxed);
         }
         self.outside.store(0, Ordering::Relaxed);
-        self.waiting.store(false, Ordering::Relaxed);
+        self.waiter.store(ptr::null_mut(), Ordering::Relaxed);
     }
 
     /// The member on `seat`, who calls this, is about to spawn a closure.
     pub(super) fn begin(&self, seat: usize) {
         // Relaxed: whoever sees that the closure has ended sees this too, since it came before.
-        bump(&self.members[seat].begun, Ordering::Relaxed);
+        bump(&self.members[seat].begun, 1, Ordering::Relaxed);
     }
 
     /// A thread outside of the team is about to spawn a closure.
@@ -65,20 +67,24 @@ impl Tally {
         self.outside.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The member on `seat`, who calls this, has ended a closure. `true`: the scope's worker is to
-    /// be woken.
+    /// The member on `seat`, who calls this, has ended so many closures. Gives back whom it is to
+    /// wake: a worker of its team.
     #[must_use]
-    pub(super) fn end(&self, seat: usize) -> bool {
-        // Release: what the closure did is done. Partner: `ended`.
-        bump(&self.members[seat].ended, Ordering::Release);
+    pub(super) fn end(&self, seat: usize, closures: u64) -> Option<*const Context> {
+        // Release: what the closures did is done. Partner: `ended`.
+        bump(&self.members[seat].ended, closures, Ordering::Release);
         // Partner: the heavy fence after `announce`.
         light();
-        self.waiting.load(Ordering::Relaxed) && self.waiting.swap(false, Ordering::Relaxed)
+        if self.waiter.load(Ordering::Relaxed).is_null() {
+            return None;
+        }
+        let waiter = self.waiter.swap(ptr::null_mut(), Ordering::Relaxed);
+        (!waiter.is_null()).then_some(waiter)
     }
 
     /// The scope's worker is about to park. It must pass a heavy fence and look once more.
-    pub(super) fn announce(&self) {
-        self.waiting.store(true, Ordering::Relaxed);
+    pub(super) fn announce(&self, worker: *const Context) {
+        self.waiter.store(worker.cast_mut(), Ordering::Relaxed);
     }
 
     /// All that has ended, to be read before [`begun`](Self::begun).
@@ -135,5 +141,34 @@ impl Drop for Tallies {
             // SAFETY: leaked by `lend`, taken back once, and nobody of the team is left.
             drop(unsafe { Box::from_raw(tally.as_ptr()) });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One that has ended the last closure is held up before it looks who waits; meanwhile the
+    /// tally has come to another scope.
+    #[test]
+    fn whoever_looks_late_finds_the_one_that_waits_now() {
+        let tallies = Tallies::new(2);
+        let workers = [1, 2].map(|at| ptr::without_provenance(at << 8));
+        let tally = tallies.lend();
+        // SAFETY: its tallies are there, and nothing was begun by it.
+        let same = unsafe {
+            tally.as_ref().announce(workers[0]);
+            tallies.take_back(tally);
+            tallies.lend()
+        };
+        assert_eq!(same, tally);
+        // SAFETY: as above.
+        let tally = unsafe { same.as_ref() };
+        assert_eq!(tally.end(0, 1), None);
+        tally.announce(workers[1]);
+        assert_eq!(tally.end(0, 1), Some(workers[1]));
+        assert_eq!(tally.end(0, 1), None);
+        // SAFETY: nothing is begun by it any more.
+        unsafe { tallies.take_back(same) };
     }
 }
