@@ -3,9 +3,11 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::thread::{self, Thread};
+use std::thread::Thread;
+
+use parking_lot::Mutex;
 
 use super::deque::{Deque, Entry};
 use super::post::Post;
@@ -35,7 +37,8 @@ pub struct Context {
     pub(super) awaits: AtomicPtr<Context>,
     /// One that waits for work that this worker has taken, and would take some of it back.
     pub(super) follower: AtomicPtr<Context>,
-    thread: OnceLock<Thread>,
+    /// Who was here last.
+    thread: Mutex<Option<Thread>>,
     /// Whether it must not take up what is not its own while it waits.
     isolated: Cell<bool>,
     /// It stays with the thread that it was given to.
@@ -62,7 +65,7 @@ impl Seated {
             post: Cell::new(ptr::null()),
             awaits: AtomicPtr::new(ptr::null_mut()),
             follower: AtomicPtr::new(ptr::null_mut()),
-            thread: OnceLock::new(),
+            thread: Mutex::new(None),
             isolated: Cell::new(false),
             pinned: PhantomData,
         })
@@ -75,10 +78,10 @@ impl Seated {
     /// Makes the calling thread the one that works here until the guard goes.
     ///
     /// # Safety
-    /// Only one thread is here at a time, always the same one.
+    /// Only one thread is here at a time, and what one has left is visible to the next.
     pub(super) unsafe fn enter<'a>(&'a self, post: &'a Post) -> Entered<'a> {
         let cx = &self.0;
-        cx.thread.get_or_init(thread::current);
+        *cx.thread.lock() = Some(post.thread().clone());
         // SAFETY: the caller is the only one here.
         unsafe { cx.deque.own(SLOTS) };
         cx.post.set(post);
@@ -221,7 +224,7 @@ impl Context {
 
     /// Makes the worker of this place look up, if it is parked.
     pub(super) fn wake(&self) {
-        if let Some(thread) = self.thread.get() {
+        if let Some(thread) = &*self.thread.lock() {
             thread.unpark();
         }
     }

@@ -23,16 +23,22 @@ pub(super) struct Post {
     sources: Vec<Source>,
 }
 
-/// The core whose worker the caller runs on; `None` outside any pool.
+/// The core whose worker the caller runs on; `None` outside any pool, and on a thread that takes
+/// part without being a worker.
 #[must_use]
 pub fn current_core() -> Option<CoreId> {
-    Context::with(|cx| cx.map(|cx| cx.post().core()))
+    Context::with(|cx| cx.and_then(|cx| cx.post().core()))
 }
 
 impl Post {
     pub(super) fn take(shared: &Arc<Shared>, worker: usize, team: Arc<Team>) -> Post {
         let seat = team.seats().iter().position(|s| s.worker == worker);
-        let seat = seat.expect("a worker is called by teams that it is a member of");
+        Post::at(shared, team, seat.expect("a worker is called by teams that it is a member of"))
+    }
+
+    /// For the one who has that seat.
+    pub(super) fn at(shared: &Arc<Shared>, team: Arc<Team>, seat: usize) -> Post {
+        let worker = team.seats()[seat].worker;
         Post {
             worker,
             thread: thread::current(),
@@ -82,7 +88,7 @@ impl Post {
         })
     }
 
-    pub(super) fn core(&self) -> CoreId {
+    pub(super) fn core(&self) -> Option<CoreId> {
         self.shared.core(self.worker)
     }
 

@@ -4,6 +4,7 @@ mod cancel;
 mod divide;
 mod fork_join;
 mod graph;
+mod guests;
 mod hooks;
 mod idle;
 #[cfg(feature = "paralight")]
