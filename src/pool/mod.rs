@@ -71,6 +71,7 @@
 //! [`isolate`].
 
 mod barrier;
+mod blocking;
 mod builder;
 mod cancel;
 mod context;
@@ -103,6 +104,7 @@ use std::panic;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+pub use blocking::blocking;
 pub use builder::Builder;
 pub use cancel::Cancellation;
 pub use context::Context;
@@ -201,7 +203,7 @@ impl Pool {
         }
         let mut work = Some(work);
         let mut once = || work.take().expect("it is called once")();
-        guest::take_part(&self.shared, self.shared.commons(), |_| once())
+        guest::take_part(&self.shared, self.shared.commons(), None, |_| once())
             .unwrap_or_else(|| self.install(once))
     }
 
@@ -278,6 +280,7 @@ impl Drop for Pool {
             let ended = worker.join();
             debug_assert!(ended.is_ok() || thread::panicking(), "workers catch all panics");
         }
+        self.shared.join_stand_ins();
     }
 }
 

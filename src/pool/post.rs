@@ -4,6 +4,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::thread::{self, Thread};
 
+use super::blocking::StandIn;
 use super::context::Context;
 use super::list::Priority;
 use super::patience::Waiting;
@@ -16,7 +17,8 @@ use crate::model::CoreId;
 /// A worker's turn of duty in a team. Lives in a stack frame of the worker's thread.
 pub(super) struct Post {
     shared: Arc<Shared>,
-    worker: usize,
+    /// The worker that this is, or that it stands in for; `None` for other guests.
+    worker: Option<usize>,
     thread: Thread,
     team: Arc<Team>,
     seat: usize,
@@ -33,17 +35,23 @@ pub fn current_core() -> Option<CoreId> {
 impl Post {
     pub(super) fn take(shared: &Arc<Shared>, worker: usize, team: Arc<Team>) -> Post {
         let seat = team.seats().iter().position(|s| s.worker == worker);
-        Post::at(shared, team, seat.expect("a worker is called by teams that it is a member of"))
+        let seat = seat.expect("a worker is called by teams that it is a member of");
+        Post::at(shared, team, seat, Some(worker))
     }
 
-    /// For the one who has that seat.
-    pub(super) fn at(shared: &Arc<Shared>, team: Arc<Team>, seat: usize) -> Post {
-        let worker = team.seats()[seat].worker;
+    /// For the one who has that seat, and is, or stands in for, `worker`.
+    pub(super) fn at(
+        shared: &Arc<Shared>,
+        team: Arc<Team>,
+        seat: usize,
+        worker: Option<usize>,
+    ) -> Post {
+        let number = team.seats()[seat].worker;
         Post {
             worker,
             thread: thread::current(),
             seat,
-            sources: sources(&team, seat, shared.victims(worker)),
+            sources: sources(&team, seat, shared.victims(number)),
             shared: Arc::clone(shared),
             team,
         }
@@ -89,7 +97,14 @@ impl Post {
     }
 
     pub(super) fn core(&self) -> Option<CoreId> {
-        self.shared.core(self.worker)
+        self.worker.map(|worker| self.shared.core(worker))
+    }
+
+    /// Has another thread stand in for this worker until what comes back goes; `None` for a guest
+    /// who does not stand in for one himself.
+    pub(super) fn bring_stand_in(&self) -> Option<StandIn> {
+        let worker = self.worker?;
+        self.shared.stand_ins(worker).bring(&self.shared, worker, &self.team)
     }
 
     /// Whether this is a worker of that pool.

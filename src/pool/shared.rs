@@ -9,6 +9,7 @@ use std::thread::Thread;
 use crossbeam::utils::CachePadded;
 use parking_lot::Mutex;
 
+use super::blocking::StandIns;
 use super::patience::Waiting;
 use super::team::{LEADER, Member, Opening, Team};
 use super::work::{Payload, catch, discard};
@@ -44,6 +45,7 @@ struct Worker {
     spare: Mutex<Option<Arc<Team>>>,
     /// Set before the pool is handed out.
     thread: OnceLock<Thread>,
+    stand_ins: StandIns,
 }
 
 /// How many threads that are not workers may take part in the commons at the same time.
@@ -73,6 +75,7 @@ impl Shared {
             called: CachePadded::default(),
             spare: Mutex::default(),
             thread: OnceLock::new(),
+            stand_ins: StandIns::new(),
         };
         (by_core.len() == members.len()).then(|| Shared {
             workers: members.iter().map(worker).collect(),
@@ -97,9 +100,8 @@ impl Shared {
         self.waiting
     }
 
-    /// The core of a worker; `None` for a guest.
-    pub(super) fn core(&self, worker: usize) -> Option<CoreId> {
-        self.workers.get(worker).map(|worker| worker.member.core)
+    pub(super) fn core(&self, worker: usize) -> CoreId {
+        self.workers[worker].member.core
     }
 
     /// All others, in the order in which a worker or a guest looks for work.
@@ -108,6 +110,11 @@ impl Shared {
             Some(worker) => &worker.victims,
             None => &self.guests[worker - self.workers.len()],
         }
+    }
+
+    /// Those who stand in for a worker when it is blocked.
+    pub(super) fn stand_ins(&self, worker: usize) -> &StandIns {
+        &self.workers[worker].stand_ins
     }
 
     /// Makes known the thread of a worker.
@@ -192,9 +199,15 @@ impl Shared {
     pub(super) fn close(&self) {
         // Partner: `is_closing`.
         self.closing.store(true, Ordering::Release);
-        for worker in 0..self.workers.len() {
-            self.wake(worker);
+        for (at, worker) in self.workers.iter().enumerate() {
+            worker.stand_ins.close();
+            self.wake(at);
         }
+    }
+
+    /// Waits for those who stand in, after [`close`](Self::close).
+    pub(super) fn join_stand_ins(&self) {
+        self.workers.iter().for_each(|worker| worker.stand_ins.join());
     }
 
     pub(super) fn is_closing(&self) -> bool {
