@@ -49,7 +49,9 @@ fn more_workers_than_there_are_may_wait_for_each_other() {
         pool.install(|| {
             pool::scope(|s| {
                 for _ in 0..5 {
-                    s.spawn(|| pool::blocking(|| drop(all.wait())));
+                    s.spawn(|| {
+                        pool::blocking(|| all.wait());
+                    });
                 }
             });
         });
