@@ -29,7 +29,7 @@ use super::team::Team;
 /// // One worker alone would wait for ever.
 /// let pool = Pool::builder().threads(1).build()?;
 /// let (send, receive) = mpsc::channel();
-/// let answer = pool.install(|| {
+/// let answer = pool.install(move || {
 ///     pool::spawn(move || send.send(42).unwrap());
 ///     pool::blocking(|| receive.recv().unwrap())
 /// });
