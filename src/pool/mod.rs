@@ -226,7 +226,7 @@ impl Pool {
         };
         // SAFETY: this function does not return before the latch is set, and nothing between
         // here and there unwinds.
-        let work = unsafe { Work::boxed(body) };
+        let work = unsafe { Work::new(body) };
         let commons = self.shared.commons();
         match elsewhere {
             Some(cx) => {

@@ -124,7 +124,7 @@ impl Context {
                 }
                 Source::List(list) => {
                     if let Some(work) = team.lists()[list].take() {
-                        return Some(work.entry());
+                        return Some(work.unpack(self));
                     }
                 }
             }
