@@ -12,6 +12,9 @@ use super::sync::{AtomicPtr, AtomicU64, Ordering, heavy, light};
 pub(super) struct Entry(*mut ());
 
 impl Entry {
+    /// Stands where nothing was taken.
+    pub(super) const NONE: Entry = Entry(ptr::null_mut());
+
     /// `address` is of something aligned to two bytes at least. `alike`: there may be many of
     /// its kind, none bigger than the next, so that a thief had better take several at once.
     pub(super) fn new(address: *mut (), alike: bool) -> Entry {
@@ -383,29 +386,43 @@ impl Deque {
 
     /// Takes the oldest public entry.
     pub(super) fn steal(&self) -> Steal {
-        self.steal_if(|_| true)
-    }
-
-    /// Takes the oldest public entry if it is as wished; else it is as if there were none.
-    pub(super) fn steal_if(&self, wish: impl FnOnce(Entry) -> bool) -> Steal {
         let now = self.shared();
         if now.count() == 0 {
             return Steal::Empty;
         }
-        // SAFETY: something is public, so there is a ring; and rings go only with the deque. If
-        // it is not the newest any more, the entry is still the one that was at this place.
-        let ring = unsafe { &*self.ring.load(Ordering::Acquire) };
-        let entry = Entry(ring.slot(now.tail()).load(Ordering::Relaxed));
-        if !wish(entry) {
-            return Steal::Empty;
-        }
-        let after = Shared::new(now.tail() + 1, now.count() - 1, now.claimant());
-        if self.exchange(now, after) { Steal::Taken(entry) } else { Steal::Retry }
+        let mut entry = [Entry::NONE];
+        self.read_oldest(now, &mut entry);
+        if self.take_oldest(now, 1) { Steal::Taken(entry[0]) } else { Steal::Retry }
     }
 
-    /// How many entries are public.
-    pub(super) fn public(&self) -> u64 {
-        self.shared().count()
+    /// Takes half of what is public, but no more than there is room for in `entries`, and only the
+    /// oldest that are all alike. Gives back those; none if somebody else was faster.
+    pub(super) fn steal_alike<'a>(&self, entries: &'a mut [Entry]) -> &'a [Entry] {
+        let now = self.shared();
+        let half = (now.count() as usize / 2).min(entries.len());
+        if half == 0 {
+            return &[];
+        }
+        let entries = &mut entries[..half];
+        self.read_oldest(now, entries);
+        let alike = entries.iter().take_while(|entry| entry.is_alike()).count();
+        if alike > 0 && self.take_oldest(now, alike as u64) { &entries[..alike] } else { &[] }
+    }
+
+    /// Reads the oldest entries, all of them public, of which there are some. They are what it
+    /// says if the exchange that takes them succeeds.
+    fn read_oldest(&self, now: Shared, entries: &mut [Entry]) {
+        // SAFETY: something is public, so there is a ring; and rings go only with the deque. If
+        // it is not the newest any more, the entries are still those that were at these places.
+        let ring = unsafe { &*self.ring.load(Ordering::Acquire) };
+        for (place, entry) in (now.tail()..).zip(entries) {
+            *entry = Entry(ring.slot(place).load(Ordering::Relaxed));
+        }
+    }
+
+    /// Takes so many, all of them public, if nothing has changed since `now`.
+    fn take_oldest(&self, now: Shared, count: u64) -> bool {
+        self.exchange(now, Shared::new(now.tail() + count, now.count() - count, now.claimant()))
     }
 
     /// Makes half of what is private public in the owner's place, for an owner that does not

@@ -87,6 +87,7 @@ mod loops;
 mod patience;
 mod placed;
 mod post;
+mod prefetch;
 mod scope;
 mod shared;
 mod slab;

@@ -1,4 +1,4 @@
-//! Memory for what is spawned: blocks of one cache line, from their worker and back to it.
+//! Memory for what is spawned: blocks of two sizes, from their worker and back to it.
 //!
 //! A worker takes blocks from a list of its own, and puts back there what it frees itself: a few
 //! plain stores each. What others free comes back by a list that anybody may push to, and that the
@@ -12,45 +12,87 @@ use crossbeam::utils::CachePadded;
 
 use super::sync::{AtomicPtr, Ordering};
 
-/// The bytes of a block, and what it is aligned to.
-const BLOCK: usize = 64;
+/// The memory of one worker.
+pub(super) struct Slab {
+    /// Most closures take no more: the less is written, the faster are many of them made.
+    small: Blocks<32>,
+    large: Blocks<128>,
+}
 
-const fn fits<T>() -> bool {
-    size_of::<T>() <= BLOCK && align_of::<T>() <= BLOCK
+impl Slab {
+    pub(super) fn new() -> Slab {
+        Slab { small: Blocks::new(), large: Blocks::new() }
+    }
+
+    /// Puts `value` into a block, or on the heap if it is too large for one.
+    ///
+    /// # Safety
+    /// The caller is the one worker that the slab belongs to. The slab neither moves nor goes
+    /// before [`lift`](Self::lift) has brought the value back.
+    #[inline]
+    pub(super) unsafe fn put<T>(&self, value: T) -> *mut T {
+        // SAFETY: the caller's promise, and there is room.
+        unsafe {
+            if Blocks::<32>::fit::<T>() {
+                self.small.put(value)
+            } else if Blocks::<128>::fit::<T>() {
+                self.large.put(value)
+            } else {
+                Box::into_raw(Box::new(value))
+            }
+        }
+    }
+
+    /// Takes a value out of a block, which is free then and the next to be used again.
+    ///
+    /// # Safety
+    /// The caller is the one worker that this slab belongs to. The value was [`put`](Self::put)
+    /// by a slab that is still there, and this is the only time that it is taken out.
+    #[inline]
+    pub(super) unsafe fn lift<T>(&self, place: *mut T) -> T {
+        // SAFETY: the caller's promise; it lies where `put` puts such values.
+        unsafe {
+            if Blocks::<32>::fit::<T>() {
+                self.small.lift(place)
+            } else if Blocks::<128>::fit::<T>() {
+                self.large.lift(place)
+            } else {
+                *Box::from_raw(place)
+            }
+        }
+    }
 }
 
 /// The bytes of a chunk, and what it is aligned to: so a block finds the chunk that it is of.
 const CHUNK: usize = 64 << 10;
 
-#[repr(C, align(64))]
+/// A block that is free.
 struct Block {
-    /// While it is free.
     next: *mut Block,
 }
 
 /// What stands at the head of a chunk, in place of its first block.
-#[repr(C, align(64))]
-struct Head {
-    owner: *const Slab,
+struct Head<const SIZE: usize> {
+    owner: *const Blocks<SIZE>,
 }
 
-/// The blocks of one worker.
-pub(super) struct Slab {
+/// Blocks of `SIZE` bytes, a power of two, and aligned to it.
+struct Blocks<const SIZE: usize> {
     free: Cell<*mut Block>,
     /// The blocks of the newest chunk that were never used.
-    fresh: Cell<*mut Block>,
-    end: Cell<*mut Block>,
+    fresh: Cell<*mut u8>,
+    end: Cell<*mut u8>,
     chunks: UnsafeCell<Vec<NonNull<u8>>>,
     /// Blocks of another worker that go back to it when they are some.
-    away: Cell<Away>,
+    away: Cell<Away<SIZE>>,
     /// What others have freed. On a cache line of its own, as they write it.
     returned: CachePadded<AtomicPtr<Block>>,
 }
 
-/// Blocks of one other slab, linked, the last first.
+/// Blocks of one other worker, linked, the last first.
 #[derive(Clone, Copy)]
-struct Away {
-    owner: *const Slab,
+struct Away<const SIZE: usize> {
+    owner: *const Blocks<SIZE>,
     first: *mut Block,
     last: *mut Block,
     count: usize,
@@ -63,9 +105,13 @@ fn layout() -> Layout {
     Layout::from_size_align(CHUNK, CHUNK).expect("a power of two")
 }
 
-impl Slab {
-    pub(super) fn new() -> Slab {
-        Slab {
+impl<const SIZE: usize> Blocks<SIZE> {
+    const fn fit<T>() -> bool {
+        size_of::<T>() <= SIZE && align_of::<T>() <= SIZE
+    }
+
+    fn new() -> Blocks<SIZE> {
+        Blocks {
             free: Cell::new(ptr::null_mut()),
             fresh: Cell::new(ptr::null_mut()),
             end: Cell::new(ptr::null_mut()),
@@ -80,16 +126,9 @@ impl Slab {
         }
     }
 
-    /// Puts `value` into a block, or on the heap if it is too large for one.
-    ///
-    /// # Safety
-    /// The caller is the one worker that the slab belongs to. The slab neither moves nor goes
-    /// before [`lift`](Self::lift) has brought the value back.
+    /// See [`Slab::put`]; the value fits.
     #[inline]
-    pub(super) unsafe fn put<T>(&self, value: T) -> *mut T {
-        if !fits::<T>() {
-            return Box::into_raw(Box::new(value));
-        }
+    unsafe fn put<T>(&self, value: T) -> *mut T {
         // SAFETY: the caller's promise; a block is large enough, and aligned.
         unsafe {
             let block = self.take().cast::<T>();
@@ -98,17 +137,9 @@ impl Slab {
         }
     }
 
-    /// Takes a value out of a block, which is free then and the next to be used again.
-    ///
-    /// # Safety
-    /// The caller is the one worker that this slab belongs to. The value was [`put`](Self::put)
-    /// by a slab that is still there, and this is the only time that it is taken out.
+    /// See [`Slab::lift`]; the value fits.
     #[inline]
-    pub(super) unsafe fn lift<T>(&self, place: *mut T) -> T {
-        if !fits::<T>() {
-            // SAFETY: it came from `into_raw`.
-            return *unsafe { Box::from_raw(place) };
-        }
+    unsafe fn lift<T>(&self, place: *mut T) -> T {
         // SAFETY: the caller's promise.
         unsafe {
             let value = place.read();
@@ -122,21 +153,21 @@ impl Slab {
         let block = self.free.get();
         if block.is_null() {
             // SAFETY: handed on.
-            return unsafe { self.refill() }.cast();
+            return unsafe { self.refill() };
         }
-        // SAFETY: a free block of this slab holds the address of the next.
+        // SAFETY: a free block holds the address of the next.
         self.free.set(unsafe { (*block).next });
         block.cast()
     }
 
     #[cold]
-    unsafe fn refill(&self) -> *mut Block {
+    unsafe fn refill(&self) -> *mut u8 {
         // Acquire: whoever freed a block is done with it. Partner: `arrive`.
         let block = self.returned.swap(ptr::null_mut(), Ordering::Acquire);
         if !block.is_null() {
             // SAFETY: as in `take`.
             self.free.set(unsafe { (*block).next });
-            return block;
+            return block.cast();
         }
         if self.fresh.get() == self.end.get() {
             // SAFETY: handed on.
@@ -144,7 +175,7 @@ impl Slab {
         }
         let block = self.fresh.get();
         // SAFETY: within the chunk or at its end.
-        self.fresh.set(unsafe { block.add(1) });
+        self.fresh.set(unsafe { block.add(SIZE) });
         block
     }
 
@@ -153,24 +184,23 @@ impl Slab {
         let Some(chunk) = NonNull::new(unsafe { alloc::alloc(layout()) }) else {
             alloc::handle_alloc_error(layout())
         };
-        // SAFETY: only the worker of this slab is here.
+        // SAFETY: only the worker of these blocks is here.
         unsafe { (*self.chunks.get()).push(chunk) };
-        let head = chunk.as_ptr().cast::<Head>();
+        let head = chunk.as_ptr().cast::<Head<SIZE>>();
         // SAFETY: the chunk is large enough for its head and is aligned for it.
         unsafe { head.write(Head { owner: self }) };
-        let blocks = chunk.as_ptr().cast::<Block>();
         // SAFETY: within the chunk or at its end.
         unsafe {
-            self.fresh.set(blocks.add(1));
-            self.end.set(blocks.add(CHUNK / BLOCK));
+            self.fresh.set(chunk.as_ptr().add(SIZE));
+            self.end.set(chunk.as_ptr().add(CHUNK));
         }
     }
 
-    /// Frees a block, of this slab or of any other.
+    /// Frees a block, of this worker or of any other.
     #[inline]
     unsafe fn give_back(&self, block: *mut u8) {
         let block = block.cast::<Block>();
-        let head = block.cast::<u8>().map_addr(|at| at & !(CHUNK - 1)).cast::<Head>();
+        let head = block.cast::<u8>().map_addr(|at| at & !(CHUNK - 1)).cast::<Head<SIZE>>();
         // SAFETY: every block lies in a chunk with a head.
         let owner = unsafe { (*head).owner };
         if ptr::eq(owner, self) {
@@ -183,9 +213,9 @@ impl Slab {
         }
     }
 
-    /// Keeps a block of another slab, and gives back what was kept when it is enough or of a
+    /// Keeps a block of another worker, and gives back what was kept when it is enough or of a
     /// third.
-    unsafe fn send_away(&self, owner: *const Slab, block: *mut Block) {
+    unsafe fn send_away(&self, owner: *const Blocks<SIZE>, block: *mut Block) {
         let mut away = self.away.get();
         if !ptr::eq(away.owner, owner) {
             // SAFETY: handed on.
@@ -204,8 +234,8 @@ impl Slab {
     }
 }
 
-impl Away {
-    /// Gives the blocks back to their slab, which is there if there are any.
+impl<const SIZE: usize> Away<SIZE> {
+    /// Gives the blocks back to where they are from, which is there if there are any.
     unsafe fn arrive(self) {
         // SAFETY: null or there.
         let Some(owner) = (unsafe { self.owner.as_ref() }) else { return };
@@ -224,7 +254,7 @@ impl Away {
     }
 }
 
-impl Drop for Slab {
+impl<const SIZE: usize> Drop for Blocks<SIZE> {
     fn drop(&mut self) {
         for chunk in self.chunks.get_mut().drain(..) {
             // SAFETY: allocated by `add_chunk` with the same layout.

@@ -9,12 +9,13 @@ use super::context::Context;
 use super::deque::{Deque, Entry, MOST_CLAIMANTS, Steal};
 use super::job::{Progress, Run};
 use super::patience::{Patience, Waiting};
+use super::prefetch::prefetch;
 use super::sleep::{Waker, park};
 use super::sources::Source;
 use super::work::Job;
 
 /// The most entries that one theft takes, but one.
-const LOOT: u64 = 31;
+const LOOT: usize = 31;
 
 /// What a worker waits for while it helps.
 pub(super) trait Goal {
@@ -157,9 +158,11 @@ impl Context {
 
     /// Takes half of what is public, as long as it is alike and nobody else is at it.
     fn loot(&self, victim: &Deque) {
-        for _ in 0..(victim.public() / 2).min(LOOT) {
-            let Steal::Taken(entry) = victim.steal_if(Entry::is_alike) else { return };
-            self.offer(entry);
+        let mut entries = [Entry::NONE; LOOT];
+        for entry in victim.steal_alike(&mut entries) {
+            // What it is of lies in the cache of the victim: better waited for all at once.
+            prefetch(entry.address());
+            self.offer(*entry);
         }
     }
 
