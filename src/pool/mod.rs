@@ -92,6 +92,7 @@ mod shared;
 mod slab;
 mod sleep;
 mod sources;
+mod statistics;
 mod sync;
 mod tally;
 mod team;
@@ -121,6 +122,7 @@ pub use patience::Waiting;
 pub use placed::Placed;
 pub use post::current_core;
 pub use scope::{Scope, scope};
+pub use statistics::{Counts, Statistics, Steals};
 pub use team::Team;
 
 use crate::model::CoreId;

@@ -14,8 +14,10 @@ mod loops;
 mod panics;
 mod placing;
 mod shutdown;
+mod statistics;
 mod stress;
 mod teams;
+mod topology;
 
 use std::panic;
 use std::sync::mpsc;
