@@ -1,4 +1,4 @@
-//! The work-stealing thread pool: one worker per core, pinned, in teams.
+//! The work-stealing thread pool: one worker per core, in teams.
 //!
 //! [`join`], [`scope`] and loops ([`range`], [`chunks`], [`chunks_mut`], [`blocks`]) split work up
 //! wherever they are called; who takes part is decided by the thread that calls them:
@@ -46,14 +46,13 @@
 //!
 //! Where some pieces of work must come before others, a [`graph`] is built once and run many times.
 //!
-//! With the topology of the host each worker is pinned to its core, and steals from near ones
-//! first:
+//! A worker keeps to its NUMA domain, where there are several, and steals from near ones first.
+//! [`Builder::pin`] binds each to its own core:
 //!
 //! ```
-//! use evenkeel::host::Host;
 //! use evenkeel::pool::{Pool, scope};
 //!
-//! let pool = Pool::builder().topology(Host::discover()?.allowed).build()?;
+//! let pool = Pool::builder().pin(true).build()?;
 //! let mut squares = [0; 100];
 //! pool.install(|| {
 //!     scope(|scope| {
@@ -63,7 +62,7 @@
 //!     });
 //! });
 //! assert_eq!(squares[99], 9801);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # Ok::<(), std::io::Error>(())
 //! ```
 //!
 //! A worker that waits in `scope`, or for a graph, runs other work of its team meanwhile. So do not
@@ -71,6 +70,7 @@
 //! [`isolate`].
 
 mod barrier;
+mod binding;
 mod blocking;
 mod builder;
 mod cancel;
@@ -142,8 +142,11 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// How the pool is to be; as it stands, one unpinned thread per core that the process may
-    /// use.
+    /// How the pool is to be; as it stands, with one worker for each core that the calling thread
+    /// may use, or fewer where a quota does not feed as many, and each kept to its NUMA domain.
+    ///
+    /// What the machine is made of is found out as by [`Host`](crate::host::Host): where
+    /// `HWLOC_SYNTHETIC` describes another one, the workers are for its cores, and not bound.
     pub fn builder() -> Builder {
         Builder::new()
     }

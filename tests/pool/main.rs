@@ -1,5 +1,6 @@
 //! The work-stealing pool as its users see it.
 
+mod binding;
 mod blocking;
 mod cancel;
 mod divide;
