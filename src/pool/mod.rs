@@ -85,6 +85,7 @@ mod latch;
 mod list;
 mod loops;
 mod patience;
+mod per_worker;
 mod placed;
 mod post;
 mod scope;
@@ -119,6 +120,7 @@ pub use loops::{
     chunks_mut, range,
 };
 pub use patience::Waiting;
+pub use per_worker::PerWorker;
 pub use placed::Placed;
 pub use post::current_core;
 pub use scope::{Scope, scope};

@@ -108,8 +108,8 @@ impl Post {
         self.shared.counters_of(self.number())
     }
 
-    /// Which of the pool's workers is on this seat, or which guest.
-    fn number(&self) -> usize {
+    /// Which of the pool's workers is on this seat; a guest has a number behind all of theirs.
+    pub(super) fn number(&self) -> usize {
         self.team.seats()[self.seat].worker
     }
 

@@ -13,6 +13,7 @@ mod idle;
 mod iterators;
 mod loops;
 mod panics;
+mod per_worker;
 mod placing;
 mod shutdown;
 mod statistics;
