@@ -42,7 +42,8 @@
 //! ```
 //!
 //! With the feature `paralight`, the iterator chains of that crate run on the pool too:
-//! `CallersTeam`.
+//! `CallersTeam`. With the feature `rayon`, `rayon_on` gives code that was written for rayon a pool
+//! of its own on given cores.
 //!
 //! Where some pieces of work must come before others, a [`graph`] is built once and run many times.
 //!
@@ -88,6 +89,8 @@ mod patience;
 mod per_worker;
 mod placed;
 mod post;
+#[cfg(feature = "rayon")]
+mod rayon_on;
 mod scope;
 mod shared;
 mod slab;
@@ -123,6 +126,8 @@ pub use patience::Waiting;
 pub use per_worker::PerWorker;
 pub use placed::Placed;
 pub use post::current_core;
+#[cfg(feature = "rayon")]
+pub use rayon_on::rayon_on;
 pub use scope::{Scope, scope};
 pub use statistics::{Counts, Statistics, Steals};
 pub use team::Team;

@@ -15,6 +15,8 @@ mod loops;
 mod panics;
 mod per_worker;
 mod placing;
+#[cfg(feature = "rayon")]
+mod rayon_on;
 mod shutdown;
 mod statistics;
 mod stress;
