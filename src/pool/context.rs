@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use super::deque::{Deque, Entry};
 use super::post::Post;
 use super::slab::Slab;
+use super::sleep::Waker;
 use super::team::Team;
 use super::work::Job;
 
@@ -180,7 +181,7 @@ impl Context {
                 follower.wake();
             }
             // Those that sleep on have asked too.
-            if self.team().sleep().wake_one() {
+            if self.team().sleep().wake_one(Waker::GoesOn) {
                 self.deque.ask();
             }
         }

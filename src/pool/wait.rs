@@ -9,7 +9,7 @@ use super::context::Context;
 use super::deque::{Deque, Entry, MOST_CLAIMANTS, Steal};
 use super::job::{Progress, Run};
 use super::patience::{Patience, Waiting};
-use super::sleep::park;
+use super::sleep::{Waker, park};
 use super::sources::Source;
 use super::work::Job;
 
@@ -90,7 +90,7 @@ impl Context {
     fn pass_on(&self) {
         let sleep = self.team().sleep();
         if sleep.has_any() && self.team_has_work() {
-            sleep.wake_one();
+            sleep.wake_one(Waker::GoesOn);
         }
     }
 
@@ -130,7 +130,7 @@ impl Context {
                 Source::List(list) => {
                     if let Some(work) = team.lists()[list].take() {
                         post.counters().took_listed(list == post.list());
-                        return Some(work.entry());
+                        return Some(work.unpack(self));
                     }
                 }
             }
