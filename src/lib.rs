@@ -14,8 +14,9 @@
 //!
 //! Features: `cli` (default) is the command line and includes `files`, which reads job files and
 //! writes record files; `hwloc` takes the topology from hwloc instead of `/sys`; `mpi` runs on
-//! ranks; `paralight` runs that crate's iterators on the pool; `full` is all of them. Without default features no system package and at most 20 crates
-//! are needed.
+//! ranks; `paralight` runs that crate's iterators on the pool; `rayon`, which `cli` includes, gives
+//! code that was written for rayon a pool on given cores; `full` is all of them. Without default
+//! features no system package and at most 20 crates are needed.
 //!
 //! The rooms of the house, and which may use which, are drawn in `ARCHITECTURE.md`.
 

@@ -23,5 +23,5 @@ pub use heft::{Unmet, schedule};
 pub use parts::EqualParts;
 pub use rank::{priorities, upward_ranks};
 pub use validate::{Violation, validate};
-pub use victims::victim_order;
+pub use victims::{Nearness, nearness, victim_order};
 pub use weights::Weights;

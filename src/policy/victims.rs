@@ -2,6 +2,29 @@
 
 use crate::model::{Core, Topology};
 
+/// How near a core is to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Nearness {
+    /// Under the same last-level cache.
+    Cache,
+    /// In the same NUMA domain.
+    Domain,
+    /// In another domain.
+    Remote,
+}
+
+/// How near each core of `topology` is to the one at place `me`, all of them by their places in
+/// [`Topology::cores`].
+///
+/// # Panics
+/// If there is no core at place `me`.
+#[must_use]
+pub fn nearness(topology: &Topology, me: usize) -> Vec<Nearness> {
+    let cores = places(topology);
+    let mine = place(&cores, me);
+    cores.iter().map(|place| place.nearness(mine)).collect()
+}
+
 /// The other cores of `topology` in the order in which the worker on core `me` looks for work,
 /// all of them by their places in [`Topology::cores`].
 ///
@@ -15,20 +38,16 @@ use crate::model::{Core, Topology};
 /// If there is no core at place `me`.
 #[must_use]
 pub fn victim_order(topology: &Topology, me: usize) -> Vec<usize> {
-    let cores: Vec<Place<'_>> = places(topology);
-    assert!(me < cores.len(), "core {me} of {}: places are counted from 0", cores.len());
-    let mine = &cores[me];
+    let cores = places(topology);
+    let mine = place(&cores, me);
     let domains = topology.domains.len();
 
-    let near = |place: &Place<'_>| {
-        if place.core.cache == mine.core.cache {
-            (0, 0, 0)
-        } else if place.domain == mine.domain {
-            (1, 0, 0)
-        } else {
+    let near = |place: &Place<'_>| match place.nearness(mine) {
+        Nearness::Remote => {
             let behind = (place.domain + domains - mine.domain) % domains;
-            (2, distance(topology, mine.domain, place.domain), behind)
+            (Nearness::Remote, distance(topology, mine.domain, place.domain), behind)
         }
+        near => (near, 0, 0),
     };
     let turn = |place: &Place<'_>| {
         let size = topology.domains[place.domain].cores.len();
@@ -47,6 +66,23 @@ struct Place<'a> {
     core: &'a Core,
     domain: usize,
     within: usize,
+}
+
+impl Place<'_> {
+    fn nearness(&self, other: &Place<'_>) -> Nearness {
+        if self.core.cache == other.core.cache {
+            Nearness::Cache
+        } else if self.domain == other.domain {
+            Nearness::Domain
+        } else {
+            Nearness::Remote
+        }
+    }
+}
+
+fn place<'a, 'b>(cores: &'b [Place<'a>], me: usize) -> &'b Place<'a> {
+    assert!(me < cores.len(), "core {me} of {}: places are counted from 0", cores.len());
+    &cores[me]
 }
 
 fn places(topology: &Topology) -> Vec<Place<'_>> {
@@ -96,6 +132,14 @@ mod tests {
         let host = host(&[2, 2, 2], 2);
         assert_eq!(victim_order(&host, 0), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
         assert_eq!(victim_order(&host, 6), [7, 4, 5, 10, 11, 8, 9, 2, 3, 0, 1]);
+    }
+
+    #[test]
+    fn nearness_is_told_of_each_core() {
+        use Nearness::{Cache, Domain, Remote};
+        let host = host(&[2, 1], 2);
+        let near = [Domain, Domain, Cache, Cache, Remote, Remote];
+        assert_eq!(nearness(&host, 2), near);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::team::Team;
 /// Runs `work`, which blocks its thread for a while: it waits for a file, a message, a lock that
 /// is held for long. Another thread stands in for the worker until it is back.
 ///
-/// The thread that stands in has the same core, and is kept for the next time. When `work` ends it
+/// The thread that stands in may run where the worker may, and is kept for the next time. When `work` ends it
 /// finishes what it has begun, so for a moment both may run. A few can stand in in a pool at the same
 /// time, and one in a team. For any more, outside a pool, on a thread that only takes part in one,
 /// and where a thread cannot be had, it is simply `work()`.
@@ -93,7 +93,7 @@ impl StandIns {
     }
 
     /// Has another thread take part in `team` until what comes back goes. Called by the worker
-    /// itself, so that a new thread inherits its core. `None` if no thread can be had.
+    /// itself, so that a new thread inherits what it is bound to. `None` if no thread can be had.
     pub(super) fn bring(
         &self,
         shared: &Arc<Shared>,

@@ -6,11 +6,11 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
 use super::Pool;
+use super::binding::{Binding, explain, found};
 use super::patience::Waiting;
 use super::shared::{OnPanic, Shared};
 use super::work::{catch, discard};
 use super::worker;
-use crate::host::pin_current_thread;
 use crate::model::{Core, CoreId, Topology};
 
 /// What a worker's stack may grow to: as much as a program's first thread is usually given,
@@ -20,9 +20,7 @@ pub(super) const STACK: usize = 8 << 20;
 /// How a [`Pool`] is to be.
 #[must_use]
 pub struct Builder {
-    /// What is known of the cores; if nothing, `threads` counts.
-    topology: Option<Topology>,
-    threads: Option<u32>,
+    cores: Cores,
     pin: Option<bool>,
     name: String,
     waiting: Waiting,
@@ -31,16 +29,22 @@ pub struct Builder {
     on_stop: Hook,
 }
 
+/// Which cores the workers are for.
+enum Cores {
+    /// Those that the thread which builds the pool may use.
+    Found,
+    /// So many, of which nothing is known.
+    Flat(u32),
+    Told(Topology),
+}
+
 /// Called on the thread of a worker, with its core.
 type Hook = Arc<dyn Fn(CoreId) + Send + Sync>;
 
 impl Builder {
-    /// As many unpinned threads as the process may run at once, with nothing known of caches
-    /// and domains.
     pub(super) fn new() -> Builder {
         Builder {
-            topology: None,
-            threads: None,
+            cores: Cores::Found,
             pin: None,
             name: "evenkeel".to_owned(),
             waiting: Waiting::default(),
@@ -50,19 +54,24 @@ impl Builder {
         }
     }
 
-    /// One worker per core of `topology`, pinned unless [`pin`](Self::pin) says otherwise.
+    /// One worker per core of `topology`, each of which may run on any core that its domain has
+    /// there, unless [`pin`](Self::pin) says otherwise.
     pub fn topology(self, topology: Topology) -> Builder {
-        Builder { topology: Some(topology), threads: None, ..self }
+        Builder { cores: Cores::Told(topology), ..self }
     }
 
-    /// `n` workers on cores numbered from 0, of which nothing is known; not pinned unless
+    /// `n` workers on cores numbered from 0, of which nothing is known; not bound unless
     /// [`pin`](Self::pin) says so.
     pub fn threads(self, n: usize) -> Builder {
-        let n = u32::try_from(n).unwrap_or(u32::MAX);
-        Builder { topology: None, threads: Some(n), ..self }
+        Builder { cores: Cores::Flat(u32::try_from(n).unwrap_or(u32::MAX)), ..self }
     }
 
-    /// Whether each worker is bound to the processing units of its core.
+    /// Whether each worker is bound to the processing units of its own core, or not at all.
+    ///
+    /// Bound to cores, work is nowhere moved off its cache: for a process that has its cores for
+    /// itself, and one pool on them. If nothing is said, workers are bound to their NUMA domains
+    /// and, where that is all that they may use, not at all: two pools, or two processes, that
+    /// know nothing of each other then do not meet on the same core while another is idle.
     pub fn pin(self, pin: bool) -> Builder {
         Builder { pin: Some(pin), ..self }
     }
@@ -103,15 +112,19 @@ impl Builder {
     /// Starts the workers.
     ///
     /// # Errors
-    /// If the topology has no core or one twice, if a thread cannot be started, or if a worker
-    /// cannot be pinned; no thread is left behind.
+    /// If the topology has no core or one twice, or cannot be found out, if a thread cannot be
+    /// started, or if a worker cannot be bound; no thread is left behind.
     pub fn build(self) -> io::Result<Pool> {
-        let Builder { topology, threads, pin, name, waiting, on_panic, on_start, on_stop } = self;
-        let pin = pin.unwrap_or(topology.is_some());
-        let topology = match (topology, threads) {
-            (Some(topology), _) => topology,
-            (None, Some(n)) => Topology::flat(n),
-            (None, None) => Topology::flat(thread::available_parallelism()?.get() as u32),
+        let Builder { cores, pin, name, waiting, on_panic, on_start, on_stop } = self;
+        let (topology, binding) = match cores {
+            Cores::Told(topology) => (topology, Binding::Domain),
+            Cores::Flat(n) => (Topology::flat(n), Binding::Free),
+            Cores::Found => found()?,
+        };
+        let binding = match pin {
+            Some(true) => Binding::Core,
+            Some(false) => Binding::Free,
+            None => binding,
         };
         let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, what.to_owned());
         if topology.core_count() == 0 {
@@ -122,9 +135,12 @@ impl Builder {
 
         let mut pool = Pool { shared: Arc::new(shared), threads: Vec::new() };
         let (ready, readiness) = mpsc::channel();
-        for (at, core) in topology.cores().enumerate() {
+        let cores = topology.domains.iter().flat_map(|d| d.cores.iter().map(move |core| (d, core)));
+        for (at, (domain, core)) in cores.enumerate() {
+            let (domain, own) = (domain.clone(), core.clone());
+            let bind = move || binding.bind(&own, &domain);
             let hooks = [Arc::clone(&on_start), Arc::clone(&on_stop)];
-            let thread = start(&pool.shared, at, &name, core, pin, hooks, ready.clone());
+            let thread = start(&pool.shared, at, &name, core, bind, hooks, ready.clone());
             // On an error the pool is dropped, and ends those that have been started.
             let thread = thread.map_err(|e| explain(&e, "start a worker for", core))?;
             pool.shared.introduce(at, thread.thread().clone());
@@ -136,22 +152,20 @@ impl Builder {
     }
 }
 
-/// Starts the thread of one worker; it says by `ready` whether it could be pinned.
+/// Starts the thread of one worker; it says by `ready` whether it could be bound.
 fn start(
     shared: &Arc<Shared>,
     at: usize,
     name: &str,
     core: &Core,
-    pin: bool,
+    bind: impl FnOnce() -> io::Result<()> + Send + 'static,
     [on_start, on_stop]: [Hook; 2],
     ready: mpsc::Sender<io::Result<()>>,
 ) -> io::Result<JoinHandle<()>> {
     let (shared, core) = (Arc::clone(shared), core.clone());
     let thread = thread::Builder::new().name(format!("{name}-{}", core.id)).stack_size(STACK);
     thread.spawn(move || {
-        let pinned = if pin { pin_current_thread(&core.units) } else { Ok(()) };
-        let pinned = pinned.map_err(|e| explain(&e, "pin a worker to", &core));
-        let started = pinned.and_then(|()| {
+        let started = bind().and_then(|()| {
             let message = || format!("what was to be called on core {} first panicked", core.id);
             catch(|| on_start(core.id)).map_err(|payload| {
                 discard(payload);
@@ -166,9 +180,4 @@ fn start(
             shared.report(payload);
         }
     })
-}
-
-fn explain(error: &io::Error, deed: &str, core: &Core) -> io::Error {
-    let message = format!("could not {deed} core {} (units {:?}): {error}", core.id, core.units);
-    io::Error::new(error.kind(), message)
 }

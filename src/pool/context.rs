@@ -222,6 +222,7 @@ impl Context {
     /// Runs what was taken from another or from a list: whoever waits for it finds this worker.
     pub(super) fn run_taken(&self, entry: Entry) {
         let job = entry.address().cast_const().cast::<Job>();
+        self.post().counters().ran(1);
         // SAFETY: as in `run`.
         unsafe { (*job).take(self)(job, self) }
     }

@@ -95,6 +95,7 @@ impl Context {
                 return true;
             }
             self.run(entry);
+            self.post().counters().ran(1);
         }
         self.follow(place, offer.job(), StackWork::<F, R>::HOW);
         false

@@ -1,4 +1,4 @@
-//! The work-stealing thread pool: one worker per core, pinned, in teams.
+//! The work-stealing thread pool: one worker per core, in teams.
 //!
 //! [`join`], [`scope`] and loops ([`range`], [`chunks`], [`chunks_mut`], [`blocks`]) split work up
 //! wherever they are called; who takes part is decided by the thread that calls them:
@@ -42,18 +42,18 @@
 //! ```
 //!
 //! With the feature `paralight`, the iterator chains of that crate run on the pool too:
-//! `CallersTeam`.
+//! `CallersTeam`. With the feature `rayon`, `rayon_on` gives code that was written for rayon a pool
+//! of its own on given cores.
 //!
 //! Where some pieces of work must come before others, a [`graph`] is built once and run many times.
 //!
-//! With the topology of the host each worker is pinned to its core, and steals from near ones
-//! first:
+//! A worker keeps to its NUMA domain, where there are several, and steals from near ones first.
+//! [`Builder::pin`] binds each to its own core:
 //!
 //! ```
-//! use evenkeel::host::Host;
 //! use evenkeel::pool::{Pool, scope};
 //!
-//! let pool = Pool::builder().topology(Host::discover()?.allowed).build()?;
+//! let pool = Pool::builder().pin(true).build()?;
 //! let mut squares = [0; 100];
 //! pool.install(|| {
 //!     scope(|scope| {
@@ -63,7 +63,7 @@
 //!     });
 //! });
 //! assert_eq!(squares[99], 9801);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # Ok::<(), std::io::Error>(())
 //! ```
 //!
 //! A worker that waits in `scope`, or for a graph, runs other work of its team meanwhile. So do not
@@ -71,6 +71,7 @@
 //! [`isolate`].
 
 mod barrier;
+mod binding;
 mod blocking;
 mod builder;
 mod cancel;
@@ -85,14 +86,18 @@ mod latch;
 mod list;
 mod loops;
 mod patience;
+mod per_worker;
 mod placed;
 mod post;
 mod prefetch;
+#[cfg(feature = "rayon")]
+mod rayon_on;
 mod scope;
 mod shared;
 mod slab;
 mod sleep;
 mod sources;
+mod statistics;
 mod sync;
 mod tally;
 mod team;
@@ -119,9 +124,13 @@ pub use loops::{
     chunks_mut, range,
 };
 pub use patience::Waiting;
+pub use per_worker::PerWorker;
 pub use placed::Placed;
 pub use post::current_core;
+#[cfg(feature = "rayon")]
+pub use rayon_on::rayon_on;
 pub use scope::{Scope, scope};
+pub use statistics::{Counts, Statistics, Steals};
 pub use team::Team;
 
 use crate::model::CoreId;
@@ -141,8 +150,11 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// How the pool is to be; as it stands, one unpinned thread per core that the process may
-    /// use.
+    /// How the pool is to be; as it stands, with one worker for each core that the calling thread
+    /// may use, or fewer where a quota does not feed as many, and each kept to its NUMA domain.
+    ///
+    /// What the machine is made of is found out as by [`Host`](crate::host::Host): where
+    /// `HWLOC_SYNTHETIC` describes another one, the workers are for its cores, and not bound.
     pub fn builder() -> Builder {
         Builder::new()
     }

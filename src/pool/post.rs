@@ -10,9 +10,11 @@ use super::list::Priority;
 use super::patience::Waiting;
 use super::shared::Shared;
 use super::sources::{Source, sources};
+use super::statistics::Counters;
 use super::team::Team;
 use super::work::{Work, catch, hold};
 use crate::model::CoreId;
+use crate::policy::Nearness;
 
 /// A worker's turn of duty in a team. Lives in a stack frame of the worker's thread.
 pub(super) struct Post {
@@ -94,6 +96,21 @@ impl Post {
             Source::Deque(seat) => Some(seat),
             Source::List(_) => None,
         })
+    }
+
+    /// How near the worker on another seat is.
+    pub(super) fn nearness(&self, seat: usize) -> Nearness {
+        self.shared.nearness(self.number(), self.team.seats()[seat].worker)
+    }
+
+    /// Where it is counted what happens here.
+    pub(super) fn counters(&self) -> &Counters {
+        self.shared.counters_of(self.number())
+    }
+
+    /// Which of the pool's workers is on this seat; a guest has a number behind all of theirs.
+    pub(super) fn number(&self) -> usize {
+        self.team.seats()[self.seat].worker
     }
 
     pub(super) fn core(&self) -> Option<CoreId> {

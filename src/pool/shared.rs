@@ -11,10 +11,11 @@ use parking_lot::Mutex;
 
 use super::blocking::StandIns;
 use super::patience::Waiting;
+use super::statistics::Counters;
 use super::team::{LEADER, Member, Opening, Team};
 use super::work::{Payload, catch, discard};
 use crate::model::{CoreId, Topology};
-use crate::policy::victim_order;
+use crate::policy::{Nearness, nearness, victim_order};
 
 /// Called with the payload of a panic that nobody waits for.
 pub(super) type OnPanic = Box<dyn Fn(Box<dyn Any + Send>) + Send + Sync>;
@@ -25,6 +26,8 @@ pub(super) struct Shared {
     /// For each guest all others, in the order in which it looks for work.
     guests: Vec<Vec<usize>>,
     by_core: HashMap<CoreId, usize>,
+    /// Those of each worker, and in the end those of all guests.
+    counters: Vec<CachePadded<Counters>>,
     /// The team of all workers, in which each of them is while no other team has it.
     commons: Arc<Team>,
     /// For each worker the teams that wait for it. One lock for all, so that any two teams
@@ -39,6 +42,8 @@ struct Worker {
     member: Member,
     /// The other workers, nearest first, and then all guests.
     victims: Vec<usize>,
+    /// How near each worker is.
+    near: Vec<Nearness>,
     /// Whether its queue is not empty, to be read without the lock.
     called: CachePadded<AtomicBool>,
     /// The team that it led last, for another call of the same cores.
@@ -72,6 +77,7 @@ impl Shared {
                 .into_iter()
                 .chain(all_guests.clone())
                 .collect(),
+            near: nearness(topology, member.worker),
             called: CachePadded::default(),
             spare: Mutex::default(),
             thread: OnceLock::new(),
@@ -84,6 +90,12 @@ impl Shared {
                 .map(|me| (0..guests.end).filter(|i| *i != me).collect())
                 .collect(),
             by_core,
+            counters: members
+                .iter()
+                .map(|_| Counters::default())
+                .chain([Counters::of_guests()])
+                .map(CachePadded::new)
+                .collect(),
             commons: Arc::new(Team::new(&members, guests, None)),
             queues: Mutex::new(members.iter().map(|_| VecDeque::new()).collect()),
             closing: AtomicBool::new(false),
@@ -110,6 +122,22 @@ impl Shared {
             Some(worker) => &worker.victims,
             None => &self.guests[worker - self.workers.len()],
         }
+    }
+
+    /// How near two of them are to each other; a guest has no place and is near to nobody.
+    pub(super) fn nearness(&self, one: usize, other: usize) -> Nearness {
+        let near = self.workers.get(one).and_then(|worker| worker.near.get(other));
+        near.copied().unwrap_or(Nearness::Remote)
+    }
+
+    /// Those of each worker, and in the end those of all guests.
+    pub(super) fn counters(&self) -> impl Iterator<Item = &Counters> {
+        self.counters.iter().map(|counters| &**counters)
+    }
+
+    /// Those of a worker, or of all guests.
+    pub(super) fn counters_of(&self, worker: usize) -> &Counters {
+        &self.counters[worker.min(self.workers.len())]
     }
 
     /// Those who stand in for a worker when it is blocked.

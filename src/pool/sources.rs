@@ -45,6 +45,7 @@ pub(super) fn sources(team: &Team, seat: usize, victims: &[usize]) -> Vec<Source
 mod tests {
     use super::Source::{Deque, List};
     use super::*;
+    use crate::host::synthetic;
     use crate::model::{Core, CoreId, Domain, Topology};
     use crate::policy::victim_order;
     use crate::pool::team::Member;
@@ -57,11 +58,12 @@ mod tests {
         Topology { domains: (0..3).map(domain).collect(), distances: (0..3).map(row).collect() }
     }
 
-    fn looked_at(members: &[usize], seat: usize) -> Vec<Source> {
+    /// Of a team of these workers of `host`, which has four cores in each domain.
+    fn looked_at(host: &Topology, members: &[usize], seat: usize) -> Vec<Source> {
         let member =
             |&worker: &usize| Member { worker, core: CoreId(worker as u32), domain: worker / 4 };
         let members: Vec<Member> = members.iter().map(member).collect();
-        let victims = victim_order(&host(), members[seat].worker);
+        let victims = victim_order(host, members[seat].worker);
         sources(&Team::new(&members, 0..0, None), seat, &victims)
     }
 
@@ -70,14 +72,31 @@ mod tests {
         // Seats 0 to 5 on workers of domains 1, 0, 1, 1, 2, 2: lists 0, 1, 2 are of 1, 0, 2.
         let members = [5, 0, 4, 7, 8, 9];
         let order = [Deque(2), Deque(3), List(0), Deque(5), Deque(4), List(2), Deque(1), List(1)];
-        assert_eq!(looked_at(&members, 0), order);
+        assert_eq!(looked_at(&host(), &members, 0), order);
         let order = [Deque(4), List(2), Deque(0), Deque(3), Deque(2), List(0), Deque(1), List(1)];
-        assert_eq!(looked_at(&members, 5), order);
+        assert_eq!(looked_at(&host(), &members, 5), order);
+    }
+
+    #[test]
+    fn all_of_a_machine_of_four_domains() {
+        let host = synthetic::topology("numa:4 l3:2 core:2").unwrap();
+        let all: Vec<usize> = (0..16).collect();
+        let deques = |seats: [usize; 4]| seats.map(Deque);
+        let expected = [
+            &[Deque(7), Deque(4), Deque(5), List(1)][..],
+            &deques([10, 11, 8, 9]),
+            &[List(2)],
+            &deques([14, 15, 12, 13]),
+            &[List(3)],
+            &deques([2, 3, 0, 1]),
+            &[List(0)],
+        ];
+        assert_eq!(looked_at(&host, &all, 6), expected.concat());
     }
 
     #[test]
     fn alone_in_its_domain_a_worker_begins_with_the_list() {
-        assert_eq!(looked_at(&[3], 0), [List(0)]);
-        assert_eq!(looked_at(&[3, 4], 0), [List(0), Deque(1), List(1)]);
+        assert_eq!(looked_at(&host(), &[3], 0), [List(0)]);
+        assert_eq!(looked_at(&host(), &[3, 4], 0), [List(0), Deque(1), List(1)]);
     }
 }

@@ -50,10 +50,15 @@ impl Context {
         let mut patience = Patience::new(waiting);
         let mut spinner = sleep.spinner(self.post().list());
         loop {
+            let mut ran = 0;
             while !goal.comes_first()
                 && let Some(entry) = self.pop_above(base)
             {
                 self.run(entry);
+                ran += 1;
+            }
+            if ran > 0 {
+                self.post().counters().ran(ran);
             }
             if goal.is_reached() {
                 break;
@@ -118,13 +123,14 @@ impl Context {
         for source in post.sources() {
             match *source {
                 Source::Deque(seat) => {
-                    let found = self.steal_from(team.seats()[seat].place.deque(), patience);
+                    let found = self.steal_from(seat, patience);
                     if found.is_some() {
                         return found;
                     }
                 }
                 Source::List(list) => {
                     if let Some(work) = team.lists()[list].take() {
+                        post.counters().took_listed(list == post.list());
                         return Some(work.unpack(self));
                     }
                 }
@@ -135,13 +141,13 @@ impl Context {
 
     /// Takes from another; asks, where nothing is public, and in the end claims. Of entries that
     /// are many alike it takes up to half; the others then lie in its own deque.
-    fn steal_from(&self, victim: &Deque, patience: &Patience) -> Option<Entry> {
+    fn steal_from(&self, seat: usize, patience: &Patience) -> Option<Entry> {
+        let victim = self.team().seats()[seat].place.deque();
         loop {
             match victim.steal() {
                 Steal::Taken(first) => {
-                    if first.is_alike() {
-                        self.loot(victim);
-                    }
+                    let more = if first.is_alike() { self.loot(victim) } else { 0 };
+                    self.post().counters().stole(self.post().nearness(seat), 1 + more);
                     return Some(first);
                 }
                 Steal::Retry => hint::spin_loop(),
@@ -156,14 +162,17 @@ impl Context {
         }
     }
 
-    /// Takes half of what is public, as long as it is alike and nobody else is at it.
-    fn loot(&self, victim: &Deque) {
+    /// Takes half of what is public, as long as it is alike and nobody else is at it. Gives back
+    /// how many.
+    fn loot(&self, victim: &Deque) -> u64 {
         let mut entries = [Entry::NONE; LOOT];
-        for entry in victim.steal_alike(&mut entries) {
+        let taken = victim.steal_alike(&mut entries);
+        for entry in taken {
             // What it is of lies in the cache of the victim: better waited for all at once.
             prefetch(entry.address());
             self.offer(*entry);
         }
+        taken.len() as u64
     }
 
     /// Parks until there may be something to do.
@@ -177,6 +186,7 @@ impl Context {
         // Partner: `light` in `Deque::push` and `Sleep::wake_one`.
         let reached = heavy();
         if !goal.is_reached() && (self.is_isolated() || !self.team_has_work()) {
+            post.counters().parks();
             park(reached);
         }
         sleep.withdraw(post.seat());
@@ -205,6 +215,7 @@ impl Context {
             self.awaits.store(ptr::from_ref(by).cast_mut(), Ordering::Release);
             if let Some(entry) = self.pop_above(base) {
                 self.run(entry);
+                self.post().counters().ran(1);
             } else if let Some(entry) = self.steal_along(by, &patience) {
                 self.run_taken(entry);
                 patience = Patience::new(waiting);
@@ -226,7 +237,7 @@ impl Context {
             if ptr::eq(victim, self) {
                 break;
             }
-            let found = self.steal_from(&victim.deque, patience);
+            let found = self.steal_from(victim.seat(), patience);
             if found.is_some() {
                 return found;
             }
@@ -247,6 +258,7 @@ impl Context {
         // SAFETY: as in `follow`.
         let done = matches!(unsafe { job.progress(how) }, Progress::Done);
         if !done && !thief.deque.has_entries() {
+            self.post().counters().parks();
             park(reached);
         }
     }

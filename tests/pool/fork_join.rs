@@ -198,21 +198,6 @@ fn a_pool_that_cannot_be_is_refused() {
 
     let mut absent = Topology::flat(2);
     absent.domains[0].cores[1].units = vec![1 << 20];
-    let absent = Pool::builder().topology(absent).build().unwrap_err().to_string();
+    let absent = Pool::builder().topology(absent).pin(true).build().unwrap_err().to_string();
     assert!(absent.starts_with("could not pin a worker to core c1 (units [1048576])"), "{absent}");
-}
-
-#[test]
-fn pinned_workers_may_run_on_their_own_units_only() {
-    use rustix::thread::{CpuSet, sched_getaffinity};
-    let allowed = sched_getaffinity(None).unwrap();
-    let host =
-        Topology::flat(CpuSet::MAX_CPU as u32).restricted(|unit| allowed.is_set(unit as usize));
-    let pool = Pool::builder().topology(host).build().unwrap();
-    for &core in pool.cores() {
-        let (send, receive) = mpsc::channel();
-        pool.start(&[core], move |_| send.send(sched_getaffinity(None).unwrap()).unwrap());
-        let set = receive.recv().unwrap();
-        assert!(set.count() == 1 && set.is_set(core.index()), "{core}");
-    }
 }

@@ -1,7 +1,7 @@
 //! Threads that are not workers and take part.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::mpsc;
+use std::sync::{Barrier, mpsc};
 use std::thread;
 
 use evenkeel::policy::Schedule;
@@ -32,6 +32,18 @@ fn the_caller_does_it_and_the_workers_help() {
         });
         assert_eq!(here, me);
         assert_ne!(there, me);
+    });
+}
+
+/// The worker of a new pool may have asked the guest for work, and gone to sleep, before the guest
+/// was there.
+#[test]
+fn a_worker_that_slept_before_the_guest_came_is_woken() {
+    bounded(|| {
+        for _ in 0..100 {
+            let (pool, met) = (pool(1), Barrier::new(2));
+            pool.take_part(|| pool::join(|| met.wait(), || met.wait()));
+        }
     });
 }
 

@@ -1,5 +1,6 @@
 //! The work-stealing pool as its users see it.
 
+mod binding;
 mod blocking;
 mod cancel;
 mod divide;
@@ -12,10 +13,15 @@ mod idle;
 mod iterators;
 mod loops;
 mod panics;
+mod per_worker;
 mod placing;
+#[cfg(feature = "rayon")]
+mod rayon_on;
 mod shutdown;
+mod statistics;
 mod stress;
 mod teams;
+mod topology;
 
 use std::panic;
 use std::sync::mpsc;

@@ -103,6 +103,7 @@ impl<F: Fn(usize) + Sync> Run<'_, F> {
         // Only now, since nobody who waits for this graph waits for that.
         if let Some(other) = other {
             cx.run(other);
+            cx.post().counters().ran(1);
         }
     }
 
