@@ -19,14 +19,14 @@ fn pool(threads: usize) -> ThreadPool {
 
 pub(crate) fn fib_by_chili(threads: usize) -> impl FnMut(&mut u32) -> u64 {
     let pool = pool(threads);
-    move |n| fib(&mut pool.scope(), *n)
+    move |n| fib(&mut pool.scope(), u64::from(*n))
 }
 
-fn fib(scope: &mut Scope<'_>, n: u32) -> u64 {
+fn fib(scope: &mut Scope<'_>, n: u64) -> u64 {
     if n < 2 {
-        return u64::from(n);
+        return n;
     }
-    let (a, b) = scope.join(|scope| fib(scope, n - 1), |scope| fib(scope, n - 2));
+    let (a, b) = scope.join(move |scope| fib(scope, n - 1), move |scope| fib(scope, n - 2));
     a + b
 }
 

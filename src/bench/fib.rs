@@ -37,10 +37,10 @@ fn case(n: u32, threads: usize, figure: Figure, count: f64) -> Result<Case<u32, 
     let s = if threads == 1 { "" } else { "s" };
     let name = format!("fib({n}) on {threads} thread{s}");
     Ok(Case::timed(name, figure, count, n, |_, fib| fib)
-        .with(SEQUENTIAL, |n| sequential(*n))
-        .with(OURS, move |n| ours.run(|cx| by_context(cx, *n)))
-        .with(BARE, move |n| bare.install(|| by_join(*n)))
-        .with(RAYON, move |n| rayon.install(|| by_rayon(*n))))
+        .with(SEQUENTIAL, |n| sequential(u64::from(*n)))
+        .with(OURS, move |n| ours.run(|cx| by_context(cx, u64::from(*n))))
+        .with(BARE, move |n| bare.install(|| by_join(u64::from(*n))))
+        .with(RAYON, move |n| rayon.install(|| by_rayon(u64::from(*n)))))
 }
 
 /// How many calls of `fib(n)` join: at least one, so that it can be divided by.
@@ -52,31 +52,31 @@ fn joins(n: u32) -> f64 {
     f64::max(joins, 1.0)
 }
 
-fn sequential(n: u32) -> u64 {
-    if n < 2 { u64::from(n) } else { sequential(n - 1) + sequential(n - 2) }
+fn sequential(n: u64) -> u64 {
+    if n < 2 { n } else { sequential(n - 1) + sequential(n - 2) }
 }
 
-fn by_context(cx: &Context, n: u32) -> u64 {
+fn by_context(cx: &Context, n: u64) -> u64 {
     if n < 2 {
-        return u64::from(n);
+        return n;
     }
-    let (a, b) = cx.join(|cx| by_context(cx, n - 1), |cx| by_context(cx, n - 2));
+    let (a, b) = cx.join(move |cx| by_context(cx, n - 1), move |cx| by_context(cx, n - 2));
     a + b
 }
 
-fn by_join(n: u32) -> u64 {
+fn by_join(n: u64) -> u64 {
     if n < 2 {
-        return u64::from(n);
+        return n;
     }
-    let (a, b) = pool::join(|| by_join(n - 1), || by_join(n - 2));
+    let (a, b) = pool::join(move || by_join(n - 1), move || by_join(n - 2));
     a + b
 }
 
-fn by_rayon(n: u32) -> u64 {
+fn by_rayon(n: u64) -> u64 {
     if n < 2 {
-        return u64::from(n);
+        return n;
     }
-    let (a, b) = rayon::join(|| by_rayon(n - 1), || by_rayon(n - 2));
+    let (a, b) = rayon::join(move || by_rayon(n - 1), move || by_rayon(n - 2));
     a + b
 }
 

@@ -16,7 +16,7 @@ use super::sync::{AtomicPtr, Ordering};
 pub(super) struct Slab {
     /// Most closures take no more: the less is written, the faster are many of them made.
     small: Blocks<32>,
-    large: Blocks<128>,
+    large: Blocks<64>,
 }
 
 impl Slab {
@@ -35,7 +35,7 @@ impl Slab {
         unsafe {
             if Blocks::<32>::fit::<T>() {
                 self.small.put(value)
-            } else if Blocks::<128>::fit::<T>() {
+            } else if Blocks::<64>::fit::<T>() {
                 self.large.put(value)
             } else {
                 Box::into_raw(Box::new(value))
@@ -54,7 +54,7 @@ impl Slab {
         unsafe {
             if Blocks::<32>::fit::<T>() {
                 self.small.lift(place)
-            } else if Blocks::<128>::fit::<T>() {
+            } else if Blocks::<64>::fit::<T>() {
                 self.large.lift(place)
             } else {
                 *Box::from_raw(place)

@@ -25,7 +25,8 @@ pub(super) fn run<T: Send>(
             Some(cx) if workers > 1 => {
                 let supply = Supply::new(sharing, n, cx.team());
                 let (exhausted, inside) = (AtomicBool::new(false), AtomicUsize::new(0));
-                let region = Region { supply, stop, exhausted, inside, work, merge };
+                let is_guests = is_guest(cx);
+                let region = Region { supply, stop, exhausted, is_guests, inside, work, merge };
                 region.enter(cx, workers - 1).expect("who comes first finds something to do")
             }
             _ => {
@@ -43,7 +44,9 @@ struct Region<'a, W, M> {
     stop: Stop<'a>,
     /// Somebody has found nothing more to do, so that nobody need come any more.
     exhausted: AtomicBool,
-    /// How many workers have come, guests not counted.
+    /// Whether it was begun by a guest.
+    is_guests: bool,
+    /// How many workers have come to a loop of a guest.
     inside: AtomicUsize,
     work: W,
     merge: M,
@@ -78,19 +81,25 @@ impl<W, M> Region<'_, W, M> {
     where
         W: Fn(Portion<'_>) -> T,
     {
-        let is_guest = cx.seat() >= cx.team().len();
-        if !is_guest {
+        let is_guest = is_guest(cx);
+        if self.is_guests && !is_guest {
             self.inside.fetch_add(1, Ordering::Relaxed);
         }
-        let gives_way_to = is_guest.then_some(&self.inside);
+        let gives_way_to = (self.is_guests && is_guest).then_some(&self.inside);
         let source = Source::Shared { cx, supply: &self.supply, gives_way_to };
         let portion = Portion { source, stop: &self.stop, pace: Pace::default() };
         let result = self.stop.watch(|| (self.work)(portion));
         // A range that a thief has taken and not yet put down may have been missed. He is there
         // to do it, so that nothing is lost but perhaps a helper, for the last few chunks.
-        self.exhausted.store(true, Ordering::Relaxed);
+        if !self.exhausted.load(Ordering::Relaxed) {
+            self.exhausted.store(true, Ordering::Relaxed);
+        }
         result
     }
+}
+
+fn is_guest(cx: &Context) -> bool {
+    cx.seat() >= cx.team().len()
 }
 
 /// What both halves come to, where there may be nothing.
