@@ -1,0 +1,114 @@
+//! A job that another has taken, and the one who waits for it.
+
+use std::ptr;
+
+use loom::cell::UnsafeCell;
+use loom::thread as model;
+
+use crate::check;
+use crate::job::{Job, Progress};
+use crate::sync::thread::{self, Thread};
+
+/// One who runs jobs or waits for them.
+struct Member {
+    /// Something of its own, which the other may look at.
+    name: UnsafeCell<&'static str>,
+    thread: Thread,
+}
+
+impl Member {
+    fn new(name: &'static str) -> Member {
+        Member { name: UnsafeCell::new(name), thread: thread::current() }
+    }
+
+    fn name(&self) -> &'static str {
+        // SAFETY: loom sees whether it was written before.
+        self.name.with(|name| unsafe { *name })
+    }
+}
+
+/// What the waiter has in its frame.
+#[repr(C)]
+struct Frame {
+    job: Job<Member>,
+    body: UnsafeCell<u32>,
+    result: UnsafeCell<u32>,
+}
+
+impl Frame {
+    fn new() -> Box<Frame> {
+        Box::new(Frame {
+            job: Job::new(run),
+            body: UnsafeCell::new(20),
+            result: UnsafeCell::new(0),
+        })
+    }
+
+    fn result(&self) -> u32 {
+        // SAFETY: as in `name`. The waiter may do with it what it likes.
+        self.body.with_mut(|body| unsafe { *body = 0 });
+        self.result.with_mut(|result| unsafe { *result })
+    }
+}
+
+/// Runs the job, and wakes who has entered.
+unsafe fn run(this: *const Job<Member>, _: &Member) {
+    let frame = this.cast::<Frame>();
+    // SAFETY: the frame is there up to `finish`.
+    let waiter = unsafe {
+        let body = (*frame).body.with(|body| *body);
+        (*frame).result.with_mut(|result| *result = body + 1);
+        Job::finish(this)
+    };
+    if let Some(waiter) = waiter {
+        // SAFETY: the waiter is there longer than its thief.
+        let waiter = unsafe { &*waiter };
+        assert_eq!(waiter.name(), "waiter");
+        waiter.thread.unpark();
+    }
+}
+
+/// An address for another thread.
+#[derive(Clone, Copy)]
+struct Address<T>(*const T);
+
+// SAFETY: loom runs one thread at a time, and sees what they do with it.
+unsafe impl<T> Send for Address<T> {}
+
+/// Has another thread take and run the job; the thief is `member`, which outlives the frame.
+fn thief(job: &Job<Member>) -> model::JoinHandle<Box<Member>> {
+    let job = Address(ptr::from_ref(job));
+    model::spawn(move || {
+        let job = { job }.0;
+        let member = Box::new(Member::new("thief"));
+        // SAFETY: the job is there until it is done.
+        unsafe { (*job).take(&member)(job, &member) };
+        member
+    })
+}
+
+#[test]
+fn the_waiter_sees_the_taker_and_the_result() {
+    check(3, || {
+        let me = Box::new(Member::new("waiter"));
+        let frame = Frame::new();
+        let thief = thief(&frame.job);
+        loop {
+            // SAFETY: the thief gives its place back when it is joined.
+            match unsafe { frame.job.progress(run) } {
+                Progress::Offered => model::yield_now(),
+                Progress::Taken(by) => {
+                    assert_eq!(by.name(), "thief");
+                    if !frame.job.enter(by, &me) {
+                        break;
+                    }
+                }
+                Progress::Awaited => thread::park(),
+                Progress::Done => break,
+            }
+        }
+        assert_eq!(frame.result(), 21);
+        drop(frame);
+        drop(thief.join().unwrap());
+    });
+}

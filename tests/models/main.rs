@@ -1,0 +1,42 @@
+//! Models of the pool's protocols: loom tries the schedules, and the values that loads may see,
+//! of the very sources, up to a number of pre-emptions.
+//!
+//! A module of `src/pool` that is included here takes its atomics, fences and threads from
+//! `super::sync` only; here that is `sync.rs` of this folder. What the C++ memory model allows and
+//! loom does not try: loads that see a store which comes later in the same schedule.
+
+mod claiming;
+mod jobs;
+mod stealing;
+mod sync;
+mod table;
+mod weaken;
+mod weakenings;
+
+#[allow(dead_code, reason = "each model uses what it is about")]
+#[path = "../../src/pool/deque.rs"]
+mod deque;
+
+#[allow(dead_code, reason = "as above")]
+#[path = "../../src/pool/job.rs"]
+mod job;
+
+/// The environment variable that says how many pre-emptions to try instead.
+const PREEMPTIONS: &str = "EVENKEEL_PREEMPTIONS";
+
+/// Tries all schedules of `model` with at most so many pre-emptions.
+fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    let preemptions = std::env::var(PREEMPTIONS).ok().map_or(preemptions, |p| p.parse().unwrap());
+    builder.preemption_bound = if preemptions == 99 { None } else { Some(preemptions) };
+    builder.max_branches = 10_000;
+    let schedules = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = schedules.clone();
+    builder.check(move || {
+        count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        sync::set_up();
+        model();
+    });
+    println!("{} schedules", schedules.load(std::sync::atomic::Ordering::Relaxed));
+    weaken::list();
+}

@@ -1,0 +1,58 @@
+//! Planted bugs: at one place of the sources an ordering, a fence or a comparison is left out.
+//!
+//! A place is where the pool calls an atomic; the models' `sync` asks here at each call.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::panic::Location;
+use std::sync::LazyLock;
+use std::sync::atomic::Ordering;
+
+/// The environment variable that names what to leave out: a place and a word, as `left_out` has
+/// them.
+pub(crate) const WEAKEN: &str = "EVENKEEL_WEAKEN";
+
+/// The environment variable that has a model print all that could be left out.
+pub(crate) const LIST: &str = "EVENKEEL_LIST_WEAKENINGS";
+
+/// What comes before each line of that list.
+pub(crate) const LISTED: &str = "could be weakened: ";
+
+static WEAKENED: LazyLock<Option<String>> = LazyLock::new(|| std::env::var(WEAKEN).ok());
+static LISTING: LazyLock<bool> = LazyLock::new(|| std::env::var_os(LIST).is_some());
+
+thread_local! {
+    static SEEN: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+/// Whether `what` is left out at this place.
+pub(crate) fn left_out(place: &Location, what: impl Display) -> bool {
+    if WEAKENED.is_none() && !*LISTING {
+        return false;
+    }
+    let file = place.file().rsplit('/').next().unwrap_or_default();
+    let name = format!("{file}:{}:{} {what}", place.line(), place.column());
+    let left_out = WEAKENED.as_ref() == Some(&name);
+    if *LISTING {
+        SEEN.with_borrow_mut(|seen| seen.insert(name));
+    }
+    left_out
+}
+
+/// Prints what could have been left out in the model that has just been checked.
+pub(crate) fn list() {
+    SEEN.with_borrow(|seen| seen.iter().for_each(|name| println!("{LISTED}{name}")));
+}
+
+/// The ordering, as it is at this place.
+pub(crate) fn weakened(place: &Location, order: Ordering) -> Ordering {
+    let acquires = matches!(order, Ordering::Acquire | Ordering::AcqRel);
+    let releases = matches!(order, Ordering::Release | Ordering::AcqRel);
+    match (acquires && !left_out(place, "acquire"), releases && !left_out(place, "release")) {
+        (true, true) => Ordering::AcqRel,
+        (true, false) => Ordering::Acquire,
+        (false, true) => Ordering::Release,
+        (false, false) => Ordering::Relaxed,
+    }
+}
