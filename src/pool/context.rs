@@ -154,12 +154,19 @@ impl Context {
         }
     }
 
+    /// In the middle of a long piece of work: if others ask for some, and there is any that they
+    /// do not see yet, lets them have it.
+    #[inline]
+    pub(super) fn answer(&self) {
+        if self.deque.is_asked() && self.deque.has_private() {
+            self.attend();
+        }
+    }
+
     /// Takes what lies on top of this worker's deque, at `base` or above.
     #[inline]
     pub(super) fn pop_above(&self, base: u64) -> Option<Entry> {
-        if self.deque.is_asked() {
-            self.attend();
-        }
+        self.answer();
         // SAFETY: the caller is on the thread of this context.
         if self.deque.head() > base { unsafe { self.deque.pop() } } else { None }
     }

@@ -358,6 +358,12 @@ impl Deque {
         self.limit.load(Ordering::Relaxed) == 0
     }
 
+    /// Whether there is anything that others do not see, for the owner.
+    #[inline]
+    pub(super) fn has_private(&self) -> bool {
+        self.bound.load(Ordering::Relaxed) < self.head()
+    }
+
     // ---- everybody's
 
     /// Asks the owner to make something public with its next push.
