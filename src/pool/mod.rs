@@ -54,6 +54,8 @@ mod barrier;
 mod builder;
 mod context;
 mod deque;
+#[cfg(test)]
+mod handover;
 mod job;
 mod join;
 mod latch;

@@ -3,9 +3,8 @@
 use std::ptr::NonNull;
 
 use crossbeam::utils::CachePadded;
-use parking_lot::Mutex;
 
-use super::sync::{AtomicBool, AtomicU64, Ordering, light};
+use super::sync::{AtomicBool, AtomicU64, Mutex, Ordering, light};
 
 /// Counts of one scope, for the members of a team other than the scope's own worker.
 ///

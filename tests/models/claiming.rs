@@ -119,7 +119,7 @@ fn two_claimants() {
 #[test]
 fn claim_against_growth() {
     check(2, || {
-        let table = Table::<2>::new(2);
+        let table = Table::<3>::new(2);
         table.push(0);
         let thief = table.thread(|table| {
             table.deque.claim(1);

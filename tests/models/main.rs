@@ -7,7 +7,9 @@
 
 mod claiming;
 mod jobs;
+mod sleeping;
 mod stealing;
+mod steps;
 mod sync;
 mod table;
 mod weaken;
@@ -21,6 +23,21 @@ mod deque;
 #[path = "../../src/pool/job.rs"]
 mod job;
 
+#[allow(dead_code, reason = "as above")]
+#[path = "../../src/pool/latch.rs"]
+mod latch;
+
+#[allow(dead_code, reason = "as above")]
+#[path = "../../src/pool/sleep.rs"]
+mod sleep;
+
+/// What `sleep` asks of the system.
+mod host {
+    pub(crate) fn current_unit() -> Option<u32> {
+        None
+    }
+}
+
 /// The environment variable that says how many pre-emptions to try instead.
 const PREEMPTIONS: &str = "EVENKEEL_PREEMPTIONS";
 
@@ -32,8 +49,10 @@ fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     builder.max_branches = 10_000;
     let schedules = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let count = schedules.clone();
+    let _shown = steps::Shown;
     builder.check(move || {
         count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        steps::clear();
         sync::set_up();
         model();
     });

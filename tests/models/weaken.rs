@@ -4,13 +4,11 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::fmt::Display;
 use std::panic::Location;
 use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 
-/// The environment variable that names what to leave out: a place and a word, as `left_out` has
-/// them.
+/// The environment variable that names what to leave out, as `list` prints it.
 pub(crate) const WEAKEN: &str = "EVENKEEL_WEAKEN";
 
 /// The environment variable that has a model print all that could be left out.
@@ -22,31 +20,36 @@ pub(crate) const LISTED: &str = "could be weakened: ";
 static WEAKENED: LazyLock<Option<String>> = LazyLock::new(|| std::env::var(WEAKEN).ok());
 static LISTING: LazyLock<bool> = LazyLock::new(|| std::env::var_os(LIST).is_some());
 
+type Weakening = (&'static Location<'static>, &'static str);
+
 thread_local! {
-    static SEEN: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) };
+    static SEEN: RefCell<BTreeSet<Weakening>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+/// The file, the line and the column of the place, and what is left out there.
+fn name((place, what): &Weakening) -> String {
+    let file = place.file().rsplit('/').next().unwrap_or_default();
+    format!("{file}:{}:{} {what}", place.line(), place.column())
 }
 
 /// Whether `what` is left out at this place.
-pub(crate) fn left_out(place: &Location, what: impl Display) -> bool {
-    if WEAKENED.is_none() && !*LISTING {
-        return false;
-    }
-    let file = place.file().rsplit('/').next().unwrap_or_default();
-    let name = format!("{file}:{}:{} {what}", place.line(), place.column());
-    let left_out = WEAKENED.as_ref() == Some(&name);
+pub(crate) fn left_out(place: &'static Location<'static>, what: &'static str) -> bool {
     if *LISTING {
-        SEEN.with_borrow_mut(|seen| seen.insert(name));
+        SEEN.with_borrow_mut(|seen| seen.insert((place, what)));
     }
-    left_out
+    // Names are made for the one kind that is asked for.
+    WEAKENED.as_ref().is_some_and(|weakened| {
+        weakened.ends_with(what) && *weakened == name(&(place, what))
+    })
 }
 
 /// Prints what could have been left out in the model that has just been checked.
 pub(crate) fn list() {
-    SEEN.with_borrow(|seen| seen.iter().for_each(|name| println!("{LISTED}{name}")));
+    SEEN.with_borrow(|seen| seen.iter().for_each(|seen| println!("{LISTED}{}", name(seen))));
 }
 
 /// The ordering, as it is at this place.
-pub(crate) fn weakened(place: &Location, order: Ordering) -> Ordering {
+pub(crate) fn weakened(place: &'static Location<'static>, order: Ordering) -> Ordering {
     let acquires = matches!(order, Ordering::Acquire | Ordering::AcqRel);
     let releases = matches!(order, Ordering::Release | Ordering::AcqRel);
     match (acquires && !left_out(place, "acquire"), releases && !left_out(place, "release")) {

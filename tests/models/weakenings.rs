@@ -56,10 +56,10 @@ fn each_is_needed() {
         match found {
             Some((model, preemptions, why)) => {
                 let why = why.lines().find(|line| line.contains("panicked")).unwrap_or_default();
-                println!("{weakening}: {model} {preemptions}: {why}")
+                eprintln!("{weakening}: {model} {preemptions}: {why}")
             }
             None => {
-                println!("UNNEEDED {weakening}");
+                eprintln!("UNNEEDED {weakening}");
                 unneeded.push(weakening)
             }
         }

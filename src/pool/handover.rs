@@ -1,0 +1,50 @@
+//! Parking and the latch on real threads, with the barrier of the system that runs them. All
+//! schedules of them are tried by `tests/models`.
+
+use super::latch::Latch;
+use super::sleep::{Sleep, park};
+use super::sync::{AtomicUsize, Ordering, heavy, thread};
+
+/// Two threads hand a counter to and fro; a lost wake-up would hang.
+#[test]
+fn no_wake_up_is_lost() {
+    let (sleep, turn) = ([Sleep::new(1), Sleep::new(1)], AtomicUsize::new(0));
+    let play = |me: usize| {
+        for round in 0..2_000 {
+            let mine = || turn.load(Ordering::Relaxed) == 2 * round + me;
+            while !mine() {
+                sleep[me].announce(0, &thread::current());
+                let reached = heavy();
+                if !mine() {
+                    park(reached);
+                }
+                sleep[me].withdraw(0);
+            }
+            turn.fetch_add(1, Ordering::Relaxed);
+            sleep[1 - me].wake_one();
+        }
+    };
+    thread::scope(|s| {
+        s.spawn(|| play(0));
+        s.spawn(|| play(1));
+    });
+    assert_eq!(turn.into_inner(), 4_000);
+}
+
+#[test]
+fn what_was_written_before_setting_is_seen_after_waiting() {
+    for round in 0..500 {
+        let latch = Latch::for_this_thread();
+        let mut value = 0;
+        thread::scope(|s| {
+            let (latch, value) = (&latch, &mut value);
+            s.spawn(move || {
+                *value = round;
+                // SAFETY: the latch outlives the scope of this thread.
+                unsafe { Latch::set(latch) };
+            });
+            latch.wait();
+        });
+        assert_eq!(value, round);
+    }
+}

@@ -1,0 +1,115 @@
+//! Parking: whoever brings something to do wakes one who sleeps, however late either is.
+
+use std::ptr;
+use std::sync::Arc;
+
+use loom::cell::UnsafeCell;
+use loom::thread as model;
+
+use crate::check;
+use crate::latch::Latch;
+use crate::sleep::{Sleep, park};
+use crate::sync::{AtomicUsize, Ordering, heavy, thread};
+
+/// Things to do, as bare a number as can be: it hands nothing over but itself.
+struct Team {
+    sleep: Sleep,
+    things: AtomicUsize,
+}
+
+impl Team {
+    fn new() -> Arc<Team> {
+        Arc::new(Team { sleep: Sleep::new(1), things: AtomicUsize::new(0) })
+    }
+
+    fn bring(&self) {
+        self.things.store(self.things.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        self.sleep.wake_one();
+    }
+
+    /// Sleeps until there are so many.
+    fn await_things(&self, seat: usize, things: usize) {
+        while self.things.load(Ordering::Relaxed) < things {
+            self.sleep.announce(seat, &thread::current());
+            let reached = heavy();
+            if self.things.load(Ordering::Relaxed) < things {
+                park(reached);
+            }
+            self.sleep.withdraw(seat);
+        }
+    }
+}
+
+#[test]
+fn no_wake_up_is_lost() {
+    check(3, || {
+        let team = Team::new();
+        let bringer = Arc::clone(&team);
+        let bringer = model::spawn(move || {
+            bringer.bring();
+            bringer.bring();
+        });
+        team.await_things(0, 2);
+        bringer.join().unwrap();
+    });
+}
+
+/// Each thing that is brought wakes another sleeper.
+#[test]
+fn as_many_are_woken_as_things_are_brought() {
+    check(2, || {
+        let team = Team::new();
+        let sleepers = [1, 2].map(|seat| {
+            let team = Arc::clone(&team);
+            model::spawn(move || team.await_things(seat, 1))
+        });
+        team.bring();
+        team.sleep.wake_one();
+        sleepers.map(|sleeper| sleeper.join().unwrap());
+    });
+}
+
+#[test]
+fn all_are_woken() {
+    check(2, || {
+        let team = Team::new();
+        let sleepers = [1, 2].map(|seat| {
+            let team = Arc::clone(&team);
+            model::spawn(move || team.await_things(seat, 1))
+        });
+        team.things.store(1, Ordering::Relaxed);
+        team.sleep.wake_all();
+        sleepers.map(|sleeper| sleeper.join().unwrap());
+    });
+}
+
+/// The latch goes with the frame of its waiter, which may not wait for the setter to be done.
+#[test]
+fn a_latch_is_set_once_and_not_touched_after() {
+    struct Frame {
+        latch: Latch,
+        result: UnsafeCell<u32>,
+    }
+    struct Address(*const Frame);
+    // SAFETY: loom runs one thread at a time, and sees what they do with it.
+    unsafe impl Send for Address {}
+
+    check(3, || {
+        let frame = Frame { latch: Latch::for_this_thread(), result: UnsafeCell::new(0) };
+        let frame = Box::new(frame);
+        let address = Address(ptr::from_ref(&*frame));
+        let setter = model::spawn(move || {
+            let frame = { address }.0;
+            // SAFETY: the frame is there until the latch is set.
+            unsafe {
+                (*frame).result.with_mut(|result| *result = 1);
+                Latch::set(&raw const (*frame).latch);
+            }
+        });
+        frame.latch.wait();
+        // SAFETY: loom sees whether the setter is still at it.
+        assert_eq!(frame.result.with_mut(|result| unsafe { *result }), 1);
+        drop(frame);
+        setter.join().unwrap();
+    });
+}
