@@ -14,11 +14,13 @@
 //!
 //! Features: `cli` (default) is the command line and includes `files`, which reads job files and
 //! writes record files; `hwloc` takes the topology from hwloc instead of `/sys`; `mpi` runs on
-//! ranks; `full` is all of them. Without default features no system package and at most 20 crates
+//! ranks; `paralight` runs that crate's iterators on the pool; `full` is all of them. Without default features no system package and at most 20 crates
 //! are needed.
 //!
 //! The rooms of the house, and which may use which, are drawn in `ARCHITECTURE.md`.
 
+#[cfg(feature = "cli")]
+pub mod bench;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod comm;

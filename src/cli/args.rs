@@ -3,10 +3,13 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
 use super::launcher;
 use super::terminal::Screen;
+use crate::bench::WORKLOADS;
+use crate::bench::uts::TREES;
 use crate::model::{Amount, Span};
 use crate::spec;
 
@@ -82,6 +85,18 @@ Examples:
   evenkeel status evenkeel-runs/job-1
   evenkeel status out --exit-code || evenkeel run --resume out")]
     Status(StatusArgs),
+    /// Measure the thread pool beside rayon and a single thread
+    #[command(after_help = "\
+Examples:
+  evenkeel bench                              all workloads in short
+  evenkeel bench fib --threads 2
+  evenkeel bench uts --tree T3
+  evenkeel bench graph --size 100000 --json
+
+All contenders do the same work in turn. What each does is checked; a wrong one ends it with exit
+code 3. Figures are costs, shown with their median, least and most. The ratios say how many times
+as fast something is.")]
+    Bench(BenchArgs),
     /// Watch a picture being computed in 600 tasks, while a node is killed on purpose
     #[command(after_help = "\
 Examples:
@@ -243,6 +258,28 @@ pub(super) struct StatusArgs {
     /// End with the exit code of the run: 3 while it goes on, 4 if it was cut off
     #[arg(long)]
     pub(super) exit_code: bool,
+    /// Print it as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct BenchArgs {
+    /// What to measure [default: all in short]
+    #[arg(value_parser = PossibleValuesParser::new(WORKLOADS.iter().map(|workload| workload.name)))]
+    pub(super) workload: Option<String>,
+    /// How large: numbers, nodes, tasks or steps; n for fib
+    #[arg(long, value_name = "N", requires = "workload", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) size: Option<u32>,
+    /// The tree that uts counts [default: T1 and T3]
+    #[arg(long, requires = "workload", value_parser = PossibleValuesParser::new(TREES.iter().map(|tree| tree.name)))]
+    pub(super) tree: Option<String>,
+    /// The threads of each pool [default: as many as may run at once]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(super) threads: Option<u32>,
+    /// How often each contender runs
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) rounds: u32,
     /// Print it as JSON
     #[arg(long)]
     pub(super) json: bool,

@@ -53,6 +53,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod bench;
 mod check;
 mod demo;
 mod follow;
@@ -118,6 +119,7 @@ pub fn main(registry: Registry) -> process::ExitCode {
         Command::Topo(args) => topo::topo(&args),
         Command::Check(args) => check::check(&args, &registry),
         Command::Status(args) => status::status(&args),
+        Command::Bench(args) => bench::bench(&args),
         Command::Demo(args) => demo::demo(&args, &registry),
         Command::Completions(args) => Ok(shell::completions(&args)),
         Command::Man(args) => shell::man(&args),

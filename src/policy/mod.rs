@@ -5,17 +5,23 @@
 #![forbid(unsafe_code)]
 
 mod bounds;
+mod chunks;
 mod cost;
 mod heft;
+mod parts;
 mod processors;
 mod rank;
 mod timeline;
 mod validate;
 mod victims;
+mod weights;
 
 pub use bounds::{lower_bound, measured_lower_bound};
+pub use chunks::{Chunks, Schedule, UnknownSchedule};
 pub use cost::predict;
 pub use heft::{Unmet, schedule};
+pub use parts::EqualParts;
 pub use rank::{priorities, upward_ranks};
 pub use validate::{Violation, validate};
 pub use victims::victim_order;
+pub use weights::Weights;

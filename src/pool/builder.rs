@@ -8,10 +8,10 @@ use std::thread::{self, JoinHandle};
 use super::Pool;
 use super::patience::Waiting;
 use super::shared::{OnPanic, Shared};
-use super::work::discard;
+use super::work::{catch, discard};
 use super::worker;
 use crate::host::pin_current_thread;
-use crate::model::{Core, Topology};
+use crate::model::{Core, CoreId, Topology};
 
 /// What a worker's stack may grow to: as much as a program's first thread is usually given,
 /// for kernels that were written there. Memory is taken only as it is used.
@@ -27,7 +27,12 @@ pub struct Builder {
     name: String,
     waiting: Waiting,
     on_panic: OnPanic,
+    on_start: Hook,
+    on_stop: Hook,
 }
+
+/// Called on the thread of a worker, with its core.
+type Hook = Arc<dyn Fn(CoreId) + Send + Sync>;
 
 impl Builder {
     /// As many unpinned threads as the process may run at once, with nothing known of caches
@@ -40,6 +45,8 @@ impl Builder {
             name: "evenkeel".to_owned(),
             waiting: Waiting::default(),
             on_panic: Box::new(discard),
+            on_start: Arc::new(|_| ()),
+            on_stop: Arc::new(|_| ()),
         }
     }
 
@@ -80,13 +87,26 @@ impl Builder {
         Builder { on_panic: Box::new(handler), ..self }
     }
 
+    /// What each worker's thread calls, with its core, before its first work: to set up what
+    /// belongs to a thread. A panic of it keeps that worker from running, and
+    /// [`build`](Self::build) from succeeding.
+    pub fn on_start(self, hook: impl Fn(CoreId) + Send + Sync + 'static) -> Builder {
+        Builder { on_start: Arc::new(hook), ..self }
+    }
+
+    /// What each worker's thread calls, with its core, after its last work. A panic of it goes to
+    /// [`on_panic`](Self::on_panic).
+    pub fn on_stop(self, hook: impl Fn(CoreId) + Send + Sync + 'static) -> Builder {
+        Builder { on_stop: Arc::new(hook), ..self }
+    }
+
     /// Starts the workers.
     ///
     /// # Errors
     /// If the topology has no core or one twice, if a thread cannot be started, or if a worker
     /// cannot be pinned; no thread is left behind.
     pub fn build(self) -> io::Result<Pool> {
-        let Builder { topology, threads, pin, name, waiting, on_panic } = self;
+        let Builder { topology, threads, pin, name, waiting, on_panic, on_start, on_stop } = self;
         let pin = pin.unwrap_or(topology.is_some());
         let topology = match (topology, threads) {
             (Some(topology), _) => topology,
@@ -103,7 +123,8 @@ impl Builder {
         let mut pool = Pool { shared: Arc::new(shared), threads: Vec::new() };
         let (ready, readiness) = mpsc::channel();
         for (at, core) in topology.cores().enumerate() {
-            let thread = start(&pool.shared, at, &name, core, pin, ready.clone());
+            let hooks = [Arc::clone(&on_start), Arc::clone(&on_stop)];
+            let thread = start(&pool.shared, at, &name, core, pin, hooks, ready.clone());
             // On an error the pool is dropped, and ends those that have been started.
             let thread = thread.map_err(|e| explain(&e, "start a worker for", core))?;
             pool.shared.introduce(at, thread.thread().clone());
@@ -122,16 +143,28 @@ fn start(
     name: &str,
     core: &Core,
     pin: bool,
+    [on_start, on_stop]: [Hook; 2],
     ready: mpsc::Sender<io::Result<()>>,
 ) -> io::Result<JoinHandle<()>> {
     let (shared, core) = (Arc::clone(shared), core.clone());
     let thread = thread::Builder::new().name(format!("{name}-{}", core.id)).stack_size(STACK);
     thread.spawn(move || {
         let pinned = if pin { pin_current_thread(&core.units) } else { Ok(()) };
+        let pinned = pinned.map_err(|e| explain(&e, "pin a worker to", &core));
+        let started = pinned.and_then(|()| {
+            let message = || format!("what was to be called on core {} first panicked", core.id);
+            catch(|| on_start(core.id)).map_err(|payload| {
+                discard(payload);
+                io::Error::other(message())
+            })
+        });
         // Nobody listens any more if another worker has failed; then the pool is closing.
-        let _ = ready.send(pinned.map_err(|e| explain(&e, "pin a worker to", &core)));
+        let _ = ready.send(started);
         drop(ready);
         worker::live(&shared, at);
+        if let Err(payload) = catch(|| on_stop(core.id)) {
+            shared.report(payload);
+        }
     })
 }
 

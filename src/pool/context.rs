@@ -36,6 +36,8 @@ pub struct Context {
     /// One that waits for work that this worker has taken, and would take some of it back.
     pub(super) follower: AtomicPtr<Context>,
     thread: OnceLock<Thread>,
+    /// Whether it must not take up what is not its own while it waits.
+    isolated: Cell<bool>,
     /// It stays with the thread that it was given to.
     pinned: PhantomData<*const ()>,
 }
@@ -61,6 +63,7 @@ impl Seated {
             awaits: AtomicPtr::new(ptr::null_mut()),
             follower: AtomicPtr::new(ptr::null_mut()),
             thread: OnceLock::new(),
+            isolated: Cell::new(false),
             pinned: PhantomData,
         })
     }
@@ -128,6 +131,29 @@ impl Context {
     #[inline]
     pub(super) fn seat(&self) -> usize {
         self.seat
+    }
+
+    /// Runs `work`; whatever waits in it runs nothing meanwhile but what was split off or spawned
+    /// by what it waits for, or by itself.
+    ///
+    /// [`join`](Context::join) never does anything else. A scope, or an
+    /// [`install`](super::Pool::install) into another pool, lets its worker take up any work of
+    /// the team. That is wrong where `work` holds something that other work may want: a lock, an
+    /// entry of a worker's own state.
+    pub fn isolate<R>(&self, work: impl FnOnce(&Context) -> R) -> R {
+        /// Puts it back, also in a panic.
+        struct Before<'a>(&'a Cell<bool>, bool);
+        impl Drop for Before<'_> {
+            fn drop(&mut self) {
+                self.0.set(self.1);
+            }
+        }
+        let _before = Before(&self.isolated, self.isolated.replace(true));
+        work(self)
+    }
+
+    pub(super) fn is_isolated(&self) -> bool {
+        self.isolated.get()
     }
 
     /// Offers a job to the team; it lies on top of this worker's deque.

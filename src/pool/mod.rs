@@ -1,7 +1,7 @@
 //! The work-stealing thread pool: one worker per core, pinned, in teams.
 //!
-//! [`join`] and [`scope`] split work up wherever they are called; who takes part is decided by
-//! the thread that calls them:
+//! [`join`], [`scope`] and loops ([`range`], [`chunks`], [`chunks_mut`], [`blocks`]) split work up
+//! wherever they are called; who takes part is decided by the thread that calls them:
 //!
 //! - in work given to [`Pool::start`]: the workers of the cores that were named there, its
 //!   [`Team`];
@@ -26,6 +26,23 @@
 //! assert_eq!(pool.install(|| sum(&numbers)), 4_999_950_000);
 //! # Ok::<(), std::io::Error>(())
 //! ```
+//!
+//! Loops go over ranges, slices and blocks, and reduce what comes out:
+//!
+//! ```
+//! use evenkeel::pool::{self, Pool};
+//!
+//! let mut heat = vec![0.0; 10_000];
+//! let total = Pool::builder().threads(2).build()?.install(|| {
+//!     pool::chunks_mut(&mut heat, 100).for_each(|(row, cells)| cells.fill(row as f64));
+//!     pool::range(0..heat.len()).reproducible().map_reduce(|i| heat[i], 0.0, |a, b| a + b)
+//! });
+//! assert_eq!(total, 495_000.0);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! With the feature `paralight`, the iterator chains of that crate run on the pool too:
+//! `CallersTeam`.
 //!
 //! With the topology of the host each worker is pinned to its core, and steals from near ones
 //! first:
@@ -52,6 +69,7 @@
 
 mod barrier;
 mod builder;
+mod cancel;
 mod context;
 mod deque;
 #[cfg(test)]
@@ -59,7 +77,10 @@ mod handover;
 mod job;
 mod join;
 mod latch;
+mod list;
+mod loops;
 mod patience;
+mod placed;
 mod post;
 mod scope;
 mod shared;
@@ -79,9 +100,18 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 pub use builder::Builder;
+pub use cancel::Cancellation;
 pub use context::Context;
 pub use join::join;
+pub use list::Priority;
+#[cfg(feature = "paralight")]
+pub use loops::CallersTeam;
+pub use loops::{
+    BlockPart, Blocks, Loop, Reproducible, SliceChunks, SliceChunksMut, Space, blocks, chunks,
+    chunks_mut, range,
+};
 pub use patience::Waiting;
+pub use placed::Placed;
 pub use post::current_core;
 pub use scope::{Scope, scope};
 pub use team::Team;
@@ -158,7 +188,8 @@ impl Pool {
         };
         // SAFETY: this function does not return before the latch is set, and nothing between
         // here and there unwinds.
-        self.shared.commons().inject(unsafe { Work::boxed(body) });
+        let work = unsafe { Work::boxed(body) };
+        self.shared.commons().inject(work, None, Priority::default());
         match elsewhere {
             Some(cx) => cx.help_until(cx.deque.head(), &|| latch.is_set()),
             None => latch.wait(),
@@ -218,6 +249,15 @@ impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool").field("cores", &self.cores()).finish_non_exhaustive()
     }
+}
+
+/// Runs `work` without taking up other work of the team while something in it waits: see
+/// [`Context::isolate`]. Outside any pool it is simply `work()`.
+pub fn isolate<R>(work: impl FnOnce() -> R) -> R {
+    Context::with(|cx| match cx {
+        Some(cx) => cx.isolate(|_| work()),
+        None => work(),
+    })
 }
 
 /// Has `work` run some time later by the caller's team, and does not wait for it. Outside any

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread::{self, Thread};
 
 use super::context::Context;
+use super::list::Priority;
 use super::patience::Waiting;
 use super::shared::Shared;
 use super::sources::{Source, sources};
@@ -73,6 +74,14 @@ impl Post {
         &self.sources
     }
 
+    /// The other seats of the team, nearest first.
+    pub(super) fn victims(&self) -> impl Iterator<Item = usize> {
+        self.sources.iter().filter_map(|source| match *source {
+            Source::Deque(seat) => Some(seat),
+            Source::List(_) => None,
+        })
+    }
+
     pub(super) fn core(&self) -> CoreId {
         self.shared.core(self.worker)
     }
@@ -96,14 +105,21 @@ impl Post {
 /// Has `body` run some time later by `team`, with nobody waiting for it: out of the caller's own
 /// deque if it is on duty there, else from a list.
 pub(super) fn detach(team: &Arc<Team>, body: impl FnOnce() + Send + 'static) {
-    team.begin_one();
-    let counted = |cx: &Context| cx.post().run_counted(body);
-    // SAFETY: it borrows nothing, `run_counted` catches panics, and only members of the team run
-    // what is in its deques and lists.
     Context::with(|cx| match cx {
         Some(cx) if ptr::eq(cx.team(), Arc::as_ptr(team)) => {
-            cx.offer(unsafe { Work::held(cx, counted) }.entry());
+            team.begin_one();
+            // SAFETY: it borrows nothing, `run_counted` catches panics, and only members of the
+            // team run what is in its deques.
+            let work = unsafe { Work::held(cx, |cx| cx.post().run_counted(body)) };
+            cx.offer(work.entry());
         }
-        _ => team.inject(unsafe { Work::boxed(counted) }),
+        _ => team.inject(count(team, body), None, Priority::default()),
     });
+}
+
+/// `body` for a list of `team`, counted there, with nobody waiting for it.
+pub(super) fn count(team: &Team, body: impl FnOnce() + Send + 'static) -> Work {
+    team.begin_one();
+    // SAFETY: it borrows nothing, and `run_counted` catches panics.
+    unsafe { Work::boxed(|cx| cx.post().run_counted(body)) }
 }

@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use parking_lot::Mutex;
 
+use super::cancel::Cancellation;
 use super::context::Context;
 use super::deque::Entry;
+use super::list::Priority;
 use super::tally::Tally;
 use super::team::Team;
 use super::wait::Goal;
@@ -112,6 +114,20 @@ impl<'scope> Scope<'scope, '_> {
         });
     }
 
+    /// [`spawn`](Self::spawn) of a closure that is dropped, and not run, where `cancellation` was
+    /// cancelled before it would have begun.
+    pub fn spawn_unless<'a: 'scope>(
+        &'scope self,
+        cancellation: &'a Cancellation,
+        body: impl FnOnce() + Send + 'scope,
+    ) {
+        self.spawn(move || {
+            if !cancellation.is_cancelled() {
+                body();
+            }
+        });
+    }
+
     #[cold]
     fn spawn_from_elsewhere<F: FnOnce() + Send + 'scope>(
         &'scope self,
@@ -130,7 +146,8 @@ impl<'scope> Scope<'scope, '_> {
             self.tally().begin_outside();
             let scope = Pointer(self);
             // SAFETY: see `offer`.
-            team.inject(unsafe { Work::boxed(move |cx| Scope::run(scope.get(), cx, body)) });
+            let work = unsafe { Work::boxed(move |cx| Scope::run(scope.get(), cx, body)) };
+            team.inject(work, None, Priority::default());
         }
     }
 

@@ -2,11 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crossbeam::deque::{Injector, Steal};
 use crossbeam::utils::CachePadded;
 use parking_lot::Mutex;
 
 use super::context::Seated;
+use super::list::{DomainList, Priority};
 use super::sleep::Sleep;
 use super::tally::Tallies;
 use super::work::Work;
@@ -22,7 +22,9 @@ pub struct Team {
     cores: Vec<CoreId>,
     seats: Vec<Seat>,
     /// The domain lists: one for each domain that the team has a worker in.
-    lists: Vec<Injector<Work>>,
+    lists: Vec<DomainList>,
+    /// Which domain each is of.
+    domains: Vec<usize>,
     /// Which list the next work from outside goes to.
     next_list: CachePadded<AtomicUsize>,
     sleep: CachePadded<Sleep>,
@@ -30,6 +32,8 @@ pub struct Team {
     /// of whatever waits for it.
     pending: CachePadded<AtomicUsize>,
     over: AtomicBool,
+    /// Whether it is over some time; else nothing is counted.
+    ends: bool,
     opening: Mutex<Option<Opening>>,
     tallies: Tallies,
 }
@@ -76,11 +80,13 @@ impl Team {
         Team {
             cores: members.iter().map(|m| m.core).collect(),
             seats,
-            lists: domains.iter().map(|_| Injector::new()).collect(),
+            lists: domains.iter().map(|_| DomainList::default()).collect(),
             next_list: CachePadded::default(),
             sleep: CachePadded::new(Sleep::new(domains.len())),
+            domains,
             pending: CachePadded::new(AtomicUsize::new(1)),
             over: AtomicBool::new(false),
+            ends: opening.is_some(),
             opening: Mutex::new(opening),
             tallies: Tallies::new(members.len()),
         }
@@ -111,7 +117,7 @@ impl Team {
         &self.seats
     }
 
-    pub(super) fn lists(&self) -> &[Injector<Work>] {
+    pub(super) fn lists(&self) -> &[DomainList] {
         &self.lists
     }
 
@@ -123,23 +129,32 @@ impl Team {
         self.opening.lock().take()
     }
 
-    /// Puts work from outside the team on the domain lists in turn, and wakes a worker.
-    pub(super) fn inject(&self, work: Work) {
-        let turn = self.next_list.fetch_add(1, Ordering::Relaxed);
-        self.lists[turn % self.lists.len()].push(work);
+    /// The list of a domain; `None` if the team has no worker there.
+    pub(super) fn list_of(&self, domain: usize) -> Option<usize> {
+        self.domains.iter().position(|known| *known == domain)
+    }
+
+    /// Puts work from outside the team on a domain list, or on all of them in turn, and wakes a
+    /// worker.
+    pub(super) fn inject(&self, work: Work, list: Option<usize>, priority: Priority) {
+        let list = list
+            .unwrap_or_else(|| self.next_list.fetch_add(1, Ordering::Relaxed) % self.lists.len());
+        self.lists[list].push(work, priority);
         self.sleep.wake_one();
     }
 
     /// Counts a piece of detached work, before it is put anywhere. The caller is counted
-    /// itself, or the team is one that is never over: so the count cannot be at zero.
+    /// itself, so the count cannot be at zero.
     pub(super) fn begin_one(&self) {
-        self.pending.fetch_add(1, Ordering::Relaxed);
+        if self.ends {
+            self.pending.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Uncounts the opening or a piece of detached work; the last one ends the team.
     pub(super) fn end_one(&self) {
         // Release: what this work did is done. Acquire: so is what the others did.
-        if self.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if self.ends && self.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
             // Partner: `is_over`.
             self.over.store(true, Ordering::Release);
             self.sleep.wake_all();
@@ -153,17 +168,6 @@ impl Team {
 
     pub(super) fn tallies(&self) -> &Tallies {
         &self.tallies
-    }
-
-    /// Takes the oldest work from a domain list.
-    pub(super) fn take_from(&self, list: usize) -> Option<Work> {
-        loop {
-            match self.lists[list].steal() {
-                Steal::Success(work) => return Some(work),
-                Steal::Empty => return None,
-                Steal::Retry => {}
-            }
-        }
     }
 
     /// Whether there is anything on a domain list.

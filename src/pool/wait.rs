@@ -57,7 +57,8 @@ impl Context {
             if goal.is_reached() {
                 break;
             }
-            if let Some(entry) = self.search(&patience) {
+            let found = if self.is_isolated() { None } else { self.search(&patience) };
+            if let Some(entry) = found {
                 if !patience.is_new() {
                     // Where there was something there may be more; and others may have been
                     // counting on this worker to find it.
@@ -99,7 +100,7 @@ impl Context {
                     }
                 }
                 Source::List(list) => {
-                    if let Some(work) = team.take_from(list) {
+                    if let Some(work) = team.lists()[list].take() {
                         return Some(work.entry());
                     }
                 }
@@ -153,7 +154,7 @@ impl Context {
         let reached = heavy();
         let has_work =
             || team.has_listed() || others().any(|(_, seat)| seat.place.deque().has_entries());
-        if !goal.is_reached() && !has_work() {
+        if !goal.is_reached() && (self.is_isolated() || !has_work()) {
             park(reached);
         }
         sleep.withdraw(post.seat());

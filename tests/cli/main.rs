@@ -2,6 +2,7 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::print_stderr, reason = "seeds, counts and what is skipped are worth seeing")]
 
+mod bench;
 mod cluster;
 mod crash;
 mod demo;

@@ -1,13 +1,27 @@
-//! Plans by HEFT, and the bounds under them.
+//! Plans by HEFT and the bounds under them, and the chunks of schedules.
 
+mod chunks;
 mod properties;
 mod published;
 mod worked;
+
+use std::path::PathBuf;
 
 use evenkeel::model::{
     Cost, Dependency, Graph, Job, Link, Platform, PlatformNode, PlatformSubcluster, Resources,
     Span, Task, TaskId,
 };
+
+/// A folder of published data, if there is one.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+fn data(folder: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("EVENKEEL_DATA").map(|root| PathBuf::from(root).join(folder));
+    let found = path.filter(|path| path.is_dir());
+    if found.is_none() {
+        eprintln!("skipped: EVENKEEL_DATA names no folder with {folder}/");
+    }
+    found
+}
 
 /// A job of tasks with these costs in seconds, each for all processors or one per class, and
 /// edges between them that carry bytes.

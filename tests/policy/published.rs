@@ -2,22 +2,11 @@
 //! where it names none.
 
 use std::fs;
-use std::path::PathBuf;
 
 use evenkeel::model::{Graph, Job, Platform, Span};
 use evenkeel::policy::{lower_bound, schedule, validate};
 
-use crate::job;
-
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-fn data(folder: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("EVENKEEL_DATA").map(|root| PathBuf::from(root).join(folder));
-    let found = path.filter(|path| path.is_dir());
-    if found.is_none() {
-        eprintln!("skipped: EVENKEEL_DATA names no folder with {folder}/");
-    }
-    found
-}
+use crate::{data, job};
 
 fn numbers(text: &str) -> impl Iterator<Item = u64> {
     text.split_ascii_whitespace().map(|word| word.parse().expect("a number"))

@@ -1,8 +1,14 @@
 //! The work-stealing pool as its users see it.
 
+mod cancel;
 mod fork_join;
+mod hooks;
 mod idle;
+#[cfg(feature = "paralight")]
+mod iterators;
+mod loops;
 mod panics;
+mod placing;
 mod shutdown;
 mod stress;
 mod teams;
