@@ -3,14 +3,14 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::thread::{self, Thread};
 
 use super::deque::{Deque, Entry};
 use super::post::Post;
 use super::slab::Slab;
-use super::team::Team;
+use super::sync::thread::{self, Thread};
+use super::sync::{AtomicPtr, Ordering, thread_local};
+use super::team::{SLOTS, Team};
 use super::work::Job;
 
 thread_local! {
@@ -86,9 +86,6 @@ impl Seated {
         Entered { before: CURRENT.replace(cx), cx }
     }
 }
-
-/// The slots of a new deque: enough for most recursions, and little to ask for by a short task.
-const SLOTS: usize = 256;
 
 /// Takes a worker out of its place when it leaves it.
 pub(super) struct Entered<'a> {
@@ -187,6 +184,13 @@ impl Context {
         if self.deque.is_asked() && self.deque.has_private() {
             self.attend();
         }
+    }
+
+    /// In the middle of a long piece of work: whether others ask for some and there is none for
+    /// them.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.answer();
+        self.deque.is_asked() && self.deque.is_exhausted()
     }
 
     /// Takes what lies on top of this worker's deque, at `base` or above.

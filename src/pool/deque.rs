@@ -248,7 +248,7 @@ impl Deque {
     }
 
     /// Whether all is taken, for the owner; sooner than by trying.
-    fn is_exhausted(&self) -> bool {
+    pub(super) fn is_exhausted(&self) -> bool {
         self.shared().tail_below(self.head()) == self.head()
     }
 

@@ -72,6 +72,7 @@ mod builder;
 mod cancel;
 mod context;
 mod deque;
+mod divide;
 #[cfg(test)]
 mod handover;
 mod job;
@@ -102,6 +103,7 @@ use std::thread::{self, JoinHandle};
 pub use builder::Builder;
 pub use cancel::Cancellation;
 pub use context::Context;
+pub use divide::{Divisible, divide};
 pub use join::join;
 pub use list::Priority;
 #[cfg(feature = "paralight")]

@@ -4,14 +4,12 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::panic;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicPtr, Ordering};
-
-use parking_lot::Mutex;
 
 use super::cancel::Cancellation;
 use super::context::Context;
 use super::deque::Entry;
 use super::list::Priority;
+use super::sync::{AtomicPtr, Mutex, Ordering};
 use super::tally::Tally;
 use super::team::Team;
 use super::wait::Goal;

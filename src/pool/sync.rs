@@ -2,7 +2,7 @@
 //! its place, so the modules that they include take atomics, locks and threads from here only.
 
 pub(super) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
-pub(super) use std::thread;
+pub(super) use std::{thread, thread_local};
 
 pub(super) use parking_lot::Mutex;
 

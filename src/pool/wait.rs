@@ -2,15 +2,14 @@
 
 use std::hint;
 use std::ptr;
-use std::sync::atomic::Ordering;
 
-use super::barrier::heavy;
 use super::context::Context;
 use super::deque::{Deque, Entry, MOST_CLAIMANTS, Steal};
 use super::job::{Progress, Run};
 use super::patience::{Patience, Waiting};
 use super::sleep::park;
 use super::sources::Source;
+use super::sync::{Ordering, heavy};
 use super::work::Job;
 
 /// The most entries that one theft takes, but one.

@@ -38,9 +38,9 @@ pub(crate) fn left_out(place: &'static Location<'static>, what: &'static str) ->
         SEEN.with_borrow_mut(|seen| seen.insert((place, what)));
     }
     // Names are made for the one kind that is asked for.
-    WEAKENED.as_ref().is_some_and(|weakened| {
-        weakened.ends_with(what) && *weakened == name(&(place, what))
-    })
+    WEAKENED
+        .as_ref()
+        .is_some_and(|weakened| weakened.ends_with(what) && *weakened == name(&(place, what)))
 }
 
 /// Prints what could have been left out in the model that has just been checked.

@@ -1,6 +1,7 @@
 //! The work-stealing pool as its users see it.
 
 mod cancel;
+mod divide;
 mod fork_join;
 mod hooks;
 mod idle;
