@@ -7,12 +7,12 @@ use crate::table::Table;
 fn claim_against_pop() {
     check(2, || {
         let table = Table::<3>::new(4);
-        (0..3).for_each(|n| drop(table.push(n)));
+        table.push_all(0..3);
         let thief = table.thread(|table| {
             table.deque.claim(1);
             table.steal();
         });
-        (0..3).for_each(|_| drop(table.pop()));
+        table.pop_thrice();
         thief.join().unwrap();
         table.finish();
     });
@@ -102,7 +102,7 @@ fn claim_against_another_thief() {
 fn two_claimants() {
     check(2, || {
         let table = Table::<2>::new(4);
-        (0..2).for_each(|n| drop(table.push(n)));
+        table.push_all(0..2);
         let claimants = [1, 2].map(|me| {
             table.thread(move |table| {
                 table.deque.claim(me);
@@ -110,7 +110,7 @@ fn two_claimants() {
             })
         });
         table.pop();
-        claimants.map(|claimant| claimant.join().unwrap());
+        claimants.into_iter().for_each(|claimant| claimant.join().unwrap());
         table.finish();
     });
 }

@@ -14,22 +14,58 @@ mod sync;
 mod table;
 mod weaken;
 mod weakenings;
+mod working;
+
+// In place of what the pool has under the same names.
+mod list;
+mod patience;
+mod post;
+mod team;
 
 #[allow(dead_code, reason = "each model uses what it is about")]
+#[path = "../../src/pool/cancel.rs"]
+mod cancel;
+#[allow(dead_code, reason = "as above")]
+#[path = "../../src/pool/context.rs"]
+mod context;
+#[allow(dead_code, reason = "as above")]
 #[path = "../../src/pool/deque.rs"]
 mod deque;
-
 #[allow(dead_code, reason = "as above")]
 #[path = "../../src/pool/job.rs"]
 mod job;
-
+#[allow(dead_code, reason = "as above")]
+#[path = "../../src/pool/join.rs"]
+mod join;
 #[allow(dead_code, reason = "as above")]
 #[path = "../../src/pool/latch.rs"]
 mod latch;
-
+#[allow(dead_code, reason = "as above")]
+#[path = "../../src/pool/scope.rs"]
+mod scope;
+#[allow(dead_code, reason = "as above")]
+#[path = "../../src/pool/slab.rs"]
+mod slab;
 #[allow(dead_code, reason = "as above")]
 #[path = "../../src/pool/sleep.rs"]
 mod sleep;
+#[allow(dead_code, reason = "as above")]
+#[path = "../../src/pool/tally.rs"]
+mod tally;
+#[allow(dead_code, reason = "as above")]
+#[path = "../../src/pool/wait.rs"]
+mod wait;
+#[allow(dead_code, reason = "as above")]
+#[path = "../../src/pool/work.rs"]
+mod work;
+
+/// Where a member looks for work.
+mod sources {
+    pub(crate) enum Source {
+        Deque(usize),
+        List(usize),
+    }
+}
 
 /// What `sleep` asks of the system.
 mod host {

@@ -65,7 +65,7 @@ fn as_many_are_woken_as_things_are_brought() {
         });
         team.bring();
         team.sleep.wake_one();
-        sleepers.map(|sleeper| sleeper.join().unwrap());
+        sleepers.into_iter().for_each(|sleeper| sleeper.join().unwrap());
     });
 }
 
@@ -79,7 +79,7 @@ fn all_are_woken() {
         });
         team.things.store(1, Ordering::Relaxed);
         team.sleep.wake_all();
-        sleepers.map(|sleeper| sleeper.join().unwrap());
+        sleepers.into_iter().for_each(|sleeper| sleeper.join().unwrap());
     });
 }
 

@@ -8,13 +8,13 @@ use crate::table::Table;
 fn pop_against_a_thief() {
     check(3, || {
         let table = Table::<3>::new(4);
-        (0..3).for_each(|n| drop(table.push(n)));
+        table.push_all(0..3);
         table.publish();
         let thief = table.thread(|table| {
             table.steal();
             table.steal();
         });
-        (0..3).for_each(|_| drop(table.pop()));
+        table.pop_thrice();
         thief.join().unwrap();
         table.finish();
     });
@@ -24,11 +24,11 @@ fn pop_against_a_thief() {
 fn pop_against_two_thieves() {
     check(2, || {
         let table = Table::<3>::new(4);
-        (0..3).for_each(|n| drop(table.push(n)));
+        table.push_all(0..3);
         table.publish();
         let thieves = [0, 1].map(|_| table.thread(|table| drop(table.steal())));
-        (0..3).for_each(|_| drop(table.pop()));
-        thieves.map(|thief| thief.join().unwrap());
+        table.pop_thrice();
+        thieves.into_iter().for_each(|thief| thief.join().unwrap());
         table.finish();
     });
 }
@@ -100,7 +100,7 @@ fn the_ring_grows_during_a_theft() {
             table.steal();
             table.steal();
         });
-        (1..5).for_each(|n| drop(table.push(n)));
+        table.push_all(1..5);
         table.publish();
         table.pop();
         thief.join().unwrap();

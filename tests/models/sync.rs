@@ -1,7 +1,7 @@
 //! What the models build the pool's protocols of: the same names as in `src/pool/sync.rs`, but
 //! loom decides who runs when, and which of the values that it may see a load sees.
 
-use std::cell::{RefCell, UnsafeCell};
+use std::cell::{Cell, RefCell, UnsafeCell};
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 use std::ptr;
@@ -182,6 +182,10 @@ unsafe impl<T: Send> Sync for Mutex<T> {}
 pub(crate) struct Guard<'a, T>(&'a Mutex<T>);
 
 impl<T> Mutex<T> {
+    pub(crate) fn new(value: T) -> Mutex<T> {
+        Mutex { locked: AtomicBool::default(), waiters: RefCell::default(), value: value.into() }
+    }
+
     #[track_caller]
     pub(crate) fn lock(&self) -> Guard<'_, T> {
         steps::note(Location::caller());
@@ -270,6 +274,35 @@ pub(crate) fn heavy() -> bool {
 pub(crate) fn set_up() {
     BARRIER.turn.take();
 }
+
+/// A thread-local cell with what the standard library's has and loom's has not.
+pub(crate) struct Local<T: 'static>(pub(crate) &'static loom::thread::LocalKey<Cell<T>>);
+
+impl<T: Copy> Local<T> {
+    pub(crate) fn get(&'static self) -> T {
+        self.0.with(Cell::get)
+    }
+
+    pub(crate) fn set(&'static self, value: T) {
+        self.0.with(|cell| cell.set(value));
+    }
+
+    pub(crate) fn replace(&'static self, value: T) -> T {
+        self.0.with(|cell| cell.replace(value))
+    }
+}
+
+macro_rules! local {
+    ($(#[$doc:meta])* static $name:ident: Cell<$t:ty> = $first:expr;) => {
+        $(#[$doc])*
+        static $name: crate::sync::Local<$t> = {
+            loom::thread_local! { static KEY: Cell<$t> = $first }
+            crate::sync::Local(&KEY)
+        };
+    };
+}
+
+pub(crate) use local as thread_local;
 
 pub(crate) mod thread {
     //! Threads that park, as those of the standard library do.

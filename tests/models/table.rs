@@ -1,5 +1,6 @@
 //! A deque with things in it, of which each is to be taken once, with what was written to it before.
 
+use std::ops::Range;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -47,6 +48,12 @@ impl<const N: usize> Table<N> {
         place
     }
 
+    pub(crate) fn push_all(&self, range: Range<usize>) {
+        for n in range {
+            self.push(n);
+        }
+    }
+
     /// Has what is pushed next, or lies there, become public.
     pub(crate) fn publish(&self) {
         self.deque.ask();
@@ -58,6 +65,12 @@ impl<const N: usize> Table<N> {
         // SAFETY: the caller is the owner.
         let entry = unsafe { self.deque.pop() };
         entry.inspect(|entry| self.take(*entry)).is_some()
+    }
+
+    pub(crate) fn pop_thrice(&self) {
+        for _ in 0..3 {
+            self.pop();
+        }
     }
 
     pub(crate) fn retract(&self, place: u64, n: usize) -> bool {
