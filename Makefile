@@ -30,7 +30,7 @@ IN_FOLDER = MPICC=$(MPICC) CARGO_TARGET_DIR=$(FOLDER)
 NEXTEST = $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo nextest run || echo test)
 MPI_TESTS := --test mpi --test comm
 
-.PHONY: all install demo test deps-demo deps-test fmt lint doc doctest unit mpich without-mpi verify fuzz swarm
+.PHONY: all install demo test deps-demo deps-test fmt lint doc doctest unit mpich without-mpi verify fuzz swarm trees
 .NOTPARALLEL:
 
 all:
@@ -81,7 +81,7 @@ mpich:
 without-mpi:
 	$(IN_FOLDER) $(CARGO) $(NEXTEST) --locked --test mpi
 
-verify: test fuzz swarm
+verify: test fuzz swarm trees
 
 # Each target for a while, from what was found before (tests/corpus); what it finds stays in
 # fuzz/artifacts. The hostile files there are large, and tests read them whole: longer inputs
@@ -94,6 +94,13 @@ fuzz:
 		found=$$(ls -d tests/corpus/$$target 2>/dev/null || true); \
 		$(CARGO) +nightly fuzz run $$target fuzz/corpus/$$target $$found -- \
 			-max_total_time=$(FUZZ_SECONDS) -max_len=4096; \
+	done
+
+# The published counts of unbalanced trees, a hundred times each, also by more workers than cores.
+TIMES ?= 100
+trees:
+	set -e; for tree in T1 T2 T3 T5; do \
+		$(CARGO) run --locked --release --example uts -- $$tree $(TIMES) 1 2 4 8; \
 	done
 
 # Simulations with faults, each from its own seed; a seed that breaks a promise is printed.

@@ -1,6 +1,6 @@
 //! Counting as a workload.
 
-use super::{Counts, Tree, count, count_by_join, count_by_rayon};
+use super::{Counts, Tree, count, count_by_dividing, count_by_rayon};
 use crate::bench::{
     BenchError, Case, Figure, OURS, Outcome, RAYON, SEQUENTIAL, Setting, Unit, churn, pools,
 };
@@ -32,7 +32,7 @@ pub fn case(
     let figure = Figure { name: "per node", unit: Unit::Nanoseconds };
     Ok(Case::timed(name, figure, nodes as f64, tree, |_, counts| digest(counts))
         .with(SEQUENTIAL, |tree| count(tree))
-        .with(OURS, move |tree| ours.run(|cx| count_by_join(cx, tree)))
+        .with(OURS, move |tree| ours.install(|| count_by_dividing(tree)))
         .with(RAYON, move |tree| rayon.install(|| count_by_rayon(tree))))
 }
 

@@ -165,16 +165,6 @@ impl<S: Space> Loop<S> {
     /// of a range a range. For what is set up once per chunk, and for tight loops in which
     /// the compiler is to see all there is.
     ///
-    /// ```
-    /// use evenkeel::pool;
-    ///
-    /// let (x, y) = (vec![1.0; 1000], vec![2.0; 1000]);
-    /// let dot = |part: std::ops::Range<usize>| -> f64 {
-    ///     std::iter::zip(&x[part.clone()], &y[part]).map(|(x, y)| x * y).sum()
-    /// };
-    /// assert_eq!(pool::range(0..1000usize).map_reduce_chunk(dot, 0.0, |a, b| a + b), 2000.0);
-    /// ```
-    ///
     /// # Panics
     /// If `body` does.
     pub fn for_each_chunk(self, body: impl Fn(S::Part) + Sync) {
@@ -202,6 +192,16 @@ impl<S: Space> Loop<S> {
 
     /// As [`map_reduce`](Self::map_reduce), for what `map` makes of each chunk;
     /// see [`for_each_chunk`](Self::for_each_chunk).
+    ///
+    /// ```
+    /// use evenkeel::pool;
+    ///
+    /// let (x, y) = (vec![1.0; 1000], vec![2.0; 1000]);
+    /// let dot = |part: std::ops::Range<usize>| -> f64 {
+    ///     std::iter::zip(&x[part.clone()], &y[part]).map(|(x, y)| x * y).sum()
+    /// };
+    /// assert_eq!(pool::range(0..1000usize).map_reduce_chunk(dot, 0.0, |a, b| a + b), 2000.0);
+    /// ```
     ///
     /// # Panics
     /// If a closure does.
