@@ -47,11 +47,11 @@ pub fn case(shape: Shape, setting: &Setting) -> Result<Case<Dag, ()>, BenchError
         Shape::Wavefront => Dag::wavefront(setting.size),
         Shape::Random => Dag::random(setting.size),
     };
-    let (ours_left, rayon_left) = (Counters::new(&dag), Counters::new(&dag));
+    let (mut graph, counters) = (dag.graph(), Counters::new(&dag));
     let (name, nodes) = (format!("{}, {} nodes", shape.name(), dag.len()), dag.len() as f64);
     let figure = Figure { name: "per node", unit: Unit::Nanoseconds };
     Ok(Case::timed(name, figure, nodes, dag, |dag, ()| dag.take_ways())
         .with(SEQUENTIAL, |dag| (0..dag.len() as u32).for_each(|node| dag.visit(node)))
-        .with(OURS, move |dag| ours.install(|| naive::run(dag, &ours_left)))
-        .with(RAYON, move |dag| rayon.install(|| naive::run_by_rayon(dag, &rayon_left))))
+        .with(OURS, move |dag| ours.install(|| graph.run(|node| dag.visit(node as u32))))
+        .with(RAYON, move |dag| rayon.install(|| naive::run(dag, &counters))))
 }

@@ -13,6 +13,7 @@ pub mod placeholder;
 mod platform;
 mod record;
 mod resources;
+pub(crate) mod rows;
 mod schedule;
 mod time;
 mod topology;

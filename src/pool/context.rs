@@ -3,13 +3,13 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::deque::{Deque, Entry};
 use super::post::Post;
 use super::slab::Slab;
 use super::sync::thread::{self, Thread};
-use super::sync::{AtomicPtr, Ordering, thread_local};
+use super::sync::{AtomicPtr, OnceLock, Ordering, thread_local};
 use super::team::{SLOTS, Team};
 use super::work::Job;
 

@@ -58,6 +58,13 @@ impl<C> Job<C> {
         unsafe { std::mem::transmute::<*mut (), Run<C>>(run) }
     }
 
+    /// Makes a job that was taken one that can be offered again, in the same way or another. Nobody
+    /// waits for it. To be called by the one who runs it.
+    pub(super) fn renew(&self, run: Run<C>) {
+        // Relaxed: who takes it next finds this by way of where it lies then.
+        self.state.store(run as *mut (), Ordering::Relaxed);
+    }
+
     /// Says that `by` runs it now, and how to; for a job whose maker is to find who has it.
     pub(super) fn take(&self, by: &C) -> Run<C> {
         let run = self.how();

@@ -44,6 +44,8 @@
 //! With the feature `paralight`, the iterator chains of that crate run on the pool too:
 //! `CallersTeam`.
 //!
+//! Where some pieces of work must come before others, a [`graph`] is built once and run many times.
+//!
 //! With the topology of the host each worker is pinned to its core, and steals from near ones
 //! first:
 //!
@@ -64,8 +66,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A worker that waits in `join` or `scope` runs other work of its team meanwhile. So do not
-//! hold a lock across them that such work may want, as with any pool of this kind.
+//! A worker that waits in `scope`, or for a graph, runs other work of its team meanwhile. So do not
+//! hold a lock across them that such work may want, as with any pool of this kind; or see
+//! [`isolate`].
 
 mod barrier;
 mod builder;
@@ -73,6 +76,7 @@ mod cancel;
 mod context;
 mod deque;
 mod divide;
+pub mod graph;
 #[cfg(test)]
 mod handover;
 mod job;

@@ -9,11 +9,11 @@ use super::cancel::Cancellation;
 use super::context::Context;
 use super::deque::Entry;
 use super::list::Priority;
-use super::sync::{AtomicPtr, Mutex, Ordering};
+use super::sync::{AtomicPtr, Ordering};
 use super::tally::Tally;
 use super::team::Team;
 use super::wait::Goal;
-use super::work::{Job, Payload, Work, catch, discard};
+use super::work::{FirstPanic, Job, Work};
 
 /// What closures are spawned into; see [`scope`].
 pub struct Scope<'scope, 'env: 'scope> {
@@ -27,7 +27,7 @@ pub struct Scope<'scope, 'env: 'scope> {
     /// What others have; null as long as there was nothing.
     tally: AtomicPtr<Tally>,
     /// The first panic of any of them.
-    panic: Mutex<Option<Payload>>,
+    panic: FirstPanic,
     // Both invariant: neither lifetime may be stretched or shrunk behind the waiting.
     scope: PhantomData<&'scope mut &'scope ()>,
     env: PhantomData<&'env mut &'env ()>,
@@ -71,17 +71,17 @@ pub fn scope<'env, R>(body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>)
             begun: Cell::new(0),
             ended: Cell::new(0),
             tally: AtomicPtr::new(ptr::null_mut()),
-            panic: Mutex::new(None),
+            panic: FirstPanic::default(),
             scope: PhantomData,
             env: PhantomData,
         };
         let base = cx.map_or(0, |cx| cx.deque.head());
-        let result = scope.keep_panic(|| body(&scope));
+        let result = scope.panic.keep(|| body(&scope));
         if let Some(cx) = cx {
             cx.help_until(base, &scope);
             scope.give_tally_back();
         }
-        let payload = scope.panic.lock().take();
+        let payload = scope.panic.take();
         match (result, payload) {
             (Some(result), None) => result,
             (_, Some(payload)) => panic::resume_unwind(payload),
@@ -134,7 +134,7 @@ impl<'scope> Scope<'scope, '_> {
     ) {
         // SAFETY: null outside any pool, else there as long as the scope.
         let Some(team) = (unsafe { self.team.as_ref() }) else {
-            self.keep_panic(body);
+            self.panic.keep(body);
             return;
         };
         if let Some(cx) = cx.filter(|cx| ptr::eq(cx.team(), team)) {
@@ -183,7 +183,7 @@ impl<'scope> Scope<'scope, '_> {
     unsafe fn run(this: *const Self, cx: &Context, body: impl FnOnce()) {
         // SAFETY: the closure has not ended, so the scope is there.
         let scope = unsafe { &*this };
-        scope.keep_panic(body);
+        scope.panic.keep(body);
         if ptr::eq(cx, scope.worker) {
             scope.ended.set(scope.ended.get() + 1);
         } else {
@@ -198,8 +198,8 @@ impl<'scope> Scope<'scope, '_> {
     /// As for [`run`](Self::run).
     unsafe fn end_elsewhere(this: *const Self, cx: &Context) {
         // SAFETY: the closure has not ended yet, so the scope is there.
-        let (worker, tally) = unsafe { ((*this).worker, (*this).tally()) };
-        if tally.end(cx.seat()) {
+        let tally = unsafe { (*this).tally() };
+        if let Some(worker) = tally.end(cx.seat(), 1) {
             // SAFETY: a member of the team that the caller is in too.
             unsafe { &*worker }.wake();
         }
@@ -234,23 +234,6 @@ impl<'scope> Scope<'scope, '_> {
             unsafe { (*self.team).tallies().take_back(tally) };
         }
     }
-
-    /// Runs `body`; of panics the first is kept.
-    #[inline]
-    fn keep_panic<R>(&self, body: impl FnOnce() -> R) -> Option<R> {
-        catch(body).map_err(|payload| self.keep(payload)).ok()
-    }
-
-    #[cold]
-    fn keep(&self, payload: Payload) {
-        let mut first = self.panic.lock();
-        if first.is_none() {
-            *first = Some(payload);
-        } else {
-            drop(first);
-            discard(payload);
-        }
-    }
 }
 
 impl Goal for Scope<'_, '_> {
@@ -269,7 +252,7 @@ impl Goal for Scope<'_, '_> {
     }
 
     fn announce(&self) {
-        self.tally().announce();
+        self.tally().announce(self.worker);
     }
 }
 

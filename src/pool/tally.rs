@@ -1,10 +1,11 @@
 //! How many of a scope's closures have begun and ended, counted where that happens.
 
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 use crossbeam::utils::CachePadded;
 
-use super::sync::{AtomicBool, AtomicU64, Mutex, Ordering, light};
+use super::context::Context;
+use super::sync::{AtomicPtr, AtomicU64, Mutex, Ordering, light};
 
 /// Counts of one scope, for the members of a team other than the scope's own worker.
 ///
@@ -13,13 +14,14 @@ use super::sync::{AtomicBool, AtomicU64, Mutex, Ordering, light};
 /// finds both the same, has found the moment between at which nothing was left (Mattern 1987).
 ///
 /// A tally outlives its scope: the team keeps it for the next. So whoever has ended the last closure
-/// may still look whether somebody waits; at worst he wakes one who need not have been woken.
+/// may still look who waits; at worst that is the worker of the next scope, who looks around and
+/// enters itself anew.
 pub(super) struct Tally {
     members: Box<[CachePadded<Counts>]>,
     /// What threads outside of the team have begun.
     outside: AtomicU64,
-    /// The scope's worker is parked, or about to be.
-    waiting: AtomicBool,
+    /// The scope's worker, if it is parked or about to be; else null.
+    waiter: AtomicPtr<Context>,
 }
 
 #[derive(Default)]
@@ -28,9 +30,9 @@ struct Counts {
     ended: AtomicU64,
 }
 
-/// Adds one to what only the calling thread writes.
-fn bump(count: &AtomicU64, order: Ordering) {
-    count.store(count.load(Ordering::Relaxed) + 1, order);
+/// Adds to what only the calling thread writes.
+fn bump(count: &AtomicU64, by: u64, order: Ordering) {
+    count.store(count.load(Ordering::Relaxed) + by, order);
 }
 
 impl Tally {
@@ -39,7 +41,7 @@ impl Tally {
         Tally {
             members: (0..members).map(|_| CachePadded::default()).collect(),
             outside: AtomicU64::new(0),
-            waiting: AtomicBool::new(false),
+            waiter: AtomicPtr::new(ptr::null_mut()),
         }
     }
 
@@ -50,13 +52,13 @@ impl Tally {
             member.ended.store(0, Ordering::Relaxed);
         }
         self.outside.store(0, Ordering::Relaxed);
-        self.waiting.store(false, Ordering::Relaxed);
+        self.waiter.store(ptr::null_mut(), Ordering::Relaxed);
     }
 
     /// The member on `seat`, who calls this, is about to spawn a closure.
     pub(super) fn begin(&self, seat: usize) {
         // Relaxed: whoever sees that the closure has ended sees this too, since it came before.
-        bump(&self.members[seat].begun, Ordering::Relaxed);
+        bump(&self.members[seat].begun, 1, Ordering::Relaxed);
     }
 
     /// A thread outside of the team is about to spawn a closure.
@@ -64,20 +66,24 @@ impl Tally {
         self.outside.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The member on `seat`, who calls this, has ended a closure. `true`: the scope's worker is to
-    /// be woken.
+    /// The member on `seat`, who calls this, has ended so many closures. Gives back whom it is to
+    /// wake: a worker of its team.
     #[must_use]
-    pub(super) fn end(&self, seat: usize) -> bool {
-        // Release: what the closure did is done. Partner: `ended`.
-        bump(&self.members[seat].ended, Ordering::Release);
+    pub(super) fn end(&self, seat: usize, closures: u64) -> Option<*const Context> {
+        // Release: what the closures did is done. Partner: `ended`.
+        bump(&self.members[seat].ended, closures, Ordering::Release);
         // Partner: the heavy fence after `announce`.
         light();
-        self.waiting.load(Ordering::Relaxed) && self.waiting.swap(false, Ordering::Relaxed)
+        if self.waiter.load(Ordering::Relaxed).is_null() {
+            return None;
+        }
+        let waiter = self.waiter.swap(ptr::null_mut(), Ordering::Relaxed);
+        (!waiter.is_null()).then_some(waiter)
     }
 
     /// The scope's worker is about to park. It must pass a heavy fence and look once more.
-    pub(super) fn announce(&self) {
-        self.waiting.store(true, Ordering::Relaxed);
+    pub(super) fn announce(&self, worker: *const Context) {
+        self.waiter.store(worker.cast_mut(), Ordering::Relaxed);
     }
 
     /// All that has ended, to be read before [`begun`](Self::begun).

@@ -9,6 +9,7 @@ use std::thread;
 use super::context::Context;
 use super::deque::Entry;
 use super::job::{self, Run};
+use super::sync::Mutex;
 
 pub(super) type Job = job::Job<Context>;
 
@@ -29,6 +30,34 @@ pub(super) fn discard(payload: Payload) {
     }
 }
 
+/// The first panic of many closures.
+#[derive(Default)]
+pub(super) struct FirstPanic(Mutex<Option<Payload>>);
+
+impl FirstPanic {
+    /// Runs `body`; its panic is kept if it is the first.
+    #[inline]
+    pub(super) fn keep<R>(&self, body: impl FnOnce() -> R) -> Option<R> {
+        catch(body).map_err(|payload| self.put(payload)).ok()
+    }
+
+    #[cold]
+    fn put(&self, payload: Payload) {
+        let mut first = self.0.lock();
+        if first.is_none() {
+            *first = Some(payload);
+        } else {
+            drop(first);
+            discard(payload);
+        }
+    }
+
+    /// What was kept.
+    pub(super) fn take(&self) -> Option<Payload> {
+        self.0.lock().take()
+    }
+}
+
 /// A job, to be run once by whoever holds this.
 ///
 /// Dropping it without running it leaks what is on the heap; the pool runs all of it before its
@@ -37,7 +66,7 @@ pub(super) fn discard(payload: Payload) {
 #[derive(Clone, Copy)]
 pub(super) struct Work(Entry);
 
-// SAFETY: both makers below demand closures that are `Send`.
+// SAFETY: the makers below demand closures that are `Send`, or what may be run by anybody.
 unsafe impl Send for Work {}
 
 impl Work {
@@ -71,6 +100,14 @@ impl Work {
         // team, which is there until all its work has been run.
         let held = unsafe { cx.slab.put(Held { job: Job::new(run::<F>), body }) };
         Work(Entry::new(held.cast(), true))
+    }
+
+    /// What a deque would hold.
+    ///
+    /// # Safety
+    /// It may be run by any member of the teams that it is given to, and is there until then.
+    pub(super) unsafe fn of(entry: Entry) -> Work {
+        Work(entry)
     }
 
     /// What to put into a deque.

@@ -13,7 +13,7 @@ fn claim_against_pop() {
             table.steal();
         });
         table.pop_thrice();
-        thief.join().unwrap();
+        thief.join();
         table.finish();
     });
 }
@@ -34,7 +34,7 @@ fn claim_against_push_and_pop() {
         table.push(2);
         table.push(3);
         table.pop();
-        thief.join().unwrap();
+        thief.join();
         table.finish();
     });
 }
@@ -52,7 +52,7 @@ fn claim_against_retract() {
         if table.retract(inner, 1) {
             table.retract(place, 0);
         }
-        thief.join().unwrap();
+        thief.join();
         table.finish();
     });
 }
@@ -72,7 +72,7 @@ fn claim_against_publication() {
         table.push(3);
         table.pop();
         table.pop();
-        thief.join().unwrap();
+        thief.join();
         table.finish();
     });
 }
@@ -92,8 +92,8 @@ fn claim_against_another_thief() {
         let thief = table.thread(|table| drop(table.steal()));
         table.pop();
         table.pop();
-        claimant.join().unwrap();
-        thief.join().unwrap();
+        claimant.join();
+        thief.join();
         table.finish();
     });
 }
@@ -110,7 +110,7 @@ fn two_claimants() {
             })
         });
         table.pop();
-        claimants.into_iter().for_each(|claimant| claimant.join().unwrap());
+        claimants.into_iter().for_each(|claimant| claimant.join());
         table.finish();
     });
 }
@@ -128,7 +128,7 @@ fn claim_against_growth() {
         table.push(1);
         table.push(2);
         table.pop();
-        thief.join().unwrap();
+        thief.join();
         table.finish();
     });
 }

@@ -3,7 +3,6 @@
 use std::ptr;
 
 use loom::cell::UnsafeCell;
-use loom::thread as model;
 
 use crate::check;
 use crate::job::{Job, Progress};
@@ -68,18 +67,10 @@ unsafe fn run(this: *const Job<Member>, _: &Member) {
     }
 }
 
-/// An address for another thread.
-#[derive(Clone, Copy)]
-struct Address<T>(*const T);
-
-// SAFETY: loom runs one thread at a time, and sees what they do with it.
-unsafe impl<T> Send for Address<T> {}
-
 /// Has another thread take and run the job; the thief is `member`, which outlives the frame.
-fn thief(job: &Job<Member>) -> model::JoinHandle<Box<Member>> {
-    let job = Address(ptr::from_ref(job));
-    model::spawn(move || {
-        let job = { job }.0;
+fn thief(job: &Job<Member>) -> thread::JoinHandle<Box<Member>> {
+    let job = ptr::from_ref(job);
+    thread::spawn(move || {
         let member = Box::new(Member::new("thief"));
         // SAFETY: the job is there until it is done.
         unsafe { (*job).take(&member)(job, &member) };
@@ -96,7 +87,7 @@ fn the_waiter_sees_the_taker_and_the_result() {
         loop {
             // SAFETY: the thief gives its place back when it is joined.
             match unsafe { frame.job.progress(run) } {
-                Progress::Offered => model::yield_now(),
+                Progress::Offered => loom::thread::yield_now(),
                 Progress::Taken(by) => {
                     assert_eq!(by.name(), "thief");
                     if !frame.job.enter(by, &me) {
@@ -109,6 +100,6 @@ fn the_waiter_sees_the_taker_and_the_result() {
         }
         assert_eq!(frame.result(), 21);
         drop(frame);
-        drop(thief.join().unwrap());
+        drop(thief.join());
     });
 }

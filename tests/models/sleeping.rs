@@ -4,7 +4,6 @@ use std::ptr;
 use std::sync::Arc;
 
 use loom::cell::UnsafeCell;
-use loom::thread as model;
 
 use crate::check;
 use crate::latch::Latch;
@@ -45,12 +44,12 @@ fn no_wake_up_is_lost() {
     check(3, || {
         let team = Team::new();
         let bringer = Arc::clone(&team);
-        let bringer = model::spawn(move || {
+        let bringer = thread::spawn(move || {
             bringer.bring();
             bringer.bring();
         });
         team.await_things(0, 2);
-        bringer.join().unwrap();
+        bringer.join();
     });
 }
 
@@ -61,11 +60,11 @@ fn as_many_are_woken_as_things_are_brought() {
         let team = Team::new();
         let sleepers = [1, 2].map(|seat| {
             let team = Arc::clone(&team);
-            model::spawn(move || team.await_things(seat, 1))
+            thread::spawn(move || team.await_things(seat, 1))
         });
         team.bring();
         team.sleep.wake_one();
-        sleepers.into_iter().for_each(|sleeper| sleeper.join().unwrap());
+        sleepers.into_iter().for_each(|sleeper| sleeper.join());
     });
 }
 
@@ -75,11 +74,11 @@ fn all_are_woken() {
         let team = Team::new();
         let sleepers = [1, 2].map(|seat| {
             let team = Arc::clone(&team);
-            model::spawn(move || team.await_things(seat, 1))
+            thread::spawn(move || team.await_things(seat, 1))
         });
         team.things.store(1, Ordering::Relaxed);
         team.sleep.wake_all();
-        sleepers.into_iter().for_each(|sleeper| sleeper.join().unwrap());
+        sleepers.into_iter().for_each(|sleeper| sleeper.join());
     });
 }
 
@@ -90,26 +89,22 @@ fn a_latch_is_set_once_and_not_touched_after() {
         latch: Latch,
         result: UnsafeCell<u32>,
     }
-    struct Address(*const Frame);
-    // SAFETY: loom runs one thread at a time, and sees what they do with it.
-    unsafe impl Send for Address {}
 
     check(3, || {
         let frame = Frame { latch: Latch::for_this_thread(), result: UnsafeCell::new(0) };
         let frame = Box::new(frame);
-        let address = Address(ptr::from_ref(&*frame));
-        let setter = model::spawn(move || {
-            let frame = { address }.0;
+        let address = ptr::from_ref(&*frame);
+        let setter = thread::spawn(move || {
             // SAFETY: the frame is there until the latch is set.
             unsafe {
-                (*frame).result.with_mut(|result| *result = 1);
-                Latch::set(&raw const (*frame).latch);
+                (*address).result.with_mut(|result| *result = 1);
+                Latch::set(&raw const (*address).latch);
             }
         });
         frame.latch.wait();
         // SAFETY: loom sees whether the setter is still at it.
         assert_eq!(frame.result.with_mut(|result| unsafe { *result }), 1);
         drop(frame);
-        setter.join().unwrap();
+        setter.join();
     });
 }

@@ -15,7 +15,7 @@ fn pop_against_a_thief() {
             table.steal();
         });
         table.pop_thrice();
-        thief.join().unwrap();
+        thief.join();
         table.finish();
     });
 }
@@ -28,7 +28,7 @@ fn pop_against_two_thieves() {
         table.publish();
         let thieves = [0, 1].map(|_| table.thread(|table| drop(table.steal())));
         table.pop_thrice();
-        thieves.into_iter().for_each(|thief| thief.join().unwrap());
+        thieves.into_iter().for_each(|thief| thief.join());
         table.finish();
     });
 }
@@ -45,7 +45,7 @@ fn the_oldest_is_taken_back_and_another_published() {
         table.pop();
         table.push(1);
         table.publish();
-        thief.join().unwrap();
+        thief.join();
         table.finish();
     });
 }
@@ -65,7 +65,7 @@ fn published_on_request() {
         let place = table.push(2);
         table.retract(place, 2);
         table.pop();
-        thief.join().unwrap();
+        thief.join();
         table.finish();
     });
 }
@@ -85,7 +85,7 @@ fn an_offer_comes_back_or_is_taken() {
         let inner = table.push(1);
         assert!(table.retract(inner, 1), "it was never public");
         table.retract(place, 0);
-        thief.join().unwrap();
+        thief.join();
         table.finish();
     });
 }
@@ -103,7 +103,7 @@ fn the_ring_grows_during_a_theft() {
         table.push_all(1..5);
         table.publish();
         table.pop();
-        thief.join().unwrap();
+        thief.join();
         table.finish();
     });
 }

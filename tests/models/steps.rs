@@ -1,8 +1,8 @@
 //! The schedule that is being tried, for when it fails.
 
 use std::cell::RefCell;
-use std::panic::Location;
-use std::thread::panicking;
+use std::panic::{self, Location};
+use std::sync::Once;
 
 use loom::thread::{ThreadId, current};
 
@@ -21,15 +21,17 @@ pub(crate) fn clear() {
     STEPS.with_borrow_mut(Vec::clear);
 }
 
-/// Prints the last schedule if it has failed.
-pub(crate) struct Shown;
-
-impl Drop for Shown {
-    fn drop(&mut self) {
-        if panicking() {
-            STEPS.with_borrow(|steps| {
-                steps.iter().for_each(|(thread, place)| println!("{thread:?} at {place}"));
-            });
-        }
-    }
+/// Has the schedule printed when it fails; at once, since what is dropped after that may end the
+/// process.
+pub(crate) fn show_on_failure() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |failure| {
+            for (thread, place) in STEPS.take() {
+                println!("{thread:?} at {place}");
+            }
+            before(failure);
+        }));
+    });
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use loom::cell::UnsafeCell;
-use loom::thread::{self, JoinHandle};
 
 use crate::deque::{Deque, Entry, Steal};
+use crate::sync::thread::{self, JoinHandle};
 
 /// A deque with what its entries are of.
 pub(crate) struct Table<const N: usize> {
@@ -109,7 +109,10 @@ impl<const N: usize> Table<N> {
         }
     }
 
-    pub(crate) fn thread(self: &Arc<Self>, body: impl Fn(&Table<N>) + 'static) -> JoinHandle<()> {
+    pub(crate) fn thread(
+        self: &Arc<Self>,
+        body: impl FnOnce(&Table<N>) + 'static,
+    ) -> JoinHandle<()> {
         let table = Arc::clone(self);
         thread::spawn(move || body(&table))
     }

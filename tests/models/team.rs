@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use loom::thread as model;
-
 use crate::context::{Context, Seated};
 use crate::list::{List, Priority};
 use crate::post::Post;
 use crate::sleep::Sleep;
-use crate::sync::{AtomicBool, Ordering};
+use crate::sync::{AtomicBool, Ordering, thread};
 use crate::tally::Tallies;
 use crate::work::Work;
 
@@ -44,7 +42,7 @@ impl Team {
         let others: Vec<_> = (1..members)
             .map(|seat| {
                 let team = Arc::clone(&team);
-                spawn(move || {
+                thread::spawn(move || {
                     let post = Post::take(&team, seat);
                     // SAFETY: each thread has a seat of its own.
                     let here = unsafe { team.seats[seat].place.enter(&post) };
@@ -52,7 +50,7 @@ impl Team {
                 })
             })
             .collect();
-        let first = spawn({
+        let first = thread::spawn({
             let team = Arc::clone(&team);
             move || {
                 let post = Post::take(&team, 0);
@@ -64,8 +62,8 @@ impl Team {
                 team.sleep.wake_all();
             }
         });
-        first.join().unwrap();
-        others.into_iter().for_each(|other| other.join().unwrap());
+        first.join();
+        others.into_iter().for_each(|other| other.join());
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -96,9 +94,4 @@ impl Team {
     pub(crate) fn tallies(&self) -> &Tallies {
         &self.tallies
     }
-}
-
-/// A thread with room for the frames of a debug build.
-fn spawn(body: impl FnOnce() + Send + 'static) -> model::JoinHandle<()> {
-    model::Builder::new().stack_size(1 << 16).spawn(body).unwrap()
 }

@@ -3,6 +3,7 @@
 mod cancel;
 mod divide;
 mod fork_join;
+mod graph;
 mod hooks;
 mod idle;
 #[cfg(feature = "paralight")]
@@ -19,6 +20,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use evenkeel::model::{Core, CoreId, Domain, Topology};
 use evenkeel::pool::Pool;
 
 /// Runs `test` on a thread of its own, and fails if it takes so long that it must hang.
@@ -37,6 +39,17 @@ fn bounded<R: Send + 'static>(test: impl FnOnce() -> R + Send + 'static) -> R {
 
 fn pool(threads: usize) -> Pool {
     Pool::builder().threads(threads).build().unwrap()
+}
+
+/// Two domains of one core.
+fn two_domains() -> Pool {
+    let core = |i: u32| Core { id: CoreId(i), package: i, cache: i, units: vec![i] };
+    let domain = |d: u32| Domain { id: d, memory: 0, cores: vec![core(d)] };
+    let host = Topology {
+        domains: vec![domain(0), domain(1)],
+        distances: vec![vec![10, 20], vec![20, 10]],
+    };
+    Pool::builder().topology(host).pin(false).build().unwrap()
 }
 
 /// Cheap numbers that look random and come again with the same seed (splitmix64).

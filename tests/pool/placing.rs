@@ -5,21 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use evenkeel::model::{Core, CoreId, Domain, Topology};
+use evenkeel::model::CoreId;
 use evenkeel::pool::{self, Pool, Priority};
 
-use super::{bounded, pool};
-
-/// Two domains of one core.
-fn two_domains() -> Pool {
-    let core = |i: u32| Core { id: CoreId(i), package: i, cache: i, units: vec![i] };
-    let domain = |d: u32| Domain { id: d, memory: 0, cores: vec![core(d)] };
-    let host = Topology {
-        domains: vec![domain(0), domain(1)],
-        distances: vec![vec![10, 20], vec![20, 10]],
-    };
-    Pool::builder().topology(host).pin(false).build().unwrap()
-}
+use super::{bounded, pool, two_domains};
 
 /// Has the worker of each core held up in work outside teams, until what comes back is dropped.
 fn hold(pool: &Pool, workers: usize) -> Vec<(CoreId, Sender<()>)> {

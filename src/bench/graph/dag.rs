@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::pool::graph::Graph;
 use crate::sim::Rng;
 
 /// A graph whose nodes are numbered so that each comes after its predecessors.
@@ -110,6 +111,15 @@ impl Dag {
     #[must_use]
     pub fn successors(&self, node: u32) -> &[u32] {
         self.successors.row(node)
+    }
+
+    /// The same for the pool.
+    pub(super) fn graph(&self) -> Graph {
+        let nodes = 0..self.len() as u32;
+        let edges = nodes
+            .flat_map(|node| self.predecessors(node).iter().map(move |before| (*before, node)));
+        let edges = edges.map(|(a, b)| (a as usize, b as usize));
+        Graph::from_edges(self.len(), edges).expect("each comes after its predecessors")
     }
 
     /// Where the predecessors of each node begin, and in the end where those of the last one end;

@@ -1,10 +1,8 @@
-//! A graph run by counting down: a task for each node that has become ready.
+//! A graph run by rayon, which has none: a task for each node that has become ready.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::Dag;
-use crate::pool;
-
 /// For each node how many of its predecessors have not run.
 pub(super) struct Counters(Vec<AtomicU32>);
 
@@ -35,32 +33,18 @@ fn roots(dag: &Dag) -> impl Iterator<Item = u32> {
     (0..dag.len() as u32).filter(|node| waits(dag, *node) == 0)
 }
 
-/// Runs all nodes by this pool.
+/// Runs all nodes.
 pub(super) fn run(dag: &Dag, counters: &Counters) {
-    pool::scope(|s| roots(dag).for_each(|root| s.spawn(move || fire(s, dag, counters, root))));
-}
-
-fn fire<'s>(scope: &'s pool::Scope<'s, '_>, dag: &'s Dag, counters: &'s Counters, node: u32) {
-    dag.visit(node);
-    for next in dag.successors(node) {
-        if counters.count_down(dag, *next) {
-            scope.spawn(move || fire(scope, dag, counters, *next));
-        }
-    }
-}
-
-/// Runs all nodes by rayon.
-pub(super) fn run_by_rayon(dag: &Dag, counters: &Counters) {
     rayon::scope(|s| {
-        roots(dag).for_each(|root| s.spawn(move |s| rayon_fire(s, dag, counters, root)));
+        roots(dag).for_each(|root| s.spawn(move |s| fire(s, dag, counters, root)));
     });
 }
 
-fn rayon_fire<'s>(scope: &rayon::Scope<'s>, dag: &'s Dag, counters: &'s Counters, node: u32) {
+fn fire<'s>(scope: &rayon::Scope<'s>, dag: &'s Dag, counters: &'s Counters, node: u32) {
     dag.visit(node);
     for next in dag.successors(node) {
         if counters.count_down(dag, *next) {
-            scope.spawn(move |s| rayon_fire(s, dag, counters, *next));
+            scope.spawn(move |s| fire(s, dag, counters, *next));
         }
     }
 }
