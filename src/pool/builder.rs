@@ -15,7 +15,7 @@ use crate::model::{Core, CoreId, Topology};
 
 /// What a worker's stack may grow to: as much as a program's first thread is usually given,
 /// for kernels that were written there. Memory is taken only as it is used.
-const STACK: usize = 8 << 20;
+pub(super) const STACK: usize = 8 << 20;
 
 /// How a [`Pool`] is to be.
 #[must_use]

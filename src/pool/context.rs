@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::deque::{Deque, Entry};
 use super::post::Post;
 use super::slab::Slab;
-use super::sync::thread::{self, Thread};
-use super::sync::{AtomicPtr, OnceLock, Ordering, thread_local};
+use super::sync::thread::Thread;
+use super::sync::{AtomicPtr, Mutex, Ordering, thread_local};
 use super::team::{SLOTS, Team};
 use super::work::Job;
 
@@ -35,7 +35,8 @@ pub struct Context {
     pub(super) awaits: AtomicPtr<Context>,
     /// One that waits for work that this worker has taken, and would take some of it back.
     pub(super) follower: AtomicPtr<Context>,
-    thread: OnceLock<Thread>,
+    /// Who was here last.
+    thread: Mutex<Option<Thread>>,
     /// Whether it must not take up what is not its own while it waits.
     isolated: Cell<bool>,
     /// It stays with the thread that it was given to.
@@ -62,7 +63,7 @@ impl Seated {
             post: Cell::new(ptr::null()),
             awaits: AtomicPtr::new(ptr::null_mut()),
             follower: AtomicPtr::new(ptr::null_mut()),
-            thread: OnceLock::new(),
+            thread: Mutex::new(None),
             isolated: Cell::new(false),
             pinned: PhantomData,
         })
@@ -75,10 +76,10 @@ impl Seated {
     /// Makes the calling thread the one that works here until the guard goes.
     ///
     /// # Safety
-    /// Only one thread is here at a time, always the same one.
+    /// Only one thread is here at a time, and what one has left is visible to the next.
     pub(super) unsafe fn enter<'a>(&'a self, post: &'a Post) -> Entered<'a> {
         let cx = &self.0;
-        cx.thread.get_or_init(thread::current);
+        *cx.thread.lock() = Some(post.thread().clone());
         // SAFETY: the caller is the only one here.
         unsafe { cx.deque.own(SLOTS) };
         cx.post.set(post);
@@ -218,7 +219,7 @@ impl Context {
 
     /// Makes the worker of this place look up, if it is parked.
     pub(super) fn wake(&self) {
-        if let Some(thread) = self.thread.get() {
+        if let Some(thread) = &*self.thread.lock() {
             thread.unpark();
         }
     }

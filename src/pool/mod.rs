@@ -71,12 +71,14 @@
 //! [`isolate`].
 
 mod barrier;
+mod blocking;
 mod builder;
 mod cancel;
 mod context;
 mod deque;
 mod divide;
 pub mod graph;
+mod guest;
 #[cfg(test)]
 mod handover;
 mod job;
@@ -104,6 +106,7 @@ use std::panic;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+pub use blocking::blocking;
 pub use builder::Builder;
 pub use cancel::Cancellation;
 pub use context::Context;
@@ -173,6 +176,37 @@ impl Pool {
             Some(cx) if cx.post().is_of(&self.shared) => work(cx),
             cx => self.run_from_outside(cx, work),
         })
+    }
+
+    /// Runs `work` on the calling thread, which takes part in the pool for so long: what `work`
+    /// splits off, loops or spawns is shared with the workers that are in no team.
+    ///
+    /// Where the caller would have nothing to do but wait this saves handing over, which takes
+    /// some microseconds each way: a short loop is over before a worker is awake. A loop that is
+    /// not short leaves the core to the workers once all of them have come. Called by a worker of
+    /// this pool it is simply `work()`. A few threads can take part at the same time; for any more,
+    /// it is [`install`](Self::install).
+    ///
+    /// ```
+    /// use evenkeel::pool::{self, Pool};
+    ///
+    /// let pool = Pool::builder().threads(2).build()?;
+    /// let sum = || pool::range(0..64_u64).map_reduce(|i| i, 0, |a, b| a + b);
+    /// assert_eq!(pool.take_part(sum), 2016);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    /// If `work` does, with its payload.
+    pub fn take_part<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        let inside = Context::with(|cx| cx.is_some_and(|cx| cx.post().is_of(&self.shared)));
+        if inside {
+            return work();
+        }
+        let mut work = Some(work);
+        let mut once = || work.take().expect("it is called once")();
+        guest::take_part(&self.shared, self.shared.commons(), None, |_| once())
+            .unwrap_or_else(|| self.install(once))
     }
 
     fn run_from_outside<R: Send>(
@@ -248,6 +282,7 @@ impl Drop for Pool {
             let ended = worker.join();
             debug_assert!(ended.is_ok() || thread::panicking(), "workers catch all panics");
         }
+        self.shared.join_stand_ins();
     }
 }
 

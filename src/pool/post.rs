@@ -4,6 +4,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::thread::{self, Thread};
 
+use super::blocking::StandIn;
 use super::context::Context;
 use super::list::Priority;
 use super::patience::Waiting;
@@ -16,28 +17,41 @@ use crate::model::CoreId;
 /// A worker's turn of duty in a team. Lives in a stack frame of the worker's thread.
 pub(super) struct Post {
     shared: Arc<Shared>,
-    worker: usize,
+    /// The worker that this is, or that it stands in for; `None` for other guests.
+    worker: Option<usize>,
     thread: Thread,
     team: Arc<Team>,
     seat: usize,
     sources: Vec<Source>,
 }
 
-/// The core whose worker the caller runs on; `None` outside any pool.
+/// The core whose worker the caller runs on; `None` outside any pool, and on a thread that takes
+/// part without being a worker.
 #[must_use]
 pub fn current_core() -> Option<CoreId> {
-    Context::with(|cx| cx.map(|cx| cx.post().core()))
+    Context::with(|cx| cx.and_then(|cx| cx.post().core()))
 }
 
 impl Post {
     pub(super) fn take(shared: &Arc<Shared>, worker: usize, team: Arc<Team>) -> Post {
         let seat = team.seats().iter().position(|s| s.worker == worker);
         let seat = seat.expect("a worker is called by teams that it is a member of");
+        Post::at(shared, team, seat, Some(worker))
+    }
+
+    /// For the one who has that seat, and is, or stands in for, `worker`.
+    pub(super) fn at(
+        shared: &Arc<Shared>,
+        team: Arc<Team>,
+        seat: usize,
+        worker: Option<usize>,
+    ) -> Post {
+        let number = team.seats()[seat].worker;
         Post {
             worker,
             thread: thread::current(),
             seat,
-            sources: sources(&team, seat, shared.victims(worker)),
+            sources: sources(&team, seat, shared.victims(number)),
             shared: Arc::clone(shared),
             team,
         }
@@ -82,8 +96,15 @@ impl Post {
         })
     }
 
-    pub(super) fn core(&self) -> CoreId {
-        self.shared.core(self.worker)
+    pub(super) fn core(&self) -> Option<CoreId> {
+        self.worker.map(|worker| self.shared.core(worker))
+    }
+
+    /// Has another thread stand in for this worker until what comes back goes; `None` for a guest
+    /// who does not stand in for one himself.
+    pub(super) fn bring_stand_in(&self) -> Option<StandIn> {
+        let worker = self.worker?;
+        self.shared.stand_ins(worker).bring(&self.shared, worker, &self.team)
     }
 
     /// Whether this is a worker of that pool.

@@ -5,6 +5,8 @@ use std::marker::PhantomData;
 use std::panic;
 use std::ptr::{self, NonNull};
 
+use crossbeam::utils::CachePadded;
+
 use super::cancel::Cancellation;
 use super::context::Context;
 use super::deque::Entry;
@@ -21,9 +23,7 @@ pub struct Scope<'scope, 'env: 'scope> {
     /// outlive the scope: its worker does not leave before it ends.
     worker: *const Context,
     team: *const Team,
-    /// What the own worker has begun and ended; touched by it alone.
-    begun: Cell<u64>,
-    ended: Cell<u64>,
+    own: CachePadded<Own>,
     /// What others have; null as long as there was nothing.
     tally: AtomicPtr<Tally>,
     /// The first panic of any of them.
@@ -31,6 +31,14 @@ pub struct Scope<'scope, 'env: 'scope> {
     // Both invariant: neither lifetime may be stretched or shrunk behind the waiting.
     scope: PhantomData<&'scope mut &'scope ()>,
     env: PhantomData<&'env mut &'env ()>,
+}
+
+/// What the own worker has begun and ended; touched by it alone. On cache lines of its own, since
+/// others look at the rest of the scope with each closure that they run.
+#[derive(Default)]
+struct Own {
+    begun: Cell<u64>,
+    ended: Cell<u64>,
 }
 
 // SAFETY: the cells are touched by the own worker alone, and the addresses only compared, or
@@ -68,8 +76,7 @@ pub fn scope<'env, R>(body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>)
         let scope = Scope {
             worker: cx.map_or(ptr::null(), ptr::from_ref),
             team: cx.map_or(ptr::null(), |cx| ptr::from_ref(cx.team())),
-            begun: Cell::new(0),
-            ended: Cell::new(0),
+            own: CachePadded::default(),
             tally: AtomicPtr::new(ptr::null_mut()),
             panic: FirstPanic::default(),
             scope: PhantomData,
@@ -105,7 +112,7 @@ impl<'scope> Scope<'scope, '_> {
     pub fn spawn<F: FnOnce() + Send + 'scope>(&'scope self, body: F) {
         Context::with(|cx| match cx {
             Some(cx) if ptr::eq(cx, self.worker) => {
-                self.begun.set(self.begun.get() + 1);
+                self.own.begun.set(self.own.begun.get() + 1);
                 self.offer(cx, body);
             }
             cx => self.spawn_from_elsewhere(cx, body),
@@ -185,7 +192,7 @@ impl<'scope> Scope<'scope, '_> {
         let scope = unsafe { &*this };
         scope.panic.keep(body);
         if ptr::eq(cx, scope.worker) {
-            scope.ended.set(scope.ended.get() + 1);
+            scope.own.ended.set(scope.own.ended.get() + 1);
         } else {
             // SAFETY: handed on.
             unsafe { Scope::end_elsewhere(this, cx) };
@@ -242,8 +249,8 @@ impl Goal for Scope<'_, '_> {
         // SAFETY: null, or a tally of the team, which is there.
         // Acquire: partner is `tally`. While it is null nobody else has ended anything.
         let tally = unsafe { self.tally.load(Ordering::Acquire).as_ref() };
-        let ended = self.ended.get() + tally.map_or(0, Tally::ended);
-        ended == self.begun.get() + tally.map_or(0, Tally::begun)
+        let ended = self.own.ended.get() + tally.map_or(0, Tally::ended);
+        ended == self.own.begun.get() + tally.map_or(0, Tally::begun)
     }
 
     /// What is left on the own deque may be of this scope, and asking all others takes longer.

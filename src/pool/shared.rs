@@ -9,6 +9,7 @@ use std::thread::Thread;
 use crossbeam::utils::CachePadded;
 use parking_lot::Mutex;
 
+use super::blocking::StandIns;
 use super::patience::Waiting;
 use super::team::{LEADER, Member, Opening, Team};
 use super::work::{Payload, catch, discard};
@@ -21,6 +22,8 @@ pub(super) type OnPanic = Box<dyn Fn(Box<dyn Any + Send>) + Send + Sync>;
 /// The common knowledge of the threads of one pool and of the handle to it.
 pub(super) struct Shared {
     workers: Vec<Worker>,
+    /// For each guest all others, in the order in which it looks for work.
+    guests: Vec<Vec<usize>>,
     by_core: HashMap<CoreId, usize>,
     /// The team of all workers, in which each of them is while no other team has it.
     commons: Arc<Team>,
@@ -34,7 +37,7 @@ pub(super) struct Shared {
 
 struct Worker {
     member: Member,
-    /// The other workers, nearest first.
+    /// The other workers, nearest first, and then all guests.
     victims: Vec<usize>,
     /// Whether its queue is not empty, to be read without the lock.
     called: CachePadded<AtomicBool>,
@@ -42,7 +45,14 @@ struct Worker {
     spare: Mutex<Option<Arc<Team>>>,
     /// Set before the pool is handed out.
     thread: OnceLock<Thread>,
+    stand_ins: StandIns,
 }
+
+/// How many threads that are not workers may take part in the commons at the same time.
+const GUESTS: usize = 4;
+
+/// As many may in another team, for the worker that is blocked there.
+const GUESTS_OF_A_TEAM: usize = 1;
 
 impl Shared {
     /// For one worker per core of `topology`; `None` if two cores have the same id.
@@ -54,17 +64,27 @@ impl Shared {
             .map(|(worker, (domain, core))| Member { worker, core, domain })
             .collect();
         let by_core: HashMap<CoreId, usize> = members.iter().map(|m| (m.core, m.worker)).collect();
+        let guests = members.len()..members.len() + GUESTS;
+        let all_guests = guests.clone();
         let worker = |&member: &Member| Worker {
             member,
-            victims: victim_order(topology, member.worker),
+            victims: victim_order(topology, member.worker)
+                .into_iter()
+                .chain(all_guests.clone())
+                .collect(),
             called: CachePadded::default(),
             spare: Mutex::default(),
             thread: OnceLock::new(),
+            stand_ins: StandIns::new(),
         };
         (by_core.len() == members.len()).then(|| Shared {
             workers: members.iter().map(worker).collect(),
+            guests: guests
+                .clone()
+                .map(|me| (0..guests.end).filter(|i| *i != me).collect())
+                .collect(),
             by_core,
-            commons: Arc::new(Team::new(&members, None)),
+            commons: Arc::new(Team::new(&members, guests, None)),
             queues: Mutex::new(members.iter().map(|_| VecDeque::new()).collect()),
             closing: AtomicBool::new(false),
             on_panic,
@@ -84,8 +104,17 @@ impl Shared {
         self.workers[worker].member.core
     }
 
+    /// All others, in the order in which a worker or a guest looks for work.
     pub(super) fn victims(&self, worker: usize) -> &[usize] {
-        &self.workers[worker].victims
+        match self.workers.get(worker) {
+            Some(worker) => &worker.victims,
+            None => &self.guests[worker - self.workers.len()],
+        }
+    }
+
+    /// Those who stand in for a worker when it is blocked.
+    pub(super) fn stand_ins(&self, worker: usize) -> &StandIns {
+        &self.workers[worker].stand_ins
     }
 
     /// Makes known the thread of a worker.
@@ -135,7 +164,11 @@ impl Shared {
         let mut spare = spare.filter(|team| team.cores() == cores);
         match spare.as_mut().and_then(Arc::get_mut) {
             Some(team) => team.reopen(opening),
-            None => return Arc::new(Team::new(members, Some(opening))),
+            None => {
+                let first = self.workers.len();
+                let guests = first..first + GUESTS_OF_A_TEAM;
+                return Arc::new(Team::new(members, guests, Some(opening)));
+            }
         }
         spare.expect("it was opened just now")
     }
@@ -166,9 +199,15 @@ impl Shared {
     pub(super) fn close(&self) {
         // Partner: `is_closing`.
         self.closing.store(true, Ordering::Release);
-        for worker in 0..self.workers.len() {
-            self.wake(worker);
+        for (at, worker) in self.workers.iter().enumerate() {
+            worker.stand_ins.close();
+            self.wake(at);
         }
+    }
+
+    /// Waits for those who stand in, after [`close`](Self::close).
+    pub(super) fn join_stand_ins(&self) {
+        self.workers.iter().for_each(|worker| worker.stand_ins.join());
     }
 
     pub(super) fn is_closing(&self) -> bool {

@@ -8,6 +8,8 @@ use std::alloc::{self, Layout};
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::{self, NonNull};
 
+use crossbeam::utils::CachePadded;
+
 use super::sync::{AtomicPtr, Ordering};
 
 /// The bytes of a block, and what it is aligned to.
@@ -39,9 +41,23 @@ pub(super) struct Slab {
     fresh: Cell<*mut Block>,
     end: Cell<*mut Block>,
     chunks: UnsafeCell<Vec<NonNull<u8>>>,
-    /// What others have freed.
-    returned: AtomicPtr<Block>,
+    /// Blocks of another worker that go back to it when they are some.
+    away: Cell<Away>,
+    /// What others have freed. On a cache line of its own, as they write it.
+    returned: CachePadded<AtomicPtr<Block>>,
 }
+
+/// Blocks of one other slab, linked, the last first.
+#[derive(Clone, Copy)]
+struct Away {
+    owner: *const Slab,
+    first: *mut Block,
+    last: *mut Block,
+    count: usize,
+}
+
+/// So many go back at once: to give one back costs about as much as to run a short closure.
+pub(super) const TOGETHER: usize = 32;
 
 fn layout() -> Layout {
     Layout::from_size_align(CHUNK, CHUNK).expect("a power of two")
@@ -54,7 +70,13 @@ impl Slab {
             fresh: Cell::new(ptr::null_mut()),
             end: Cell::new(ptr::null_mut()),
             chunks: UnsafeCell::new(Vec::new()),
-            returned: AtomicPtr::new(ptr::null_mut()),
+            away: Cell::new(Away {
+                owner: ptr::null(),
+                first: ptr::null_mut(),
+                last: ptr::null_mut(),
+                count: 0,
+            }),
+            returned: CachePadded::new(AtomicPtr::new(ptr::null_mut())),
         }
     }
 
@@ -109,7 +131,7 @@ impl Slab {
 
     #[cold]
     unsafe fn refill(&self) -> *mut Block {
-        // Acquire: whoever freed a block is done with it. Partner: `give_back`.
+        // Acquire: whoever freed a block is done with it. Partner: `arrive`.
         let block = self.returned.swap(ptr::null_mut(), Ordering::Acquire);
         if !block.is_null() {
             // SAFETY: as in `take`.
@@ -157,20 +179,44 @@ impl Slab {
             self.free.set(block);
         } else {
             // SAFETY: the caller says that it is there.
-            unsafe { &*owner }.accept(block);
+            unsafe { self.send_away(owner, block) };
         }
     }
 
-    /// Takes a block back from another worker.
-    fn accept(&self, block: *mut Block) {
-        let mut top = self.returned.load(Ordering::Relaxed);
+    /// Keeps a block of another slab, and gives back what was kept when it is enough or of a
+    /// third.
+    unsafe fn send_away(&self, owner: *const Slab, block: *mut Block) {
+        let mut away = self.away.get();
+        if !ptr::eq(away.owner, owner) {
+            // SAFETY: handed on.
+            unsafe { away.arrive() };
+            away = Away { owner, first: ptr::null_mut(), last: block, count: 0 };
+        }
+        // SAFETY: the block is the caller's.
+        unsafe { (*block).next = away.first };
+        away = Away { first: block, count: away.count + 1, ..away };
+        if away.count == TOGETHER {
+            // SAFETY: handed on.
+            unsafe { away.arrive() };
+            away.owner = ptr::null();
+        }
+        self.away.set(away);
+    }
+}
+
+impl Away {
+    /// Gives the blocks back to their slab, which is there if there are any.
+    unsafe fn arrive(self) {
+        // SAFETY: null or there.
+        let Some(owner) = (unsafe { self.owner.as_ref() }) else { return };
+        let mut top = owner.returned.load(Ordering::Relaxed);
         loop {
-            // SAFETY: nobody else has the block until it is in the list.
-            unsafe { (*block).next = top };
+            // SAFETY: nobody else has the blocks until they are in the list.
+            unsafe { (*self.last).next = top };
             // The list is taken whole or not at all, so a top that is as it was will do.
             // Release: partner is `refill`.
             let order = (Ordering::Release, Ordering::Relaxed);
-            match self.returned.compare_exchange_weak(top, block, order.0, order.1) {
+            match owner.returned.compare_exchange_weak(top, self.first, order.0, order.1) {
                 Ok(_) => return,
                 Err(now) => top = now,
             }

@@ -12,14 +12,15 @@ pub(super) enum Source {
 }
 
 /// Where the worker on `seat` looks, in order: the victims of the own cache and domain, the
-/// own domain's list, then each farther domain's victims and its list.
+/// own domain's list, then each farther domain's victims and its list; in the end the guests.
 pub(super) fn sources(team: &Team, seat: usize, victims: &[usize]) -> Vec<Source> {
     let seats = team.seats();
     let mut seat_of = vec![None; victims.len() + 1];
     let mut left = vec![0; team.lists().len()];
+    let is_guest = |seat: usize| seat >= team.len();
     for (at, other) in seats.iter().enumerate() {
         seat_of[other.worker] = Some(at);
-        left[other.list] += usize::from(at != seat);
+        left[other.list] += usize::from(at != seat && !is_guest(at));
     }
     let own = seats[seat].list;
     let mut sources = Vec::with_capacity(seats.len() + left.len());
@@ -28,6 +29,9 @@ pub(super) fn sources(team: &Team, seat: usize, victims: &[usize]) -> Vec<Source
     }
     for victim in victims.iter().filter_map(|worker| seat_of[*worker]) {
         sources.push(Source::Deque(victim));
+        if is_guest(victim) {
+            continue;
+        }
         let list = seats[victim].list;
         left[list] -= 1;
         if left[list] == 0 {
@@ -58,7 +62,7 @@ mod tests {
             |&worker: &usize| Member { worker, core: CoreId(worker as u32), domain: worker / 4 };
         let members: Vec<Member> = members.iter().map(member).collect();
         let victims = victim_order(&host(), members[seat].worker);
-        sources(&Team::new(&members, None), seat, &victims)
+        sources(&Team::new(&members, 0..0, None), seat, &victims)
     }
 
     #[test]

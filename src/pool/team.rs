@@ -1,5 +1,6 @@
 //! A set of workers, the work they share, and when it is over.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crossbeam::utils::CachePadded;
@@ -20,7 +21,10 @@ pub(super) type Opening = Box<dyn FnOnce(&Team) + Send>;
 /// All that the work spawns, joins or scopes is run by these workers and no others.
 pub struct Team {
     cores: Vec<CoreId>,
+    /// Those of the workers, and then those for guests.
     seats: Vec<Seat>,
+    /// For each guest's seat whether somebody has it.
+    taken: Vec<CachePadded<AtomicBool>>,
     /// The domain lists: one for each domain that the team has a worker in.
     lists: Vec<DomainList>,
     /// Which domain each is of.
@@ -43,7 +47,7 @@ pub struct Team {
 /// The deque belongs to the place and not to the worker: so nobody can take another team's
 /// work from it, however late he looks.
 pub(super) struct Seat {
-    /// Which worker of the pool.
+    /// Which worker of the pool; guests are numbered after the workers.
     pub(super) worker: usize,
     /// Which of the team's lists is that of its domain.
     pub(super) list: usize,
@@ -68,8 +72,9 @@ pub(super) const LEADER: usize = 0;
 #[expect(clippy::len_without_is_empty, reason = "a team is never empty")]
 impl Team {
     /// A team of `members` that is over when `opening`, and all that it leaves behind, has
-    /// ended. Without an opening it is never over.
-    pub(super) fn new(members: &[Member], opening: Option<Opening>) -> Team {
+    /// ended. Without an opening it is never over. `guests` are the numbers of as many guests as
+    /// it has seats for.
+    pub(super) fn new(members: &[Member], guests: Range<usize>, opening: Option<Opening>) -> Team {
         let mut domains = Vec::new();
         let mut seats = Vec::with_capacity(members.len());
         for (seat, member) in members.iter().enumerate() {
@@ -80,9 +85,16 @@ impl Team {
             });
             seats.push(Seat { worker: member.worker, list, place: Seated::new(seat) });
         }
+        let taken = guests.clone().map(|_| CachePadded::default()).collect();
+        for (guest, worker) in guests.enumerate() {
+            let (list, seat) = (seats[guest % members.len()].list, seats.len());
+            seats.push(Seat { worker, list, place: Seated::new(seat) });
+        }
         Team {
             cores: members.iter().map(|m| m.core).collect(),
+            tallies: Tallies::new(seats.len()),
             seats,
+            taken,
             lists: domains.iter().map(|_| DomainList::default()).collect(),
             next_list: CachePadded::default(),
             sleep: CachePadded::new(Sleep::new(domains.len())),
@@ -91,7 +103,6 @@ impl Team {
             over: AtomicBool::new(false),
             ends: opening.is_some(),
             opening: Mutex::new(opening),
-            tallies: Tallies::new(members.len()),
         }
     }
 
@@ -118,6 +129,20 @@ impl Team {
 
     pub(super) fn seats(&self) -> &[Seat] {
         &self.seats
+    }
+
+    /// Takes a guest's seat, if one is free.
+    pub(super) fn take_guest_seat(&self) -> Option<usize> {
+        // Acquire: partner is `leave_guest_seat`.
+        let free = self.taken.iter().position(|taken| {
+            !taken.load(Ordering::Relaxed) && !taken.swap(true, Ordering::Acquire)
+        })?;
+        Some(self.cores.len() + free)
+    }
+
+    /// Gives a guest's seat back, for the next, who then finds all as it was left.
+    pub(super) fn leave_guest_seat(&self, seat: usize) {
+        self.taken[seat - self.cores.len()].store(false, Ordering::Release);
     }
 
     pub(super) fn lists(&self) -> &[DomainList] {

@@ -30,7 +30,7 @@ fn serve(shared: &Arc<Shared>, worker: usize, team: Arc<Team>) {
     // SAFETY: as in `live`; a worker is in a team once at a time.
     let here = unsafe { post.team().seats()[post.seat()].place.enter(&post) };
     if post.seat() == LEADER {
-        for seat in &post.team().seats()[LEADER + 1..] {
+        for seat in &post.team().seats()[LEADER + 1..post.team().len()] {
             shared.wake(seat.worker);
         }
         let opening = post.team().take_opening().expect("a team is opened once, by its leader");

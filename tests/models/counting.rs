@@ -9,15 +9,15 @@ use crate::check;
 use crate::context::Context;
 use crate::sleep::park;
 use crate::sync::thread::{self, Thread};
-use crate::sync::{AtomicBool, OnceLock, Ordering, heavy};
+use crate::sync::{AtomicBool, Mutex, Ordering, heavy};
 use crate::tally::{Tallies, Tally};
 
 /// Scopes that wait, of which each has a thread.
-struct Waiters([OnceLock<Thread>; 2]);
+struct Waiters([Mutex<Option<Thread>>; 2]);
 
 impl Waiters {
     fn new() -> Waiters {
-        Waiters([(); 2].map(|()| OnceLock::new()))
+        Waiters(Default::default())
     }
 
     /// By what a tally knows the scope's worker.
@@ -27,7 +27,7 @@ impl Waiters {
 
     /// What a scope's worker does when it has spawned so many closures and has nothing else to do.
     fn wait(&self, n: usize, tally: &Tally, spawned: u64) {
-        self.0[n].get_or_init(thread::current);
+        *self.0[n].lock() = Some(thread::current());
         let is_over = || {
             let ended = tally.ended();
             ended == spawned + tally.begun()
@@ -45,7 +45,8 @@ impl Waiters {
     fn end(&self, tally: &Tally, seat: usize) {
         if let Some(worker) = tally.end(seat, 1) {
             let n = (0..2).find(|n| Waiters::worker(*n) == worker).expect("one of the two");
-            self.0[n].get().expect("it was there when it entered itself").unpark();
+            let waiter = self.0[n].lock().clone();
+            waiter.expect("it was there when it entered itself").unpark();
         }
     }
 }

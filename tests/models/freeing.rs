@@ -7,14 +7,14 @@ use std::sync::Arc;
 use loom::cell::UnsafeCell;
 
 use crate::check;
-use crate::slab::Slab;
+use crate::slab::{Slab, TOGETHER};
 use crate::sync::thread;
 
 /// The slab of one worker, and for each block of it something by which loom sees whether two are
 /// at it at once.
 struct Blocks {
     slab: Slab,
-    watched: RefCell<BTreeMap<*mut u32, Arc<UnsafeCell<()>>>>,
+    watched: RefCell<BTreeMap<*mut usize, Arc<UnsafeCell<()>>>>,
 }
 
 impl Blocks {
@@ -23,55 +23,63 @@ impl Blocks {
     }
 
     /// Puts a value into a block, as the worker of the slab.
-    fn put(&self, value: u32) -> *mut u32 {
+    fn put(&self, value: usize) -> *mut usize {
         // SAFETY: the caller says so, and the slab outlives all values.
         let place = unsafe { self.slab.put(value) };
         self.touch(place);
         place
     }
 
+    /// Puts values into as many blocks as go back together.
+    fn put_many(&self) -> Vec<*mut usize> {
+        (0..TOGETHER).map(|value| self.put(value)).collect()
+    }
+
     /// Takes a value out and frees its block, as the worker of the slab `own`.
-    fn lift(&self, place: *mut u32, value: u32, own: &Slab) {
+    fn lift(&self, place: *mut usize, value: usize, own: &Slab) {
         self.touch(place);
         // SAFETY: the caller says so.
         assert_eq!(unsafe { own.lift(place) }, value);
     }
 
-    fn touch(&self, place: *mut u32) {
+    fn touch(&self, place: *mut usize) {
         let cell = Arc::clone(self.watched.borrow_mut().entry(place).or_default());
         cell.with_mut(|_| ());
     }
 
-    /// Sees that no block is lost when all are free again.
-    fn finish(&self) {
+    /// Sees, when all are free again, that those are used before new ones; but for so many that
+    /// others have kept.
+    fn finish(&self, kept: usize) {
         let known = self.watched.borrow().len();
-        let places: Vec<*mut u32> = (0..known as u32).map(|i| self.put(i)).collect();
+        let places: Vec<_> = (kept..known).map(|value| self.put(value)).collect();
         assert_eq!(self.watched.borrow().len(), known, "those that are free are used again");
-        places.into_iter().zip(0..).for_each(|(place, i)| self.lift(place, i, &self.slab));
+        places.into_iter().zip(kept..).for_each(|(place, value)| {
+            self.lift(place, value, &self.slab);
+        });
     }
 }
 
-/// Frees blocks of another.
-fn thief(blocks: &Arc<Blocks>, places: Vec<(*mut u32, u32)>) -> thread::JoinHandle<()> {
+/// Frees as many blocks as go back together.
+fn thief(blocks: &Arc<Blocks>, places: Vec<*mut usize>) -> thread::JoinHandle<()> {
     let blocks = Arc::clone(blocks);
     thread::spawn(move || {
         let own = Slab::new();
-        places.into_iter().for_each(|(place, value)| blocks.lift(place, value, &own));
+        places.into_iter().enumerate().for_each(|(value, place)| blocks.lift(place, value, &own));
     })
 }
 
 #[test]
-fn a_block_comes_back_from_another() {
+fn blocks_come_back_from_another() {
     check(3, || {
         let blocks = Blocks::new();
-        let thief = thief(&blocks, vec![(blocks.put(1), 1), (blocks.put(2), 2)]);
-        let third = blocks.put(3);
-        blocks.lift(third, 3, &blocks.slab);
-        let pair = [blocks.put(4), blocks.put(5)];
-        blocks.lift(pair[1], 5, &blocks.slab);
-        blocks.lift(pair[0], 4, &blocks.slab);
+        let thief = thief(&blocks, blocks.put_many());
+        for value in 1..4 {
+            let pair = [blocks.put(value), blocks.put(value + 1)];
+            blocks.lift(pair[1], value + 1, &blocks.slab);
+            blocks.lift(pair[0], value, &blocks.slab);
+        }
         thief.join();
-        blocks.finish();
+        blocks.finish(0);
     });
 }
 
@@ -79,10 +87,35 @@ fn a_block_comes_back_from_another() {
 fn two_free_at_once_while_the_worker_takes() {
     check(2, || {
         let blocks = Blocks::new();
-        let thieves = [(); 2].map(|()| thief(&blocks, vec![(blocks.put(1), 1)]));
-        let third = blocks.put(3);
+        let thieves = [(); 2].map(|()| thief(&blocks, blocks.put_many()));
+        let one = blocks.put(1);
         thieves.into_iter().for_each(|thief| thief.join());
-        blocks.lift(third, 3, &blocks.slab);
-        blocks.finish();
+        blocks.lift(one, 1, &blocks.slab);
+        blocks.finish(0);
+    });
+}
+
+/// A few go back before they are many when blocks of a third come between.
+#[test]
+fn blocks_of_two_owners_are_told_apart() {
+    check(3, || {
+        let owners = [Blocks::new(), Blocks::new()];
+        let places = owners.clone().map(|blocks| [blocks.put(0), blocks.put(1)]);
+        let thief = {
+            let owners = owners.clone();
+            thread::spawn(move || {
+                let own = Slab::new();
+                for value in 0..2 {
+                    for (blocks, places) in owners.iter().zip(&places) {
+                        blocks.lift(places[value], value, &own);
+                    }
+                }
+            })
+        };
+        let one = owners[0].put(1);
+        owners[0].lift(one, 1, &owners[0].slab);
+        thief.join();
+        owners[0].finish(0);
+        owners[1].finish(1);
     });
 }

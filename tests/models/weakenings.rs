@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use crate::PREEMPTIONS;

@@ -5,8 +5,6 @@ use loom::cell::UnsafeCell;
 
 use crate::check;
 use crate::latch::Latch;
-use crate::scope::scope;
-use crate::sync::{AtomicBool, Ordering};
 use crate::team::Team;
 
 /// What one closure writes and another reads. Loom sees whether it has been written before.

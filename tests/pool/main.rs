@@ -1,9 +1,11 @@
 //! The work-stealing pool as its users see it.
 
+mod blocking;
 mod cancel;
 mod divide;
 mod fork_join;
 mod graph;
+mod guests;
 mod hooks;
 mod idle;
 #[cfg(feature = "paralight")]

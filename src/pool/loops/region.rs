@@ -1,7 +1,7 @@
 //! A loop while it goes on, and how workers come in.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::pace::Pace;
 use super::stop::Stop;
@@ -23,9 +23,9 @@ pub(super) fn run<T: Send>(
         let workers = team.min(n.div_ceil(sharing.grain));
         match cx {
             Some(cx) if workers > 1 => {
-                let supply = Supply::new(sharing, n, team);
-                let region =
-                    Region { supply, stop, exhausted: AtomicBool::new(false), work, merge };
+                let supply = Supply::new(sharing, n, cx.team());
+                let (exhausted, inside) = (AtomicBool::new(false), AtomicUsize::new(0));
+                let region = Region { supply, stop, exhausted, inside, work, merge };
                 region.enter(cx, workers - 1).expect("who comes first finds something to do")
             }
             _ => {
@@ -43,6 +43,8 @@ struct Region<'a, W, M> {
     stop: Stop<'a>,
     /// Somebody has found nothing more to do, so that nobody need come any more.
     exhausted: AtomicBool,
+    /// How many workers have come, guests not counted.
+    inside: AtomicUsize,
     work: W,
     merge: M,
 }
@@ -76,7 +78,12 @@ impl<W, M> Region<'_, W, M> {
     where
         W: Fn(Portion<'_>) -> T,
     {
-        let source = Source::Shared { cx, supply: &self.supply };
+        let is_guest = cx.seat() >= cx.team().len();
+        if !is_guest {
+            self.inside.fetch_add(1, Ordering::Relaxed);
+        }
+        let gives_way_to = is_guest.then_some(&self.inside);
+        let source = Source::Shared { cx, supply: &self.supply, gives_way_to };
         let portion = Portion { source, stop: &self.stop, pace: Pace::default() };
         let result = self.stop.watch(|| (self.work)(portion));
         // A range that a thief has taken and not yet put down may have been missed. He is there
@@ -104,13 +111,13 @@ pub(super) struct Portion<'a> {
 
 enum Source<'a> {
     /// All that there are.
-    Own {
-        left: Range<usize>,
-        grain: usize,
-    },
+    Own { left: Range<usize>, grain: usize },
     Shared {
         cx: &'a Context,
         supply: &'a Supply,
+        /// For a guest, how many workers there are: when all have come, it has no core to itself
+        /// any more, and would only hold up the last chunk.
+        gives_way_to: Option<&'a AtomicUsize>,
     },
 }
 
@@ -119,7 +126,11 @@ impl Portion<'_> {
     #[inline]
     pub(super) fn next_left(&mut self) -> Option<Range<usize>> {
         match &mut self.source {
-            Source::Shared { cx, supply } => {
+            Source::Shared { cx, supply, gives_way_to } => {
+                let team = cx.team().len();
+                if gives_way_to.is_some_and(|inside| inside.load(Ordering::Relaxed) == team) {
+                    return None;
+                }
                 cx.answer();
                 supply.take(cx.post(), &mut self.pace)
             }

@@ -24,7 +24,9 @@ pub(super) struct Shares {
 impl Shares {
     /// The numbers `0..n` in `blocks` blocks, or as many as can be counted in 32 bits. Each seat
     /// gets the same ones each time.
-    pub(super) fn new(n: usize, blocks: usize, team: usize) -> Shares {
+    ///
+    /// `seats` is how many there are in all; those beyond the team begin with nothing.
+    pub(super) fn new(n: usize, blocks: usize, team: usize, seats: usize) -> Shares {
         let blocks = blocks.min(u32::MAX as usize);
         let first = EqualParts::new(blocks, team);
         let share = |seat| {
@@ -34,7 +36,7 @@ impl Shares {
         Shares {
             blocks: EqualParts::new(n, blocks),
             few: array::from_fn(share),
-            many: if team > FEW { (0..team).map(share).collect() } else { Vec::new() },
+            many: if seats > FEW { (0..seats).map(share).collect() } else { Vec::new() },
         }
     }
 

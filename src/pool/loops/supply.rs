@@ -8,6 +8,7 @@ use super::shares::Shares;
 use super::weighted::Weighted;
 use crate::policy::{Chunks, Schedule};
 use crate::pool::post::Post;
+use crate::pool::team::Team;
 
 /// How a loop is shared out.
 #[derive(Clone, Copy, Debug)]
@@ -34,14 +35,15 @@ pub(super) enum Supply {
 }
 
 impl Supply {
-    /// The numbers `0..n` for a team of so many workers.
-    pub(super) fn new(sharing: Sharing, n: usize, team: usize) -> Supply {
+    /// The numbers `0..n` for this team.
+    pub(super) fn new(sharing: Sharing, n: usize, team: &Team) -> Supply {
+        let (team, seats) = (team.len(), team.seats().len());
         let Sharing { schedule, grain } = sharing;
         match schedule {
-            Schedule::Steal => Supply::Shares(Shares::new(n, n / grain, team)),
+            Schedule::Steal => Supply::Shares(Shares::new(n, n / grain, team, seats)),
             // Shares of one block each, so that they are not divided.
-            Schedule::Static => Supply::Shares(Shares::new(n, team.min(n / grain), team)),
-            Schedule::Awf => Supply::Weighted(Weighted::new(n, grain, team)),
+            Schedule::Static => Supply::Shares(Shares::new(n, team.min(n / grain), team, seats)),
+            Schedule::Awf => Supply::Weighted(Weighted::new(n, grain, team, seats)),
             Schedule::Ss | Schedule::Gss | Schedule::Tss | Schedule::Fac2 => {
                 let chunks = Chunks::new(schedule, n, team, grain);
                 let chunks = chunks.expect("their chunks depend on nothing but their number");

@@ -15,12 +15,14 @@ pub(super) struct Weighted {
     /// For each seat how fast its worker was with its last chunk: the bits of a number, 0 for
     /// one that has not done any.
     rates: Box<[AtomicU64]>,
+    /// How many of the seats are those of workers.
+    team: usize,
 }
 
 impl Weighted {
-    pub(super) fn new(n: usize, grain: usize, team: usize) -> Weighted {
-        let rates = (0..team).map(|_| AtomicU64::new(0)).collect();
-        Weighted { n, grain, taken: AtomicUsize::new(0), rates }
+    pub(super) fn new(n: usize, grain: usize, team: usize, seats: usize) -> Weighted {
+        let rates = (0..seats).map(|_| AtomicU64::new(0)).collect();
+        Weighted { n, grain, taken: AtomicUsize::new(0), rates, team }
     }
 
     /// The next chunk for the worker on this seat.
@@ -28,8 +30,11 @@ impl Weighted {
         let (done, took) = pace.lap();
         let rate = done as f64 / took as f64;
         self.rates[seat].store(rate.to_bits(), Ordering::Relaxed);
-        let weights = Weights::of_rates(&self.rates());
-        let end = |start| start + weights.chunk(seat, self.n - start, self.grain);
+        // A guest is one more.
+        let guest = (seat >= self.team).then_some(seat);
+        let weights = Weights::of_rates(&self.rates(guest));
+        let place = seat.min(self.team);
+        let end = |start| start + weights.chunk(place, self.n - start, self.grain);
         let taken = self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |start| {
             (start < self.n).then(|| end(start))
         });
@@ -39,7 +44,9 @@ impl Weighted {
         Some(chunk)
     }
 
-    fn rates(&self) -> Vec<f64> {
-        self.rates.iter().map(|rate| f64::from_bits(rate.load(Ordering::Relaxed))).collect()
+    /// Those of the workers, and of this guest.
+    fn rates(&self, guest: Option<usize>) -> Vec<f64> {
+        let rate = |seat: usize| f64::from_bits(self.rates[seat].load(Ordering::Relaxed));
+        (0..self.team).chain(guest).map(rate).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! Locks, and what is written once.
+//! Locks.
 
 use std::cell::{RefCell, UnsafeCell};
 use std::ops::{Deref, DerefMut};
@@ -75,38 +75,5 @@ impl<T> Drop for Guard<'_, T> {
             self.0.locked.swap(false, Ordering::Release);
             self.0.waiters.take().iter().for_each(loom::thread::Thread::unpark);
         }
-    }
-}
-
-/// What is written once, by one thread, and read by others.
-pub(crate) struct OnceLock<T> {
-    is_set: AtomicBool,
-    value: UnsafeCell<Option<T>>,
-}
-
-// SAFETY: nobody reads the value who has not seen it set; and loom runs one thread at a time.
-unsafe impl<T: Send + Sync> Sync for OnceLock<T> {}
-
-impl<T> OnceLock<T> {
-    pub(crate) fn new() -> OnceLock<T> {
-        OnceLock { is_set: AtomicBool::new(false), value: UnsafeCell::new(None) }
-    }
-
-    pub(crate) fn get(&self) -> Option<&T> {
-        // SAFETY: it is not written again.
-        if self.is_set.load(Ordering::Acquire) {
-            unsafe { &*self.value.get() }.as_ref()
-        } else {
-            None
-        }
-    }
-
-    pub(crate) fn get_or_init(&self, init: impl FnOnce() -> T) -> &T {
-        if self.get().is_none() {
-            // SAFETY: nobody else writes it, and nobody has seen it set.
-            unsafe { *self.value.get() = Some(init()) };
-            self.is_set.store(true, Ordering::Release);
-        }
-        self.get().expect("a thread sees what it has stored")
     }
 }

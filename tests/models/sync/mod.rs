@@ -12,4 +12,4 @@ pub(crate) use std::sync::atomic::Ordering;
 pub(crate) use atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 pub(crate) use barrier::{heavy, light, set_up};
 pub(crate) use local::{Local, thread_local};
-pub(crate) use lock::{Mutex, OnceLock};
+pub(crate) use lock::Mutex;

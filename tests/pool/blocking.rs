@@ -1,0 +1,86 @@
+//! Work that blocks does not take a worker from those who wait for other work.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Barrier;
+use std::sync::mpsc;
+use std::thread;
+
+use evenkeel::model::CoreId;
+use evenkeel::pool;
+
+use super::{bounded, pool};
+
+#[test]
+fn another_thread_stands_in_and_is_kept_for_the_next_time() {
+    bounded(|| {
+        let pool = pool(1);
+        for _ in 0..50 {
+            let name = pool.install(|| {
+                let (send, receive) = mpsc::channel();
+                pool::spawn(move || {
+                    send.send(thread::current().name().map(String::from)).unwrap();
+                });
+                pool::blocking(|| receive.recv().unwrap())
+            });
+            assert_eq!(name.as_deref(), Some("evenkeel-c0-stands-in"));
+        }
+    });
+}
+
+#[test]
+fn in_a_team_too() {
+    bounded(|| {
+        let pool = pool(2);
+        let (send, receive) = mpsc::channel();
+        pool.start(&[CoreId(1)], move |_| {
+            let (told, tell) = mpsc::channel();
+            pool::spawn(move || told.send(1).unwrap());
+            send.send(pool::blocking(|| tell.recv().unwrap())).unwrap();
+        });
+        assert_eq!(receive.recv(), Ok(1));
+    });
+}
+
+#[test]
+fn more_workers_than_there_are_may_wait_for_each_other() {
+    bounded(|| {
+        // Each holds its worker until all are there: two workers, and those who stand in.
+        let (pool, all) = (pool(2), Barrier::new(5));
+        pool.install(|| {
+            pool::scope(|s| {
+                for _ in 0..5 {
+                    s.spawn(|| {
+                        pool::blocking(|| all.wait());
+                    });
+                }
+            });
+        });
+    });
+}
+
+#[test]
+fn a_panic_sends_the_one_who_stands_in_away() {
+    bounded(|| {
+        let pool = pool(1);
+        for _ in 0..20 {
+            let fails = || pool.install(|| pool::blocking(|| panic!("on purpose")));
+            assert!(panic::catch_unwind(AssertUnwindSafe(fails)).is_err());
+        }
+        assert_eq!(pool.install(|| pool::blocking(|| 5)), 5);
+        drop(pool);
+        assert_eq!(pool::blocking(|| 6), 6, "outside of any pool");
+    });
+}
+
+#[test]
+fn a_pool_ends_with_all_that_stand_in() {
+    bounded(|| {
+        for _ in 0..20 {
+            let pool = pool(2);
+            let (send, receive) = mpsc::channel();
+            pool.spawn(move || pool::blocking(|| send.send(()).unwrap()));
+            receive.recv().unwrap();
+            drop(pool);
+        }
+    });
+}
