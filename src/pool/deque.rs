@@ -160,7 +160,7 @@ impl Deque {
         if self.slots.get().is_null() {
             // SAFETY: the caller is the owner.
             unsafe { self.put_ring(Ring::new(size)) };
-            self.limit.store(FIRST + size as u64, Ordering::Relaxed);
+            // The limit stays as it is: somebody may have asked before there were slots.
         }
     }
 
@@ -312,12 +312,13 @@ impl Deque {
     #[cold]
     pub(super) unsafe fn attend(&self) -> bool {
         let (head, size) = (self.head(), self.mask.get() as u64 + 1);
-        let asked = self.is_asked();
         let now = self.shared();
         let tail = now.tail_below(head);
         // SAFETY: the caller is the owner.
         let size = if head - tail < size { size } else { unsafe { self.grow(tail, head) } };
-        self.limit.store(tail + size, Ordering::Relaxed);
+        // An exchange, and Acquire: whoever's request goes with this is seen when the caller looks
+        // who is to be woken. Partner: `insist`.
+        let asked = self.limit.swap(tail + size, Ordering::Acquire) == 0;
         if asked && now.count() == 0 {
             self.publish(head);
         }
@@ -366,11 +367,20 @@ impl Deque {
 
     // ---- everybody's
 
-    /// Asks the owner to make something public with its next push.
+    /// Asks the owner to make something public with its next push. A request that the owner is
+    /// just answering may be taken for one that still stands.
     pub(super) fn ask(&self) {
         if !self.is_asked() {
-            self.limit.store(0, Ordering::Relaxed);
+            self.insist();
         }
+    }
+
+    /// Asks in any case, for who is about to park: what comes after what the owner is just
+    /// answering is asked for too.
+    pub(super) fn insist(&self) {
+        // An exchange, so that no request hides an earlier one, and Release: who asks has said
+        // before that it is to be woken. Partner: `attend`.
+        self.limit.swap(0, Ordering::Release);
     }
 
     /// Whether there is anything in it, public or not.

@@ -147,7 +147,7 @@ impl Context {
         goal.announce();
         sleep.announce(post.seat(), post.thread());
         let others = || team.seats().iter().enumerate().filter(|(seat, _)| *seat != post.seat());
-        others().for_each(|(_, seat)| seat.place.deque().ask());
+        others().for_each(|(_, seat)| seat.place.deque().insist());
         // Either this sees what somebody has brought, or he sees that this one sleeps, or asks.
         // Partner: `light` in `Deque::push` and `Sleep::wake_one`.
         let reached = heavy();
@@ -218,7 +218,7 @@ impl Context {
         // One entered before stays so.
         job.enter(thief, self);
         thief.follower.store(ptr::from_ref(self).cast_mut(), Ordering::Release);
-        thief.deque.ask();
+        thief.deque.insist();
         // Partner: `light` in `Deque::push`.
         let reached = heavy();
         // SAFETY: as in `follow`.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use loom::cell::UnsafeCell;
 
 use crate::check;
+use crate::deque::{Deque, Entry};
 use crate::latch::Latch;
 use crate::sleep::{Sleep, park};
 use crate::sync::{AtomicUsize, Ordering, heavy, thread};
@@ -83,6 +84,48 @@ fn all_are_woken() {
 }
 
 /// The latch goes with the frame of its waiter, which may not wait for the setter to be done.
+/// Who asks and parks is woken by what is pushed after that, also if the owner is just answering
+/// somebody else, or has no slots yet.
+#[test]
+fn no_request_is_lost() {
+    struct Owner {
+        deque: Deque,
+        sleep: Sleep,
+    }
+    impl Owner {
+        fn push(&self) {
+            let entry = Entry::new(ptr::without_provenance_mut(2), false);
+            // SAFETY: the caller is the owner, and nobody takes the entry for something.
+            if unsafe { self.deque.push(entry) && self.deque.attend() } {
+                self.sleep.wake_one();
+            }
+        }
+    }
+
+    check(3, || {
+        let owner = Arc::new(Owner { deque: Deque::new(), sleep: Sleep::new(1) });
+        let asker = thread::spawn({
+            let owner = Arc::clone(&owner);
+            move || {
+                owner.sleep.announce(1, &thread::current());
+                owner.deque.insist();
+                let reached = heavy();
+                if !owner.deque.has_entries() {
+                    park(reached);
+                }
+                owner.sleep.withdraw(1);
+            }
+        });
+        // SAFETY: there is no other owner.
+        unsafe { owner.deque.own(2) };
+        owner.push();
+        // SAFETY: as above.
+        unsafe { owner.deque.pop() };
+        owner.push();
+        asker.join();
+    });
+}
+
 #[test]
 fn a_latch_is_set_once_and_not_touched_after() {
     struct Frame {

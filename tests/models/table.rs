@@ -28,8 +28,11 @@ impl<const N: usize> Table<N> {
     pub(crate) fn new(slots: usize) -> Arc<Table<N>> {
         let thing = |_| Thing { content: UnsafeCell::new(usize::MAX), taken: AtomicU32::new(0) };
         let table = Table { deque: Deque::new(), things: std::array::from_fn(thing) };
-        // SAFETY: the caller is the owner from now on.
-        unsafe { table.deque.own(slots) };
+        // SAFETY: the caller is the owner from now on. To the first it is as if somebody had asked.
+        unsafe {
+            table.deque.own(slots);
+            table.deque.attend();
+        }
         Arc::new(table)
     }
 
