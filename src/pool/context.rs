@@ -174,7 +174,10 @@ impl Context {
             if let Some(follower) = unsafe { follower.as_ref() } {
                 follower.wake();
             }
-            self.team().sleep().wake_one();
+            // Those that sleep on have asked too.
+            if self.team().sleep().wake_one() {
+                self.deque.ask();
+            }
         }
     }
 

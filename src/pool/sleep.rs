@@ -73,25 +73,30 @@ impl Sleep {
 
     /// Wakes one sleeper, if there is any: the latest that does not sleep on the caller's own
     /// processing unit, where it may have to wait until the caller pauses. To be called after the
-    /// work is visible.
-    pub(super) fn wake_one(&self) {
+    /// work is visible. Whether others sleep on.
+    pub(super) fn wake_one(&self) -> bool {
         // Partner: the fence between `announce` and the last look.
         light();
-        if self.count.load(Ordering::Relaxed) > 0 {
-            self.take_one();
-        }
+        self.has_any() && self.take_one()
+    }
+
+    /// Whether anybody sleeps, or is about to.
+    pub(super) fn has_any(&self) -> bool {
+        self.count.load(Ordering::Relaxed) > 0
     }
 
     #[cold]
-    fn take_one(&self) {
+    fn take_one(&self) -> bool {
         let here = current_unit();
         let mut sleepers = self.sleepers.lock();
         let elsewhere = sleepers.iter().rposition(|sleeper| sleeper.unit != here);
-        let Some(at) = elsewhere.or(sleepers.len().checked_sub(1)) else { return };
+        let Some(at) = elsewhere.or(sleepers.len().checked_sub(1)) else { return false };
         let woken = sleepers.remove(at);
-        self.count.store(sleepers.len(), Ordering::Relaxed);
+        let left = sleepers.len();
+        self.count.store(left, Ordering::Relaxed);
         drop(sleepers);
         woken.thread.unpark();
+        left > 0
     }
 
     /// Wakes every sleeper.

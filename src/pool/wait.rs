@@ -59,9 +59,7 @@ impl Context {
             let found = if self.is_isolated() { None } else { self.search(&patience) };
             if let Some(entry) = found {
                 if !patience.is_new() {
-                    // Where there was something there may be more; and others may have been
-                    // counting on this worker to find it.
-                    sleep.wake_one();
+                    self.pass_on();
                 }
                 spinner.stop();
                 self.run_taken(entry);
@@ -69,13 +67,38 @@ impl Context {
             } else if !patience.pause(|| spinner.start()) {
                 spinner.stop();
                 self.park_unless(goal);
+                if self.is_isolated() {
+                    self.pass_on();
+                }
                 patience = Patience::woken(waiting);
             }
         }
         spinner.stop();
         if !patience.is_new() {
+            self.pass_on();
+        }
+    }
+
+    /// Wakes another if there is something to do besides: one wake-up may have been meant for all
+    /// of it, and for whoever was the one to wake.
+    fn pass_on(&self) {
+        let sleep = self.team().sleep();
+        if sleep.has_any() && self.team_has_work() {
             sleep.wake_one();
         }
+    }
+
+    /// Whether there is anything on a list or in the deque of another.
+    fn team_has_work(&self) -> bool {
+        let team = self.team();
+        team.has_listed() || self.others().any(Deque::has_entries)
+    }
+
+    /// The deques of the others in the team.
+    fn others(&self) -> impl Iterator<Item = &Deque> {
+        let me = self.post().seat();
+        let seats = self.post().team().seats().iter().enumerate();
+        seats.filter(move |(seat, _)| *seat != me).map(|(_, seat)| seat.place.deque())
     }
 
     /// Runs what is left of this worker's own work and on the lists.
@@ -142,18 +165,14 @@ impl Context {
     /// Parks until there may be something to do.
     fn park_unless(&self, goal: &impl Goal) {
         let post = self.post();
-        let team = post.team();
-        let sleep = team.sleep();
+        let sleep = post.team().sleep();
         goal.announce();
         sleep.announce(post.seat(), post.thread());
-        let others = || team.seats().iter().enumerate().filter(|(seat, _)| *seat != post.seat());
-        others().for_each(|(_, seat)| seat.place.deque().insist());
+        self.others().for_each(Deque::insist);
         // Either this sees what somebody has brought, or he sees that this one sleeps, or asks.
         // Partner: `light` in `Deque::push` and `Sleep::wake_one`.
         let reached = heavy();
-        let has_work =
-            || team.has_listed() || others().any(|(_, seat)| seat.place.deque().has_entries());
-        if !goal.is_reached() && (self.is_isolated() || !has_work()) {
+        if !goal.is_reached() && (self.is_isolated() || !self.team_has_work()) {
             park(reached);
         }
         sleep.withdraw(post.seat());
