@@ -13,6 +13,8 @@ mod iterators;
 mod loops;
 mod panics;
 mod placing;
+mod program;
+mod random;
 mod shutdown;
 mod stress;
 mod teams;
