@@ -89,7 +89,7 @@ fn claim_against_another_thief() {
             table.deque.claim(1);
             table.steal();
         });
-        let thief = table.thread(|table| drop(table.steal()));
+        let thief = table.thread(|table| _ = table.steal());
         table.pop();
         table.pop();
         claimant.join();

@@ -46,6 +46,7 @@ impl Frame {
     fn result(&self) -> u32 {
         // SAFETY: as in `name`. The waiter may do with it what it likes.
         self.body.with_mut(|body| unsafe { *body = 0 });
+        // SAFETY: loom sees whether anybody else is at it.
         self.result.with_mut(|result| unsafe { *result })
     }
 }

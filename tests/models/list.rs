@@ -4,7 +4,10 @@ use crate::sync::{AtomicUsize, Mutex, Ordering};
 use crate::work::Work;
 
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Priority;
+pub(crate) enum Priority {
+    #[default]
+    Normal,
+}
 
 #[derive(Default)]
 pub(crate) struct List {

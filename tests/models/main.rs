@@ -2,7 +2,7 @@
 //! the very sources, up to a number of pre-emptions.
 //!
 //! A module of `src/pool` that is included here takes its atomics, locks, fences and threads from
-//! `super::sync` only; here that is `sync.rs` of this folder. What the C++ memory model allows and
+//! `super::sync` only; here that is `sync` of this folder. What the C++ memory model allows and
 //! loom does not try: a load that sees a store which comes later in the same schedule.
 
 #![allow(
@@ -10,6 +10,8 @@
     unreachable_pub,
     reason = "of what is included, models use what they are about"
 )]
+#![allow(clippy::arc_with_non_send_sync, reason = "loom runs one thread at a time")]
+#![allow(clippy::print_stdout, reason = "models say what they have tried")]
 
 mod claiming;
 mod counting;
@@ -56,6 +58,10 @@ mod wait;
 #[path = "../../src/pool/work.rs"]
 mod work;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 /// Where a member looks for work.
 mod sources {
     pub(crate) enum Source {
@@ -74,22 +80,27 @@ mod host {
 /// The environment variable that says how many pre-emptions to try instead.
 const PREEMPTIONS: &str = "EVENKEEL_PREEMPTIONS";
 
+/// The environment variable that says for how many seconds to try at most.
+const SECONDS: &str = "EVENKEEL_MODEL_SECONDS";
+
 /// Tries all schedules of `model` with at most so many pre-emptions.
 fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     let preemptions =
         std::env::var(PREEMPTIONS).map_or(preemptions, |given| given.parse().unwrap());
     builder.preemption_bound = Some(preemptions);
+    let seconds = std::env::var(SECONDS).ok();
+    builder.max_duration = seconds.map(|given| Duration::from_secs(given.parse().unwrap()));
     builder.max_branches = 10_000;
-    let schedules = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let count = schedules.clone();
+    let schedules = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&schedules);
     steps::show_on_failure();
     builder.check(move || {
-        count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        count.fetch_add(1, Ordering::Relaxed);
         steps::clear();
         sync::set_up();
         model();
     });
-    println!("{} schedules", schedules.load(std::sync::atomic::Ordering::Relaxed));
+    println!("{} schedules", schedules.load(Ordering::Relaxed));
     weaken::list();
 }

@@ -26,7 +26,7 @@ fn pop_against_two_thieves() {
         let table = Table::<3>::new(4);
         table.push_all(0..3);
         table.publish();
-        let thieves = [0, 1].map(|_| table.thread(|table| drop(table.steal())));
+        let thieves = [0, 1].map(|_| table.thread(|table| _ = table.steal()));
         table.pop_thrice();
         thieves.into_iter().for_each(|thief| thief.join());
         table.finish();
@@ -41,7 +41,7 @@ fn the_oldest_is_taken_back_and_another_published() {
         let table = Table::<2>::new(2);
         table.push(0);
         table.publish();
-        let thief = table.thread(|table| drop(table.steal()));
+        let thief = table.thread(|table| _ = table.steal());
         table.pop();
         table.push(1);
         table.publish();

@@ -140,12 +140,14 @@ macro_rules! atomic {
     };
 }
 
-// SAFETY: nobody else can be there; and loom sees whether anybody still is.
-atomic!(AtomicBool, bool, false, true, |last| unsafe { last.unsync_load() });
+atomic!(AtomicBool, bool, false, true, |last| {
+    // SAFETY: nobody else can be there; and loom sees whether anybody still is.
+    unsafe { last.unsync_load() };
+});
 atomic!(AtomicUsize, usize, 0, usize::MAX, |last| last.with_mut(|_| ()));
 atomic!(AtomicU64, u64, 0, u64::MAX, |last| last.with_mut(|_| ()));
 atomic!(AtomicPtr<T>, *mut T, ptr::null_mut(), ptr::without_provenance_mut(usize::MAX), |last| {
-    last.with_mut(|_| ())
+    last.with_mut(|_| ());
 });
 
 impl AtomicU64 {
