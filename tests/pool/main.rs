@@ -16,6 +16,7 @@ mod placing;
 mod program;
 mod random;
 mod shutdown;
+mod soak;
 mod stress;
 mod teams;
 
