@@ -27,7 +27,7 @@ fn cut_short(seed: u64) {
         };
         match random.below(3) {
             0 => {
-                pool.start(&pool.cores()[random.below(threads as u64) as usize..], move |_| work())
+                pool.start(&pool.cores()[random.below(threads as u64) as usize..], move |_| work());
             }
             1 => pool.spawn(work),
             _ => pool.start(pool.cores(), move |_| pool::spawn(work)),
