@@ -118,6 +118,7 @@ impl StandIns {
     fn live(&self, shared: &Arc<Shared>, worker: usize) {
         for Duty { team, call } in &self.taken_by {
             serve(shared, worker, &team, &call);
+            // Relaxed: as in `bring`.
             self.idle.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -139,6 +140,7 @@ impl StandIns {
 fn serve(shared: &Arc<Shared>, worker: usize, team: &Arc<Team>, call: &Call) {
     *call.thread.lock() = Some(thread::current());
     guest::take_part(shared, team, Some(worker), |cx| {
+        // Acquire: what the worker did before it was back. Partner: `StandIn::drop`.
         cx.help_until(0, &|| call.over.load(Ordering::Acquire));
     });
 }

@@ -168,8 +168,9 @@ impl Context {
     pub(super) fn attend(&self) {
         // SAFETY: the caller is on the thread of this context.
         if unsafe { self.deque.attend() } {
-            // Partner: `park_behind`.
-            let follower = self.follower.swap(ptr::null_mut(), Ordering::AcqRel);
+            // Relaxed, and an exchange so that none is lost that enters just now. Partner:
+            // `park_behind`.
+            let follower = self.follower.swap(ptr::null_mut(), Ordering::Relaxed);
             // SAFETY: null or a member of the same team; they live as long as it.
             if let Some(follower) = unsafe { follower.as_ref() } {
                 follower.wake();

@@ -274,6 +274,7 @@ impl Deque {
             let now = self.shared();
             let tail = now.tail_below(place + 1);
             if tail > place {
+                // Release: as in `push`, here and below.
                 self.head.store(place + 1, Ordering::Release);
                 // The bound may have been lowered before an exchange that failed.
                 if self.move_split(now, tail, 0) {
@@ -427,6 +428,7 @@ impl Deque {
         let me = me as u64;
         let now = self.shared();
         let private = || {
+            // Acquire: what lies below the head is there. Partner: `push` and `lower`.
             let head = self.head.load(Ordering::Acquire);
             head.saturating_sub(now.split_near(head))
         };
@@ -435,6 +437,7 @@ impl Deque {
         if wanted == 0 || now.claimant() != 0 || !self.exchange(now, claimed) {
             return false;
         }
+        // Relaxed: it is only to tell the full number; the fence below is what orders the two sides.
         let split = now.split_near(self.head.load(Ordering::Relaxed));
         self.bound.fetch_max(split + wanted, Ordering::Relaxed);
         // Without a barrier the owner may have missed it: then nothing is claimed.
@@ -455,6 +458,7 @@ impl Deque {
 
 impl Drop for Deque {
     fn drop(&mut self) {
+        // Relaxed: to drop it, one must have seen all others go.
         let ring = self.ring.load(Ordering::Relaxed);
         if !ring.is_null() {
             // SAFETY: it came from `into_raw`, and nobody else is there any more.

@@ -25,7 +25,8 @@ const LOST: Duration = Duration::from_millis(1);
 pub(super) struct Sleep {
     /// For each domain whether somebody there spins.
     spinning: Box<[CachePadded<AtomicBool>]>,
-    /// The length of `sleepers`, to be read without the lock.
+    /// The length of `sleepers`, to be read without the lock. Written under it, Relaxed: the fences
+    /// see to it that it is seen, and the lock hands over the rest.
     count: AtomicUsize,
     sleepers: Mutex<Vec<Sleeper>>,
 }

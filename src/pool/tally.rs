@@ -47,6 +47,7 @@ impl Tally {
 
     /// Sets all counts back, before another scope uses them. Nothing of the last one is left.
     fn clear(&self) {
+        // Relaxed: others get the tally by way of the scope, and with it what was before.
         for member in &self.members {
             member.begun.store(0, Ordering::Relaxed);
             member.ended.store(0, Ordering::Relaxed);

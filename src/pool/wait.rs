@@ -209,6 +209,7 @@ impl Context {
                 patience = Patience::new(waiting);
             }
         }
+        // Relaxed: seen late, somebody looks into a deque for nothing.
         self.awaits.store(ptr::null_mut(), Ordering::Relaxed);
     }
 
@@ -236,7 +237,8 @@ impl Context {
     fn park_behind(&self, thief: &Context, job: &Job, how: Run<Context>) {
         // One entered before stays so.
         job.enter(thief, self);
-        thief.follower.store(ptr::from_ref(self).cast_mut(), Ordering::Release);
+        // Relaxed: the request that follows brings it; and who is there is behind a lock.
+        thief.follower.store(ptr::from_ref(self).cast_mut(), Ordering::Relaxed);
         thief.deque.insist();
         // Partner: `light` in `Deque::push`.
         let reached = heavy();

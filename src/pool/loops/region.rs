@@ -80,6 +80,7 @@ impl<W, M> Region<'_, W, M> {
     {
         let is_guest = cx.seat() >= cx.team().len();
         if !is_guest {
+            // Relaxed: it is only a number, by which guests go sooner or later.
             self.inside.fetch_add(1, Ordering::Relaxed);
         }
         let gives_way_to = is_guest.then_some(&self.inside);
