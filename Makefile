@@ -92,6 +92,17 @@ models:
 soak:
 	EVENKEEL_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --locked --release --test pool soak:: -- --ignored --nocapture
 
+# Random programs, and pools that end under them, with ThreadSanitizer. What it takes for a race and
+# is none is named in tests/pool/tsan.supp. It comes with the nightly toolchain.
+SANITIZED := x86_64-unknown-linux-gnu
+tsan:
+	@if $(CARGO) +nightly --version >/dev/null 2>&1; then set -x; \
+		TSAN_OPTIONS="exitcode=66 history_size=4 suppressions=$(CURDIR)/tests/pool/tsan.supp" \
+		RUSTFLAGS='-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer' \
+		CARGO_TARGET_DIR=$(ROOT)/tsan $(CARGO) +nightly test --locked $(NONE) --target $(SANITIZED) \
+			--test pool -- random:: soak:: --test-threads=1; \
+	else echo 'make: NOT RUN: ThreadSanitizer needs a nightly toolchain (rustup toolchain install nightly)' >&2; fi
+
 # Each target for a while, from what was found before (tests/corpus); what it finds stays in
 # fuzz/artifacts. The hostile files there are large, and tests read them whole: longer inputs
 # would only make the fuzzer slow.

@@ -169,8 +169,10 @@ impl Deque {
     unsafe fn put_ring(&self, ring: Box<Ring>) {
         self.slots.set(ring.slots.as_ptr());
         self.mask.set(ring.slots.len() - 1);
-        // Release: a thief that finds the ring finds what is in it. Partner: `ring`.
-        let before = self.ring.swap(Box::into_raw(ring), Ordering::AcqRel);
+        // Relaxed: the owner alone writes it.
+        let before = self.ring.load(Ordering::Relaxed);
+        // Release: a thief that finds the ring finds what is in it. Partner: `steal_if`.
+        self.ring.store(Box::into_raw(ring), Ordering::Release);
         if !before.is_null() {
             // SAFETY: it came from `into_raw` here. The list is the owner's.
             unsafe { (*self.outgrown.get()).push(Box::from_raw(before)) };

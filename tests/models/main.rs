@@ -60,7 +60,6 @@ mod work;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 /// Where a member looks for work.
 mod sources {
@@ -80,17 +79,12 @@ mod host {
 /// The environment variable that says how many pre-emptions to try instead.
 const PREEMPTIONS: &str = "EVENKEEL_PREEMPTIONS";
 
-/// The environment variable that says for how many seconds to try at most.
-const SECONDS: &str = "EVENKEEL_MODEL_SECONDS";
-
 /// Tries all schedules of `model` with at most so many pre-emptions.
 fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     let preemptions =
         std::env::var(PREEMPTIONS).map_or(preemptions, |given| given.parse().unwrap());
     builder.preemption_bound = Some(preemptions);
-    let seconds = std::env::var(SECONDS).ok();
-    builder.max_duration = seconds.map(|given| Duration::from_secs(given.parse().unwrap()));
     builder.max_branches = 10_000;
     let schedules = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&schedules);
