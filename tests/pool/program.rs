@@ -40,9 +40,11 @@ enum Does {
 #[derive(Clone, Copy)]
 pub(crate) struct Allowed {
     /// How deep it is.
-    pub(crate) depth: u32,
+    depth: u32,
     /// How often it goes to the other pool and back.
-    pub(crate) elsewhere: u32,
+    elsewhere: u32,
+    /// Whether parts of it are isolated.
+    isolated: bool,
     /// Whether it is run to its end in any case.
     sure: bool,
     /// Whether a panic is waited for.
@@ -50,8 +52,8 @@ pub(crate) struct Allowed {
 }
 
 impl Allowed {
-    pub(crate) fn new(depth: u32, elsewhere: u32) -> Allowed {
-        Allowed { depth, elsewhere, sure: true, panics: false }
+    pub(crate) fn new(depth: u32, elsewhere: u32, isolated: bool) -> Allowed {
+        Allowed { depth, elsewhere, isolated, sure: true, panics: false }
     }
 }
 
@@ -123,7 +125,9 @@ impl Program {
             }
             12 => Does::Divide,
             13 => Does::Graph(one(random, deeper)),
-            14 => Does::Isolate(one(random, Allowed { elsewhere: 0, ..deeper })),
+            14 if allowed.isolated => {
+                Does::Isolate(one(random, Allowed { elsewhere: 0, ..deeper }))
+            }
             15 => Does::Block(one(random, deeper)),
             16 if allowed.elsewhere > 0 => {
                 let elsewhere = allowed.elsewhere - 1;

@@ -20,7 +20,7 @@ fn cut_short(seed: u64) {
     // A program that is alone does not panic; one that is dropped is not run.
     let pool = Pool::builder().threads(threads).on_panic(|_| ()).build().unwrap();
     for _ in 0..random.below(6) {
-        let program = Program::random(&mut random, Allowed::new(7, 0));
+        let program = Program::random(&mut random, Allowed::new(7, 0, true));
         let left = Arc::clone(&left);
         let work = move || {
             program.run(Place { left: &left, pools: None }, None);
