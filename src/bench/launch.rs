@@ -21,6 +21,9 @@ pub struct Launches {
     pub loops: u32,
 }
 
+/// This library's pool where a worker gets the loop, as rayon does it.
+const HANDED_OVER: &str = "evenkeel, handed over";
+
 const FIGURE: Figure = Figure { name: "per loop", unit: Unit::Microseconds };
 
 /// Loops that are begun by a thread of the pool.
@@ -38,15 +41,20 @@ pub fn inside(setting: &Setting) -> Result<Case<Launches, ()>, BenchError> {
         }))
 }
 
-/// Loops that are begun by a thread that is not of the pool.
+/// Loops that are begun by a thread that is not of the pool, and takes part in it or hands them
+/// over.
 ///
 /// # Errors
 /// If the pools do not get their threads.
 pub fn outside(setting: &Setting) -> Result<Case<Launches, ()>, BenchError> {
     let (ours, rayon) = (pools::ours(setting.threads)?, pools::rayon(setting.threads)?);
+    let other = pools::ours(setting.threads)?;
     Ok(case("outside", loops(setting) / 10 + 1)
         .with(OURS, move |Launches { places, loops }| {
-            (0..*loops).for_each(|_| ours.install(|| in_parallel(places)));
+            (0..*loops).for_each(|_| ours.take_part(|| in_parallel(places)));
+        })
+        .with(HANDED_OVER, move |Launches { places, loops }| {
+            (0..*loops).for_each(|_| other.install(|| in_parallel(places)));
         })
         .with(RAYON, move |Launches { places, loops }| {
             (0..*loops).for_each(|_| rayon.install(|| by_rayon(places)));

@@ -66,6 +66,17 @@ pub fn current_unit() -> Option<u32> {
     os::unit()
 }
 
+/// The system's number of the calling thread, for [`keep_off`]; `None` where that does nothing.
+pub(crate) fn current_thread() -> Option<i32> {
+    os::thread()
+}
+
+/// Keeps a thread of this process off `unit` from now on, if it may run on another, and gives
+/// back on what it was free to run before; `None` if nothing has changed.
+pub(crate) fn keep_off(thread: i32, unit: u32) -> Option<Vec<u32>> {
+    os::keep_off(thread, unit)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +96,27 @@ mod tests {
             let last = *before.last().expect("a thread may run somewhere");
             pin_current_thread(&[last]).unwrap();
             assert_eq!(current_thread_mask().unwrap(), [last]);
+        });
+    }
+
+    #[test]
+    fn a_thread_is_kept_off_a_unit_only_if_it_may_run_on_another() {
+        on_a_thread(|| {
+            let (Ok(before), Some(thread)) = (current_thread_mask(), current_thread()) else {
+                return;
+            };
+            let (first, others) = before.split_first().expect("a thread may run somewhere");
+            assert_eq!(keep_off(thread, END), None);
+            if others.is_empty() {
+                assert_eq!(keep_off(thread, *first), None);
+            } else {
+                assert_eq!(keep_off(thread, *first).as_ref(), Some(&before));
+                assert_eq!(current_thread_mask().unwrap(), others);
+            }
+            let left = current_thread_mask().unwrap();
+            left.iter().skip(1).for_each(|unit| drop(keep_off(thread, *unit)));
+            assert_eq!(keep_off(thread, left[0]), None);
+            assert_eq!(current_thread_mask().unwrap(), left[..1]);
         });
     }
 

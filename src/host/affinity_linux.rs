@@ -43,8 +43,25 @@ fn mask(tid: libc::pid_t) -> io::Result<Vec<u32>> {
     Err(io::Error::from_raw_os_error(libc::EINVAL))
 }
 
+/// The system's number of the calling thread.
+pub(super) fn thread() -> Option<i32> {
+    Some(rustix::thread::gettid().as_raw_nonzero().get())
+}
+
+/// See the one of the room.
+pub(super) fn keep_off(thread: i32, unit: u32) -> Option<Vec<u32>> {
+    let before = mask(thread).ok()?;
+    let left: Vec<u32> = before.iter().copied().filter(|other| *other != unit).collect();
+    (!left.is_empty() && left.len() < before.len() && pin(thread, &left).is_ok()).then_some(before)
+}
+
 /// Pins the calling thread to `units`, which are not empty and bounded by the caller.
 pub(super) fn pin_to_all(units: &[u32]) -> io::Result<()> {
+    pin(0, units)
+}
+
+/// Pins thread `tid`, the calling one if 0.
+fn pin(tid: libc::pid_t, units: &[u32]) -> io::Result<()> {
     let highest = units.iter().copied().max().unwrap_or(0) as usize;
     let mut mask = vec![0_u64; highest / BITS + 1];
     for unit in units {
@@ -53,6 +70,6 @@ pub(super) fn pin_to_all(units: &[u32]) -> io::Result<()> {
     let bytes = size_of_val(mask.as_slice());
     // SAFETY: the kernel reads `bytes` bytes from the pointer, which is to that many bytes of
     // plain numbers that live until the call is over.
-    let result = unsafe { libc::sched_setaffinity(0, bytes, mask.as_ptr().cast()) };
+    let result = unsafe { libc::sched_setaffinity(tid, bytes, mask.as_ptr().cast()) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -19,6 +19,16 @@ pub(super) fn unit() -> Option<u32> {
     None
 }
 
+/// The system's number of the calling thread: nobody needs it.
+pub(super) fn thread() -> Option<i32> {
+    None
+}
+
+/// See the one of the room: masks are not to be changed from here.
+pub(super) fn keep_off(_: i32, _: u32) -> Option<Vec<u32>> {
+    None
+}
+
 /// Pins the calling thread to the first of `units`, as far as the system heeds it.
 pub(super) fn pin_to_all(units: &[u32]) -> io::Result<()> {
     units.first().map_or(Ok(()), |unit| super::pin_to_one(*unit))

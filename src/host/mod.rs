@@ -26,6 +26,7 @@ pub mod synthetic;
 pub mod sysfs;
 mod unit;
 
+pub(crate) use affinity::{current_thread, keep_off};
 pub use affinity::{current_thread_mask, current_unit, pin_current_thread};
 pub use clock::Clock;
 pub use discover::{Host, Source};

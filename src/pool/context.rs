@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::deque::{Deque, Entry};
 use super::post::Post;
 use super::slab::Slab;
+use super::sleep::Waker;
 use super::sync::thread::Thread;
 use super::sync::{AtomicPtr, Mutex, Ordering, thread_local};
 use super::team::{SLOTS, Team};
@@ -176,7 +177,7 @@ impl Context {
                 follower.wake();
             }
             // Those that sleep on have asked too.
-            if self.team().sleep().wake_one() {
+            if self.team().sleep().wake_one(Waker::GoesOn) {
                 self.deque.ask();
             }
         }

@@ -160,7 +160,7 @@ impl Deque {
         if self.slots.get().is_null() {
             // SAFETY: the caller is the owner.
             unsafe { self.put_ring(Ring::new(size)) };
-            // The limit stays as it is: somebody may have asked before there were slots.
+            // The limit is left to the first push: somebody may have asked already.
         }
     }
 

@@ -2,7 +2,7 @@
 //! schedules of them are tried by `tests/models`.
 
 use super::latch::Latch;
-use super::sleep::{Sleep, park};
+use super::sleep::{Sleep, Waker, park};
 use super::sync::{AtomicUsize, Ordering, heavy, thread};
 
 /// Two threads hand a counter to and fro; a lost wake-up would hang.
@@ -21,7 +21,7 @@ fn no_wake_up_is_lost() {
                 sleep[me].withdraw(0);
             }
             turn.fetch_add(1, Ordering::Relaxed);
-            sleep[1 - me].wake_one();
+            sleep[1 - me].wake_one(Waker::GoesOn);
         }
     };
     thread::scope(|s| {

@@ -228,11 +228,17 @@ impl Pool {
         };
         // SAFETY: this function does not return before the latch is set, and nothing between
         // here and there unwinds.
-        let work = unsafe { Work::boxed(body) };
-        self.shared.commons().inject(work, None, Priority::default());
+        let work = unsafe { Work::new(body) };
+        let commons = self.shared.commons();
         match elsewhere {
-            Some(cx) => cx.help_until(cx.deque.head(), &|| latch.is_set()),
-            None => latch.wait(),
+            Some(cx) => {
+                commons.inject(work, None, Priority::default());
+                cx.help_until(cx.deque.head(), &|| latch.is_set());
+            }
+            None => {
+                commons.inject_and_wait(work);
+                latch.wait();
+            }
         }
         let result = result.expect("the latch is set after the result");
         result.unwrap_or_else(|payload| panic::resume_unwind(payload))

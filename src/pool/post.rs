@@ -11,7 +11,7 @@ use super::patience::Waiting;
 use super::shared::Shared;
 use super::sources::{Source, sources};
 use super::team::Team;
-use super::work::{Work, catch};
+use super::work::{Work, catch, hold};
 use crate::model::CoreId;
 
 /// A worker's turn of duty in a team. Lives in a stack frame of the worker's thread.
@@ -131,8 +131,8 @@ pub(super) fn detach(team: &Arc<Team>, body: impl FnOnce() + Send + 'static) {
             team.begin_one();
             // SAFETY: it borrows nothing, `run_counted` catches panics, and only members of the
             // team run what is in its deques.
-            let work = unsafe { Work::held(cx, |cx| cx.post().run_counted(body)) };
-            cx.offer(work.entry());
+            let entry = unsafe { hold(cx, |cx| cx.post().run_counted(body)) };
+            cx.offer(entry);
         }
         _ => team.inject(count(team, body), None, Priority::default()),
     });
@@ -142,5 +142,5 @@ pub(super) fn detach(team: &Arc<Team>, body: impl FnOnce() + Send + 'static) {
 pub(super) fn count(team: &Team, body: impl FnOnce() + Send + 'static) -> Work {
     team.begin_one();
     // SAFETY: it borrows nothing, and `run_counted` catches panics.
-    unsafe { Work::boxed(|cx| cx.post().run_counted(body)) }
+    unsafe { Work::new(|cx| cx.post().run_counted(body)) }
 }

@@ -151,7 +151,7 @@ impl<'scope> Scope<'scope, '_> {
             self.tally().begin_outside();
             let scope = Pointer(self);
             // SAFETY: see `offer`.
-            let work = unsafe { Work::boxed(move |cx| Scope::run(scope.get(), cx, body)) };
+            let work = unsafe { Work::new(move |cx| Scope::run(scope.get(), cx, body)) };
             team.inject(work, None, Priority::default());
         }
     }

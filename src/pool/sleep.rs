@@ -6,7 +6,7 @@ use crossbeam::utils::CachePadded;
 
 use super::sync::thread::{self, Thread};
 use super::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, light};
-use crate::host::current_unit;
+use crate::host::{current_thread, current_unit, keep_off, pin_current_thread};
 
 /// Parks the calling thread. `reached`: the heavy fence before the last look was one; else a
 /// wake-up may be lost, and the thread wakes by itself after a while.
@@ -25,10 +25,17 @@ const LOST: Duration = Duration::from_millis(1);
 pub(super) struct Sleep {
     /// For each domain whether somebody there spins.
     spinning: Box<[CachePadded<AtomicBool>]>,
-    /// The length of `sleepers`, to be read without the lock. Written under it, Relaxed: the fences
+    /// The number of `sleepers`, to be read without the lock. Written under it, Relaxed: the fences
     /// see to it that it is seen, and the lock hands over the rest.
     count: AtomicUsize,
-    sleepers: Mutex<Vec<Sleeper>>,
+    bedroom: Mutex<Bedroom>,
+}
+
+#[derive(Default)]
+struct Bedroom {
+    sleepers: Vec<Sleeper>,
+    /// Who was kept off a unit to be woken, by seat, and where they were free to run before.
+    moved: Vec<(usize, Vec<u32>)>,
 }
 
 struct Sleeper {
@@ -36,6 +43,17 @@ struct Sleeper {
     /// The processing unit on which it went to sleep.
     unit: Option<u32>,
     thread: Thread,
+    /// The system's number of that.
+    id: Option<i32>,
+}
+
+/// What the one who wakes a sleeper does next.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Waker {
+    /// It keeps its processing unit.
+    GoesOn,
+    /// It waits, so that its unit is free.
+    Waits,
 }
 
 impl Sleep {
@@ -44,7 +62,7 @@ impl Sleep {
         Sleep {
             spinning: (0..domains).map(|_| CachePadded::default()).collect(),
             count: AtomicUsize::new(0),
-            sleepers: Mutex::default(),
+            bedroom: Mutex::default(),
         }
     }
 
@@ -58,27 +76,38 @@ impl Sleep {
     ///
     /// [`heavy`]: super::barrier::heavy
     pub(super) fn announce(&self, seat: usize, thread: &Thread) {
-        let mut sleepers = self.sleepers.lock();
-        sleepers.push(Sleeper { seat, unit: current_unit(), thread: thread.clone() });
-        self.count.store(sleepers.len(), Ordering::Relaxed);
+        let (unit, id) = (current_unit(), current_thread());
+        let mut bedroom = self.bedroom.lock();
+        bedroom.sleepers.push(Sleeper { seat, unit, thread: thread.clone(), id });
+        self.count.store(bedroom.sleepers.len(), Ordering::Relaxed);
     }
 
     /// Takes the announcement back, if nobody has taken it to wake this worker.
     pub(super) fn withdraw(&self, seat: usize) {
-        let mut sleepers = self.sleepers.lock();
-        if let Some(at) = sleepers.iter().position(|sleeper| sleeper.seat == seat) {
-            sleepers.swap_remove(at);
-            self.count.store(sleepers.len(), Ordering::Relaxed);
+        let mut bedroom = self.bedroom.lock();
+        if let Some(at) = bedroom.sleepers.iter().position(|sleeper| sleeper.seat == seat) {
+            bedroom.sleepers.swap_remove(at);
+            self.count.store(bedroom.sleepers.len(), Ordering::Relaxed);
+        }
+        if let Some(at) = bedroom.moved.iter().position(|(moved, _)| *moved == seat) {
+            let (_, units) = bedroom.moved.swap_remove(at);
+            drop(bedroom);
+            // Where it is refused the thread stays where it is, which does.
+            let _ = pin_current_thread(&units);
         }
     }
 
-    /// Wakes one sleeper, if there is any: the latest that does not sleep on the caller's own
-    /// processing unit, where it may have to wait until the caller pauses. To be called after the
-    /// work is visible. Whether others sleep on.
-    pub(super) fn wake_one(&self) -> bool {
+    /// Wakes one sleeper, if there is any. To be called after the work is visible. Whether others
+    /// sleep on.
+    ///
+    /// Behind a caller that goes on computing a thread may have to wait for milliseconds. Left to
+    /// itself the system wakes it there all the same, where it slept there before, or on virtual
+    /// machines where no other processor is awake. So it is kept off the caller's unit until it
+    /// runs. Of a caller that waits, the unit is the very one which is awake.
+    pub(super) fn wake_one(&self, waker: Waker) -> bool {
         // Partner: the fence between `announce` and the last look.
         light();
-        self.has_any() && self.take_one()
+        self.has_any() && self.take_one(waker)
     }
 
     /// Whether anybody sleeps, or is about to.
@@ -87,15 +116,21 @@ impl Sleep {
     }
 
     #[cold]
-    fn take_one(&self) -> bool {
+    fn take_one(&self, waker: Waker) -> bool {
         let here = current_unit();
-        let mut sleepers = self.sleepers.lock();
-        let elsewhere = sleepers.iter().rposition(|sleeper| sleeper.unit != here);
-        let Some(at) = elsewhere.or(sleepers.len().checked_sub(1)) else { return false };
+        let mut bedroom = self.bedroom.lock();
+        let Bedroom { sleepers, moved } = &mut *bedroom;
+        let wished = |sleeper: &Sleeper| (sleeper.unit == here) == (waker == Waker::Waits);
+        let at = sleepers.iter().rposition(wished).or(sleepers.len().checked_sub(1));
+        let Some(at) = at else { return false };
         let woken = sleepers.remove(at);
         let left = sleepers.len();
         self.count.store(left, Ordering::Relaxed);
-        drop(sleepers);
+        if waker == Waker::GoesOn {
+            let units = woken.id.zip(here).and_then(|(id, here)| keep_off(id, here));
+            moved.extend(units.map(|units| (woken.seat, units)));
+        }
+        drop(bedroom);
         woken.thread.unpark();
         left > 0
     }
@@ -104,9 +139,9 @@ impl Sleep {
     pub(super) fn wake_all(&self) {
         // Partner: as in `wake_one`.
         light();
-        let mut sleepers = self.sleepers.lock();
+        let mut bedroom = self.bedroom.lock();
         self.count.store(0, Ordering::Relaxed);
-        for sleeper in sleepers.drain(..) {
+        for sleeper in bedroom.sleepers.drain(..) {
             sleeper.thread.unpark();
         }
     }

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::context::Seated;
 use super::list::{DomainList, Priority};
-use super::sleep::Sleep;
+use super::sleep::{Sleep, Waker};
 use super::tally::Tallies;
 use super::work::Work;
 use crate::model::CoreId;
@@ -165,10 +165,20 @@ impl Team {
     /// Puts work from outside the team on a domain list, or on all of them in turn, and wakes a
     /// worker.
     pub(super) fn inject(&self, work: Work, list: Option<usize>, priority: Priority) {
+        self.enlist(work, list, priority);
+        self.sleep.wake_one(Waker::GoesOn);
+    }
+
+    /// [`inject`](Self::inject) for a caller who does nothing until the work is done.
+    pub(super) fn inject_and_wait(&self, work: Work) {
+        self.enlist(work, None, Priority::default());
+        self.sleep.wake_one(Waker::Waits);
+    }
+
+    fn enlist(&self, work: Work, list: Option<usize>, priority: Priority) {
         let list = list
             .unwrap_or_else(|| self.next_list.fetch_add(1, Ordering::Relaxed) % self.lists.len());
         self.lists[list].push(work, priority);
-        self.sleep.wake_one();
     }
 
     /// Counts a piece of detached work, before it is put anywhere. The caller is counted

@@ -7,7 +7,7 @@ use super::context::Context;
 use super::deque::{Deque, Entry, MOST_CLAIMANTS, Steal};
 use super::job::{Progress, Run};
 use super::patience::{Patience, Waiting};
-use super::sleep::park;
+use super::sleep::{Waker, park};
 use super::sources::Source;
 use super::sync::{Ordering, heavy};
 use super::work::Job;
@@ -84,7 +84,7 @@ impl Context {
     fn pass_on(&self) {
         let sleep = self.team().sleep();
         if sleep.has_any() && self.team_has_work() {
-            sleep.wake_one();
+            sleep.wake_one(Waker::GoesOn);
         }
     }
 
@@ -123,7 +123,7 @@ impl Context {
                 }
                 Source::List(list) => {
                     if let Some(work) = team.lists()[list].take() {
-                        return Some(work.entry());
+                        return Some(work.unpack(self));
                     }
                 }
             }

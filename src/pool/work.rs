@@ -58,48 +58,45 @@ impl FirstPanic {
     }
 }
 
-/// A job, to be run once by whoever holds this.
+/// A job on its way to whoever takes it from a list, to be run once.
 ///
-/// Dropping it without running it leaks what is on the heap; the pool runs all of it before its
-/// threads end.
+/// A small closure travels as it is, and becomes a job in the memory of the worker that takes it.
+/// So no memory is asked for by one thread and given back by another, which costs more than all the
+/// rest. Dropping it without running it leaks what the closure owns; the pool runs all of it before
+/// its threads end.
 #[must_use]
-#[derive(Clone, Copy)]
-pub(super) struct Work(Entry);
+pub(super) struct Work {
+    unpack: unsafe fn(&Room, &Context) -> Entry,
+    room: Room,
+}
+
+/// For a closure, or an address.
+type Room = MaybeUninit<[*mut (); 6]>;
 
 // SAFETY: the makers below demand closures that are `Send`, or what may be run by anybody.
 unsafe impl Send for Work {}
 
 impl Work {
-    /// `body` on the heap; nobody waits for it.
+    /// `body`, with nobody who waits for it.
     ///
     /// # Safety
     /// What `body` borrows must outlive the run, and `body` must not unwind.
-    pub(super) unsafe fn boxed<F: FnOnce(&Context) + Send>(body: F) -> Work {
-        unsafe fn run<F: FnOnce(&Context)>(this: *const Job, cx: &Context) {
-            // SAFETY: `this` came out of `Box::into_raw` as this very type, and work is run
-            // once. The box is gone before the body starts: a body may end its own scope.
-            let held = *unsafe { Box::from_raw(this.cast::<Held<F>>().cast_mut()) };
-            (held.body)(cx);
+    pub(super) unsafe fn new<F: FnOnce(&Context) + Send>(body: F) -> Work {
+        unsafe fn small<F: FnOnce(&Context) + Send>(room: &Room, cx: &Context) -> Entry {
+            // SAFETY: `carry` has put it there, and work is unpacked once. For the rest see `new`.
+            unsafe { hold(cx, room.as_ptr().cast::<F>().read()) }
         }
-        let held = Box::new(Held { job: Job::new(run::<F>), body });
-        Work(Entry::new(Box::into_raw(held).cast(), true))
-    }
-
-    /// As [`boxed`](Self::boxed), in memory of `cx`.
-    ///
-    /// # Safety
-    /// In addition it is run by a member of the team that `cx` is in.
-    pub(super) unsafe fn held<F: FnOnce(&Context) + Send>(cx: &Context, body: F) -> Work {
-        unsafe fn run<F: FnOnce(&Context)>(this: *const Job, cx: &Context) {
-            // SAFETY: `this` is of this very type, and work is run once. It was put there by a
-            // member of the same team, so its slab is there.
-            let held = unsafe { cx.slab.lift(this.cast::<Held<F>>().cast_mut()) };
-            (held.body)(cx);
+        unsafe fn large<F: FnOnce(&Context) + Send>(room: &Room, cx: &Context) -> Entry {
+            // SAFETY: as above.
+            let body = unsafe { room.as_ptr().cast::<Box<F>>().read() };
+            // SAFETY: as above.
+            unsafe { hold(cx, move |cx: &Context| body(cx)) }
         }
-        // SAFETY: a reference to a context is had only by its own worker. Its slab lies in the
-        // team, which is there until all its work has been run.
-        let held = unsafe { cx.slab.put(Held { job: Job::new(run::<F>), body }) };
-        Work(Entry::new(held.cast(), true))
+        if size_of::<F>() <= size_of::<Room>() && align_of::<F>() <= align_of::<Room>() {
+            Work::carry(body, small::<F>)
+        } else {
+            Work::carry(Box::new(body), large::<F>)
+        }
     }
 
     /// What a deque would hold.
@@ -107,13 +104,42 @@ impl Work {
     /// # Safety
     /// It may be run by any member of the teams that it is given to, and is there until then.
     pub(super) unsafe fn of(entry: Entry) -> Work {
-        Work(entry)
+        // SAFETY: `carry` has put it there.
+        Work::carry(entry, |room, _| unsafe { room.as_ptr().cast::<Entry>().read() })
     }
 
-    /// What to put into a deque.
-    pub(super) fn entry(self) -> Entry {
-        self.0
+    fn carry<T>(value: T, unpack: unsafe fn(&Room, &Context) -> Entry) -> Work {
+        debug_assert!(size_of::<T>() <= size_of::<Room>() && align_of::<T>() <= align_of::<Room>());
+        let mut room = Room::uninit();
+        // SAFETY: there is room for it, as it is aligned.
+        unsafe { room.as_mut_ptr().cast::<T>().write(value) };
+        Work { unpack, room }
     }
+
+    /// What to run, for a worker that is going to do so.
+    pub(super) fn unpack(self, cx: &Context) -> Entry {
+        // SAFETY: it is of the very type that was put there, and unpacked once.
+        unsafe { (self.unpack)(&self.room, cx) }
+    }
+}
+
+/// `body` as a job in memory of `cx`, to be run once; nobody waits for it.
+///
+/// # Safety
+/// What `body` borrows must outlive the run, and `body` must not unwind. It is run by a member of the
+/// team that `cx` is in.
+pub(super) unsafe fn hold<F: FnOnce(&Context) + Send>(cx: &Context, body: F) -> Entry {
+    unsafe fn run<F: FnOnce(&Context)>(this: *const Job, cx: &Context) {
+        // SAFETY: `this` is of this very type, and work is run once. It was put there by a
+        // member of the same team, so its slab is there. The block is free before the body starts:
+        // a body may end its own scope.
+        let held = unsafe { cx.slab.lift(this.cast::<Held<F>>().cast_mut()) };
+        (held.body)(cx);
+    }
+    // SAFETY: a reference to a context is had only by its own worker. Its slab lies in the
+    // team, which is there until all its work has been run.
+    let held = unsafe { cx.slab.put(Held { job: Job::new(run::<F>), body }) };
+    Entry::new(held.cast(), true)
 }
 
 /// A closure that nobody waits for, behind its head.

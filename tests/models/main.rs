@@ -74,6 +74,18 @@ mod host {
     pub(crate) fn current_unit() -> Option<u32> {
         None
     }
+
+    pub(crate) fn current_thread() -> Option<i32> {
+        None
+    }
+
+    pub(crate) fn keep_off(_: i32, _: u32) -> Option<Vec<u32>> {
+        None
+    }
+
+    pub(crate) fn pin_current_thread(_: &[u32]) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The environment variable that says how many pre-emptions to try instead.

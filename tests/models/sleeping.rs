@@ -8,7 +8,7 @@ use loom::cell::UnsafeCell;
 use crate::check;
 use crate::deque::{Deque, Entry};
 use crate::latch::Latch;
-use crate::sleep::{Sleep, park};
+use crate::sleep::{Sleep, Waker, park};
 use crate::sync::{AtomicUsize, Ordering, heavy, thread};
 
 /// Things to do, as bare a number as can be: it hands nothing over but itself.
@@ -24,7 +24,7 @@ impl Team {
 
     fn bring(&self) {
         self.things.store(self.things.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        self.sleep.wake_one();
+        self.sleep.wake_one(Waker::GoesOn);
     }
 
     /// Sleeps until there are so many.
@@ -64,7 +64,7 @@ fn as_many_are_woken_as_things_are_brought() {
             thread::spawn(move || team.await_things(seat, 1))
         });
         team.bring();
-        team.sleep.wake_one();
+        team.sleep.wake_one(Waker::GoesOn);
         sleepers.into_iter().for_each(|sleeper| sleeper.join());
     });
 }
@@ -97,7 +97,7 @@ fn no_request_is_lost() {
             let entry = Entry::new(ptr::without_provenance_mut(2), false);
             // SAFETY: the caller is the owner, and nobody takes the entry for something.
             if unsafe { self.deque.push(entry) && self.deque.attend() } {
-                self.sleep.wake_one();
+                self.sleep.wake_one(Waker::GoesOn);
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::context::{Context, Seated};
 use crate::list::{List, Priority};
 use crate::post::Post;
-use crate::sleep::Sleep;
+use crate::sleep::{Sleep, Waker};
 use crate::sync::{AtomicBool, Ordering, thread};
 use crate::tally::Tallies;
 use crate::work::Work;
@@ -84,7 +84,7 @@ impl Team {
 
     pub(crate) fn inject(&self, work: Work, _: Option<usize>, _: Priority) {
         self.lists[0].push(work);
-        self.sleep.wake_one();
+        self.sleep.wake_one(Waker::GoesOn);
     }
 
     pub(crate) fn sleep(&self) -> &Sleep {

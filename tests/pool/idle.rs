@@ -7,6 +7,7 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use evenkeel::host;
 use evenkeel::model::CoreId;
 use evenkeel::pool::{self, Pool};
 
@@ -155,6 +156,21 @@ fn a_worker_that_is_called_away_has_another_one_woken() {
                 end.send(()).unwrap();
             });
             ended.recv().unwrap();
+        }
+    });
+}
+
+/// Who wakes a worker may keep it off its own core for that; work is run without.
+#[test]
+fn work_finds_its_worker_as_free_as_it_was() {
+    bounded(|| {
+        let before = host::current_thread_mask().unwrap();
+        let pool = Pool::builder().threads(2).name("free").build().unwrap();
+        for _ in 0..8 {
+            assert_asleep("free-c", 2);
+            let (send, receive) = mpsc::channel();
+            pool.spawn(move || send.send(host::current_thread_mask().unwrap()).unwrap());
+            assert_eq!(receive.recv().unwrap(), before);
         }
     });
 }
