@@ -1,9 +1,12 @@
-//! Parking and the latch on real threads, with the barrier of the system that runs them. All
+//! Parking, the latch and tallies as they are in the pool, with the barrier of the system. All
 //! schedules of them are tried by `tests/models`.
+
+use std::ptr;
 
 use super::latch::Latch;
 use super::sleep::{Sleep, Waker, park};
 use super::sync::{AtomicUsize, Ordering, heavy, thread};
+use super::tally::Tallies;
 
 /// Two threads hand a counter to and fro; a lost wake-up would hang.
 #[test]
@@ -47,4 +50,28 @@ fn what_was_written_before_setting_is_seen_after_waiting() {
         });
         assert_eq!(value, round);
     }
+}
+
+/// One that has ended the last closure is held up before it looks who waits; meanwhile the tally has
+/// come to another scope.
+#[test]
+fn whoever_looks_late_finds_the_one_that_waits_now() {
+    let tallies = Tallies::new(2);
+    let workers = [1, 2].map(|at| ptr::without_provenance(at << 8));
+    let tally = tallies.lend();
+    // SAFETY: its tallies are there, and nothing was begun by it.
+    let same = unsafe {
+        tally.as_ref().announce(workers[0]);
+        tallies.take_back(tally);
+        tallies.lend()
+    };
+    assert_eq!(same, tally);
+    // SAFETY: as above.
+    let tally = unsafe { same.as_ref() };
+    assert_eq!(tally.end(0, 1), None);
+    tally.announce(workers[1]);
+    assert_eq!(tally.end(0, 1), Some(workers[1]));
+    assert_eq!(tally.end(0, 1), None);
+    // SAFETY: nothing is begun by it any more.
+    unsafe { tallies.take_back(same) };
 }

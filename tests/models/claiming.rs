@@ -30,6 +30,8 @@ fn claim_against_push_and_pop() {
                 table.steal();
             }
         });
+        // Down to what is claimed, and up again.
+        table.pop();
         table.pop();
         table.push(2);
         table.push(3);

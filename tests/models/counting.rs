@@ -174,28 +174,6 @@ fn a_tally_comes_to_another_scope() {
     });
 }
 
-#[test]
-fn whoever_looks_late_finds_the_one_that_waits_now() {
-    check(0, || {
-        let tallies = Tallies::new(2);
-        let tally = tallies.lend();
-        // SAFETY: nothing was begun by it.
-        let same = unsafe {
-            tally.as_ref().announce(Waiters::worker(0));
-            tallies.take_back(tally);
-            tallies.lend()
-        };
-        assert_eq!(same, tally);
-        let tally = get(same);
-        assert_eq!(tally.end(0, 1), None);
-        tally.announce(Waiters::worker(1));
-        assert_eq!(tally.end(0, 1), Some(Waiters::worker(1)));
-        assert_eq!(tally.end(0, 1), None);
-        // SAFETY: nothing is begun by it any more.
-        unsafe { tallies.take_back(same) };
-    });
-}
-
 fn get<'a>(tally: NonNull<Tally>) -> &'a Tally {
     // SAFETY: its tallies are there until all threads of the model have ended.
     unsafe { tally.as_ref() }

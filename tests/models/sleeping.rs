@@ -44,13 +44,14 @@ impl Team {
 fn no_wake_up_is_lost() {
     check(3, || {
         let team = Team::new();
-        let bringer = Arc::clone(&team);
-        let bringer = thread::spawn(move || {
-            bringer.bring();
-            bringer.bring();
+        // A thread of its own: the end of those that it had made would wake it too.
+        let sleeper = thread::spawn({
+            let team = Arc::clone(&team);
+            move || team.await_things(0, 2)
         });
-        team.await_things(0, 2);
-        bringer.join();
+        team.bring();
+        team.bring();
+        sleeper.join();
     });
 }
 
