@@ -5,6 +5,7 @@
 CARGO ?= cargo
 SEEDS ?= 10000
 FUZZ_SECONDS ?= 60
+SOAK_SECONDS ?= 600
 
 # A snapshot that differs is a failure, never a new file.
 export INSTA_UPDATE ?= no
@@ -30,7 +31,7 @@ IN_FOLDER = MPICC=$(MPICC) CARGO_TARGET_DIR=$(FOLDER)
 NEXTEST = $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo nextest run || echo test)
 MPI_TESTS := --test mpi --test comm
 
-.PHONY: all install demo test deps-demo deps-test fmt lint doc doctest unit mpich without-mpi verify fuzz swarm trees
+.PHONY: all install demo test deps-demo deps-test fmt lint doc doctest unit mpich without-mpi verify models soak tsan fuzz swarm trees
 .NOTPARALLEL:
 
 all:
@@ -81,7 +82,26 @@ mpich:
 without-mpi:
 	$(IN_FOLDER) $(CARGO) $(NEXTEST) --locked --test mpi
 
-verify: test fuzz swarm trees
+verify: test models soak tsan fuzz swarm trees
+
+# Whether the models of the pool notice each ordering, fence and comparison that is left out.
+models:
+	$(CARGO) test --locked --test models -- --ignored
+
+# Pools that come and go under random programs, with panics and cancellation, for a while.
+soak:
+	EVENKEEL_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --locked --release --test pool soak:: -- --ignored --nocapture
+
+# Random programs, and pools that end under them, with ThreadSanitizer. What it takes for a race and
+# is none is named in tests/pool/tsan.supp. It comes with the nightly toolchain.
+SANITIZED := x86_64-unknown-linux-gnu
+tsan:
+	@if $(CARGO) +nightly --version >/dev/null 2>&1; then set -x; \
+		TSAN_OPTIONS="exitcode=66 history_size=4 suppressions=$(CURDIR)/tests/pool/tsan.supp" \
+		RUSTFLAGS='-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer' \
+		CARGO_TARGET_DIR=$(ROOT)/tsan $(CARGO) +nightly test --locked $(NONE) --target $(SANITIZED) \
+			--test pool -- random:: soak:: --test-threads=1; \
+	else echo 'make: NOT RUN: ThreadSanitizer needs a nightly toolchain (rustup toolchain install nightly)' >&2; fi
 
 # Each target for a while, from what was found before (tests/corpus); what it finds stays in
 # fuzz/artifacts. The hostile files there are large, and tests read them whole: longer inputs

@@ -12,6 +12,7 @@ use super::context::Context;
 use super::guest;
 use super::shared::Shared;
 use super::team::Team;
+use super::wait::Goal;
 
 /// Runs `work`, which blocks its thread for a while: it waits for a file, a message, a lock that
 /// is held for long. Another thread stands in for the worker until it is back.
@@ -118,6 +119,7 @@ impl StandIns {
     fn live(&self, shared: &Arc<Shared>, worker: usize) {
         for Duty { team, call } in &self.taken_by {
             serve(shared, worker, &team, &call);
+            // Relaxed: as in `bring`.
             self.idle.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -136,9 +138,22 @@ impl StandIns {
     }
 }
 
+impl Goal for Call {
+    fn is_reached(&self) -> bool {
+        // Acquire: what the worker did before it was back. Partner: `StandIn::drop`.
+        self.over.load(Ordering::Acquire)
+    }
+
+    /// What lies on the own deque may be what the worker waits for, and on a list it does not look
+    /// while it is isolated.
+    fn comes_first(&self) -> bool {
+        false
+    }
+}
+
 fn serve(shared: &Arc<Shared>, worker: usize, team: &Arc<Team>, call: &Call) {
     *call.thread.lock() = Some(thread::current());
     guest::take_part(shared, team, Some(worker), |cx| {
-        cx.help_until(0, &|| call.over.load(Ordering::Acquire));
+        cx.help_until(0, call);
     });
 }

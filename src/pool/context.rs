@@ -4,16 +4,14 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, Ordering};
-use std::thread::Thread;
-
-use parking_lot::Mutex;
 
 use super::deque::{Deque, Entry};
 use super::post::Post;
 use super::slab::Slab;
 use super::sleep::Waker;
-use super::team::Team;
+use super::sync::thread::Thread;
+use super::sync::{AtomicPtr, Mutex, Ordering, thread_local};
+use super::team::{SLOTS, Team};
 use super::work::Job;
 
 thread_local! {
@@ -90,9 +88,6 @@ impl Seated {
         Entered { before: CURRENT.replace(cx), cx }
     }
 }
-
-/// The slots of a new deque: enough for most recursions, and little to ask for by a short task.
-const SLOTS: usize = 256;
 
 /// Takes a worker out of its place when it leaves it.
 pub(super) struct Entered<'a> {
@@ -174,8 +169,9 @@ impl Context {
     pub(super) fn attend(&self) {
         // SAFETY: the caller is on the thread of this context.
         if unsafe { self.deque.attend() } {
-            // Partner: `park_behind`.
-            let follower = self.follower.swap(ptr::null_mut(), Ordering::AcqRel);
+            // Relaxed, and an exchange so that none is lost that enters just now. Partner:
+            // `park_behind`.
+            let follower = self.follower.swap(ptr::null_mut(), Ordering::Relaxed);
             // SAFETY: null or a member of the same team; they live as long as it.
             if let Some(follower) = unsafe { follower.as_ref() } {
                 follower.wake();

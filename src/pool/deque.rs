@@ -172,8 +172,10 @@ impl Deque {
     unsafe fn put_ring(&self, ring: Box<Ring>) {
         self.slots.set(ring.slots.as_ptr());
         self.mask.set(ring.slots.len() - 1);
-        // Release: a thief that finds the ring finds what is in it. Partner: `ring`.
-        let before = self.ring.swap(Box::into_raw(ring), Ordering::AcqRel);
+        // Relaxed: the owner alone writes it.
+        let before = self.ring.load(Ordering::Relaxed);
+        // Release: a thief that finds the ring finds what is in it. Partner: `steal_if`.
+        self.ring.store(Box::into_raw(ring), Ordering::Release);
         if !before.is_null() {
             // SAFETY: it came from `into_raw` here. The list is the owner's.
             unsafe { (*self.outgrown.get()).push(Box::from_raw(before)) };
@@ -277,6 +279,7 @@ impl Deque {
             let now = self.shared();
             let tail = now.tail_below(place + 1);
             if tail > place {
+                // Release: as in `push`, here and below.
                 self.head.store(place + 1, Ordering::Release);
                 // The bound may have been lowered before an exchange that failed.
                 if self.move_split(now, tail, 0) {
@@ -315,12 +318,13 @@ impl Deque {
     #[cold]
     pub(super) unsafe fn attend(&self) -> bool {
         let (head, size) = (self.head(), self.mask.get() as u64 + 1);
-        let asked = self.is_asked();
         let now = self.shared();
         let tail = now.tail_below(head);
         // SAFETY: the caller is the owner.
         let size = if head - tail < size { size } else { unsafe { self.grow(tail, head) } };
-        self.limit.store(tail + size, Ordering::Relaxed);
+        // An exchange, and Acquire: whoever's request goes with this is seen when the caller looks
+        // who is to be woken. Partner: `insist`.
+        let asked = self.limit.swap(tail + size, Ordering::Acquire) == 0;
         if asked && now.count() == 0 {
             self.publish(head);
         }
@@ -369,11 +373,20 @@ impl Deque {
 
     // ---- everybody's
 
-    /// Asks the owner to make something public with its next push.
+    /// Asks the owner to make something public with its next push. A request that the owner is
+    /// just answering may be taken for one that still stands.
     pub(super) fn ask(&self) {
         if !self.is_asked() {
-            self.limit.store(0, Ordering::Relaxed);
+            self.insist();
         }
+    }
+
+    /// Asks in any case, for who is about to park: what comes after what the owner is just
+    /// answering is asked for too.
+    pub(super) fn insist(&self) {
+        // An exchange, so that no request hides an earlier one, and Release: who asks has said
+        // before that it is to be woken. Partner: `attend`.
+        self.limit.swap(0, Ordering::Release);
     }
 
     /// Whether there is anything in it, public or not.
@@ -434,6 +447,7 @@ impl Deque {
         let me = me as u64;
         let now = self.shared();
         let private = || {
+            // Acquire: what lies below the head is there. Partner: `push` and `lower`.
             let head = self.head.load(Ordering::Acquire);
             head.saturating_sub(now.split_near(head))
         };
@@ -442,6 +456,7 @@ impl Deque {
         if wanted == 0 || now.claimant() != 0 || !self.exchange(now, claimed) {
             return false;
         }
+        // Relaxed: it is only to tell the full number; the fence below is what orders the two sides.
         let split = now.split_near(self.head.load(Ordering::Relaxed));
         self.bound.fetch_max(split + wanted, Ordering::Relaxed);
         // Without a barrier the owner may have missed it: then nothing is claimed.
@@ -462,6 +477,7 @@ impl Deque {
 
 impl Drop for Deque {
     fn drop(&mut self) {
+        // Relaxed: to drop it, one must have seen all others go.
         let ring = self.ring.load(Ordering::Relaxed);
         if !ring.is_null() {
             // SAFETY: it came from `into_raw`, and nobody else is there any more.

@@ -1,7 +1,7 @@
 //! A flag that one thread waits for and another sets, once.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, Thread};
+use super::sync::thread::{self, Thread};
+use super::sync::{AtomicBool, Ordering};
 
 /// Tells `waiter` that what it waits for has happened.
 pub(super) struct Latch {
@@ -44,28 +44,5 @@ impl Latch {
         unsafe { &*this }.set.store(true, Ordering::Release);
         // Unconditional: a waiter that looked before the store finds the token and looks again.
         waiter.unpark();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_written_before_setting_is_seen_after_waiting() {
-        for round in 0..500 {
-            let latch = Latch::for_this_thread();
-            let mut value = 0;
-            thread::scope(|s| {
-                let (latch, value) = (&latch, &mut value);
-                s.spawn(move || {
-                    *value = round;
-                    // SAFETY: the latch outlives the scope of this thread.
-                    unsafe { Latch::set(latch) };
-                });
-                latch.wait();
-            });
-            assert_eq!(value, round);
-        }
     }
 }

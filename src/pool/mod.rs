@@ -80,6 +80,8 @@ mod deque;
 mod divide;
 pub mod graph;
 mod guest;
+#[cfg(test)]
+mod handover;
 mod job;
 mod join;
 mod latch;

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::panic;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crossbeam::utils::CachePadded;
 
@@ -12,6 +11,7 @@ use super::cancel::Cancellation;
 use super::context::Context;
 use super::deque::Entry;
 use super::list::Priority;
+use super::sync::{AtomicPtr, Ordering};
 use super::tally::Tally;
 use super::team::Team;
 use super::wait::Goal;

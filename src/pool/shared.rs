@@ -219,6 +219,7 @@ impl Shared {
         let mut queues = self.queues.lock();
         let queue = &mut queues[worker];
         let next = std::iter::from_fn(|| queue.pop_front()).find(|team| !team.is_over());
+        // Relaxed: it is written under the lock, and who reads it takes the lock for what follows.
         self.workers[worker].called.store(!queue.is_empty(), Ordering::Relaxed);
         next
     }

@@ -99,7 +99,7 @@ struct Away<const SIZE: usize> {
 }
 
 /// So many go back at once: to give one back costs about as much as to run a short closure.
-const TOGETHER: usize = 32;
+pub(super) const TOGETHER: usize = 32;
 
 fn layout() -> Layout {
     Layout::from_size_align(CHUNK, CHUNK).expect("a power of two")

@@ -1,13 +1,11 @@
 //! Where the idle workers of a team wait for work: an event count.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::{self, Thread};
 use std::time::Duration;
 
 use crossbeam::utils::CachePadded;
-use parking_lot::Mutex;
 
-use super::barrier::light;
+use super::sync::thread::{self, Thread};
+use super::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, light};
 use crate::host::{current_thread, current_unit, keep_off, pin_current_thread};
 
 /// Parks the calling thread. `reached`: the heavy fence before the last look was one; else a
@@ -27,7 +25,8 @@ const LOST: Duration = Duration::from_millis(1);
 pub(super) struct Sleep {
     /// For each domain whether somebody there spins.
     spinning: Box<[CachePadded<AtomicBool>]>,
-    /// The number of `sleepers`, to be read without the lock.
+    /// The number of `sleepers`, to be read without the lock. Written under it, Relaxed: the fences
+    /// see to it that it is seen, and the lock hands over the rest.
     count: AtomicUsize,
     bedroom: Mutex<Bedroom>,
 }
@@ -169,37 +168,5 @@ impl Spinner<'_> {
             self.is_me = false;
             self.spinning.store(false, Ordering::Relaxed);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::pool::barrier::heavy;
-
-    /// Two threads hand a counter to and fro; a lost wake-up would hang.
-    #[test]
-    fn no_wake_up_is_lost() {
-        let (sleep, turn) = ([Sleep::new(1), Sleep::new(1)], AtomicUsize::new(0));
-        let play = |me: usize| {
-            for round in 0..2_000 {
-                let mine = || turn.load(Ordering::Relaxed) == 2 * round + me;
-                while !mine() {
-                    sleep[me].announce(0, &thread::current());
-                    let reached = heavy();
-                    if !mine() {
-                        park(reached);
-                    }
-                    sleep[me].withdraw(0);
-                }
-                turn.fetch_add(1, Ordering::Relaxed);
-                sleep[1 - me].wake_one(Waker::GoesOn);
-            }
-        };
-        thread::scope(|s| {
-            s.spawn(|| play(0));
-            s.spawn(|| play(1));
-        });
-        assert_eq!(turn.into_inner(), 4_000);
     }
 }

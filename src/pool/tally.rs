@@ -3,10 +3,9 @@
 use std::ptr::{self, NonNull};
 
 use crossbeam::utils::CachePadded;
-use parking_lot::Mutex;
 
 use super::context::Context;
-use super::sync::{AtomicPtr, AtomicU64, Ordering, light};
+use super::sync::{AtomicPtr, AtomicU64, Mutex, Ordering, light};
 
 /// Counts of one scope, for the members of a team other than the scope's own worker.
 ///
@@ -48,6 +47,7 @@ impl Tally {
 
     /// Sets all counts back, before another scope uses them. Nothing of the last one is left.
     fn clear(&self) {
+        // Relaxed: others get the tally by way of the scope, and with it what was before.
         for member in &self.members {
             member.begun.store(0, Ordering::Relaxed);
             member.ended.store(0, Ordering::Relaxed);
@@ -141,34 +141,5 @@ impl Drop for Tallies {
             // SAFETY: leaked by `lend`, taken back once, and nobody of the team is left.
             drop(unsafe { Box::from_raw(tally.as_ptr()) });
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// One that has ended the last closure is held up before it looks who waits; meanwhile the
-    /// tally has come to another scope.
-    #[test]
-    fn whoever_looks_late_finds_the_one_that_waits_now() {
-        let tallies = Tallies::new(2);
-        let workers = [1, 2].map(|at| ptr::without_provenance(at << 8));
-        let tally = tallies.lend();
-        // SAFETY: its tallies are there, and nothing was begun by it.
-        let same = unsafe {
-            tally.as_ref().announce(workers[0]);
-            tallies.take_back(tally);
-            tallies.lend()
-        };
-        assert_eq!(same, tally);
-        // SAFETY: as above.
-        let tally = unsafe { same.as_ref() };
-        assert_eq!(tally.end(0, 1), None);
-        tally.announce(workers[1]);
-        assert_eq!(tally.end(0, 1), Some(workers[1]));
-        assert_eq!(tally.end(0, 1), None);
-        // SAFETY: nothing is begun by it any more.
-        unsafe { tallies.take_back(same) };
     }
 }

@@ -63,6 +63,9 @@ pub(super) struct Member {
     pub(super) domain: usize,
 }
 
+/// The slots of a new deque: enough for most recursions, and little to ask for by a short task.
+pub(super) const SLOTS: usize = 256;
+
 /// The seat of the worker that runs the opening.
 pub(super) const LEADER: usize = 0;
 

@@ -2,9 +2,7 @@
 
 use std::hint;
 use std::ptr;
-use std::sync::atomic::Ordering;
 
-use super::barrier::heavy;
 use super::context::Context;
 use super::deque::{Deque, Entry, MOST_CLAIMANTS, Steal};
 use super::job::{Progress, Run};
@@ -12,6 +10,7 @@ use super::patience::{Patience, Waiting};
 use super::prefetch::prefetch;
 use super::sleep::{Waker, park};
 use super::sources::Source;
+use super::sync::{Ordering, heavy};
 use super::work::Job;
 
 /// The most entries that one theft takes, but one.
@@ -181,7 +180,7 @@ impl Context {
         let sleep = post.team().sleep();
         goal.announce();
         sleep.announce(post.seat(), post.thread());
-        self.others().for_each(Deque::ask);
+        self.others().for_each(Deque::insist);
         // Either this sees what somebody has brought, or he sees that this one sleeps, or asks.
         // Partner: `light` in `Deque::push` and `Sleep::wake_one`.
         let reached = heavy();
@@ -224,6 +223,7 @@ impl Context {
                 patience = Patience::new(waiting);
             }
         }
+        // Relaxed: seen late, somebody looks into a deque for nothing.
         self.awaits.store(ptr::null_mut(), Ordering::Relaxed);
     }
 
@@ -251,8 +251,9 @@ impl Context {
     fn park_behind(&self, thief: &Context, job: &Job, how: Run<Context>) {
         // One entered before stays so.
         job.enter(thief, self);
-        thief.follower.store(ptr::from_ref(self).cast_mut(), Ordering::Release);
-        thief.deque.ask();
+        // Relaxed: the request that follows brings it; and who is there is behind a lock.
+        thief.follower.store(ptr::from_ref(self).cast_mut(), Ordering::Relaxed);
+        thief.deque.insist();
         // Partner: `light` in `Deque::push`.
         let reached = heavy();
         // SAFETY: as in `follow`.

@@ -6,11 +6,10 @@ use std::mem::{self, ManuallyDrop, MaybeUninit};
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
-use parking_lot::Mutex;
-
 use super::context::Context;
 use super::deque::Entry;
 use super::job::{self, Run};
+use super::sync::Mutex;
 
 pub(super) type Job = job::Job<Context>;
 

@@ -2,6 +2,7 @@
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
@@ -69,6 +70,31 @@ fn a_panic_sends_the_one_who_stands_in_away() {
         assert_eq!(pool.install(|| pool::blocking(|| 5)), 5);
         drop(pool);
         assert_eq!(pool::blocking(|| 6), 6, "outside of any pool");
+    });
+}
+
+/// The worker waits in isolation, where it looks on no list, for what the one who stood in has on
+/// its deque when it is sent away.
+#[test]
+fn who_stands_in_leaves_nothing_that_an_isolated_scope_waits_for() {
+    bounded(|| {
+        let ran = AtomicUsize::new(0);
+        pool(1).install(|| {
+            pool::isolate(|| {
+                pool::scope(|s| {
+                    let ((begun, begin), (go, gone)) = (mpsc::channel(), mpsc::channel::<()>());
+                    let ran = &ran;
+                    s.spawn(move || {
+                        s.spawn(move || _ = ran.fetch_add(1, Ordering::Relaxed));
+                        begun.send(()).unwrap();
+                        gone.recv().unwrap();
+                    });
+                    pool::blocking(|| begin.recv().unwrap());
+                    go.send(()).unwrap();
+                });
+            });
+        });
+        assert_eq!(ran.into_inner(), 1);
     });
 }
 

@@ -15,9 +15,12 @@ mod loops;
 mod panics;
 mod per_worker;
 mod placing;
+mod program;
+mod random;
 #[cfg(feature = "rayon")]
 mod rayon_on;
 mod shutdown;
+mod soak;
 mod statistics;
 mod stress;
 mod teams;

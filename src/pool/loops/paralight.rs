@@ -52,6 +52,7 @@ unsafe impl GenericThreadPool for CallersTeam {
         let work = |mut indices: Indices<'_, _>| {
             let mut accum = init();
             while let Some(index) = indices.next() {
+                // Relaxed: seen late it costs an item that nobody needs.
                 if index > bound.load(Ordering::Relaxed) {
                     indices.skip_from(index);
                     continue;

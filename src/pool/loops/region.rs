@@ -83,6 +83,7 @@ impl<W, M> Region<'_, W, M> {
     {
         let is_guest = is_guest(cx);
         if self.is_guests && !is_guest {
+            // Relaxed: it is only a number, by which guests go sooner or later.
             self.inside.fetch_add(1, Ordering::Relaxed);
         }
         let gives_way_to = (self.is_guests && is_guest).then_some(&self.inside);

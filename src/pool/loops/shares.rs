@@ -98,6 +98,8 @@ impl Share {
         &self,
         rule: impl Fn(Range<usize>) -> (Range<usize>, Range<usize>),
     ) -> Option<Range<usize>> {
+        // Relaxed, here and elsewhere: the numbers are all that is handed over; who takes part has seen
+        // what was before the loop.
         let mut now = self.0.load(Ordering::Relaxed);
         loop {
             let there = unpack(now);
