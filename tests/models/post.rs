@@ -49,8 +49,12 @@ impl Post {
         Counters
     }
 
-    pub(crate) fn nearness(&self, _: usize) {}
+    pub(crate) fn nearness(&self, _: usize) -> Near {
+        Near
+    }
 }
+
+pub(crate) struct Near;
 
 /// Nobody asks for statistics.
 pub(crate) struct Counters;
@@ -58,7 +62,7 @@ pub(crate) struct Counters;
 impl Counters {
     pub(crate) fn ran(&self, _: u64) {}
 
-    pub(crate) fn stole(&self, (): (), _: u64) {}
+    pub(crate) fn stole(&self, _: Near, _: u64) {}
 
     pub(crate) fn took_listed(&self, _: bool) {}
 
