@@ -29,9 +29,9 @@ impl Delayed<'_> {
         *random ^= *random << 13;
         *random ^= *random >> 7;
         *random ^= *random << 17;
-        match *random % 256 {
-            0..4 => thread::yield_now(),
-            4..8 => (0..*random >> 52).for_each(|_| hint::spin_loop()),
+        match *random % 128 {
+            0 => thread::yield_now(),
+            1 => (0..*random >> 53).for_each(|_| hint::spin_loop()),
             _ => {}
         }
     }
