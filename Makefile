@@ -116,11 +116,13 @@ fuzz:
 			-max_total_time=$(FUZZ_SECONDS) -max_len=4096; \
 	done
 
-# The published counts of unbalanced trees, a hundred times each, also by more workers than cores.
+# The published counts of unbalanced trees, a hundred times each, also by more workers than cores,
+# and by workers that are held up at random.
 TIMES ?= 100
 trees:
 	set -e; for tree in T1 T2 T3 T5; do \
 		$(CARGO) run --locked --release --example uts -- $$tree $(TIMES) 1 2 4 8; \
+		$(CARGO) run --locked --release --example uts -- $$tree $(TIMES) 1 2 4 8 delayed; \
 	done
 
 # Simulations with faults, each from its own seed; a seed that breaks a promise is printed.

@@ -36,7 +36,8 @@ impl Entry {
 /// if anybody, is about to make more of them public in the owner's place.
 ///
 /// The place counts up for ever, modulo 2^38; an exchange that compares it fails if the oldest
-/// entry was taken meanwhile.
+/// entry was taken meanwhile. While the place stands, the number is set once, and then goes down
+/// only: so the exchange fails too if any public entry is public no more.
 #[derive(Clone, Copy, PartialEq)]
 struct Shared(u64);
 
@@ -438,22 +439,22 @@ impl Deque {
         self.exchange(now, Shared::new(now.tail() + count, now.count() - count, now.claimant()))
     }
 
-    /// Makes half of what is private public in the owner's place, for an owner that does not
-    /// answer, and whatever it is doing meanwhile. `false` if it came to nothing.
+    /// Where nothing is public, makes half of what there is public in the owner's place, for an
+    /// owner that does not answer, and whatever it is doing meanwhile. `false` if it came to nothing.
     ///
     /// `me` is different for each claimant, and neither 0 nor above [`MOST_CLAIMANTS`]. Costs a
     /// [`heavy`] fence where there is something to claim.
     pub(super) fn claim(&self, me: usize) -> bool {
-        let me = me as u64;
         let now = self.shared();
         let private = || {
             // Acquire: what lies below the head is there. Partner: `push` and `lower`.
             let head = self.head.load(Ordering::Acquire);
             head.saturating_sub(now.split_near(head))
         };
-        let wanted = private().div_ceil(2).min(MOST_PUBLIC - now.count());
-        let claimed = Shared::new(now.tail(), now.count(), me);
-        if wanted == 0 || now.claimant() != 0 || !self.exchange(now, claimed) {
+        let wanted = private().div_ceil(2).min(MOST_PUBLIC);
+        let claimed = Shared::new(now.tail(), 0, me as u64);
+        let is_free = now.count() == 0 && now.claimant() == 0;
+        if wanted == 0 || !is_free || !self.exchange(now, claimed) {
             return false;
         }
         // Relaxed: it is only to tell the full number; the fence below is what orders the two sides.
@@ -461,17 +462,8 @@ impl Deque {
         self.bound.fetch_max(split + wanted, Ordering::Relaxed);
         // Without a barrier the owner may have missed it: then nothing is claimed.
         let count = if heavy() { private().min(wanted) } else { 0 };
-        loop {
-            // Others may have taken from what was public. The owner would have taken the claim
-            // back if it had changed anything.
-            let now = self.shared();
-            if now.claimant() != me {
-                return false;
-            }
-            if self.exchange(now, Shared::new(now.tail(), now.count() + count, 0)) {
-                return count > 0;
-            }
-        }
+        // It fails if the owner has taken the claim back, which it does with whatever it changes.
+        self.exchange(claimed, Shared::new(now.tail(), count, 0)) && count > 0
     }
 }
 

@@ -49,6 +49,24 @@ fn pop_against_one_who_takes_several() {
     });
 }
 
+/// What a thief has read is taken back, others are put there, and become public by a claim.
+#[test]
+fn what_one_who_takes_several_has_read_is_gone() {
+    check(2, || {
+        let table = Table::<13>::new(16);
+        table.push_all(0..7);
+        table.publish();
+        let thief = table.thread(|table| _ = table.steal_several());
+        for _ in 0..6 {
+            table.pop();
+        }
+        table.push_all(7..13);
+        table.thread(|table| _ = table.deque.claim(1)).join();
+        thief.join();
+        table.finish();
+    });
+}
+
 #[test]
 fn two_who_take_several() {
     check(2, || {

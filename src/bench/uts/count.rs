@@ -37,7 +37,7 @@ pub fn count(tree: &Tree) -> Counts {
 /// Counts `tree` by the caller's team.
 #[must_use]
 pub fn count_by_dividing(tree: &Tree) -> Counts {
-    pool::divide(Search { tree, stack: vec![tree.root()], counts: Counts::default() })
+    pool::divide(Search::new(tree))
 }
 
 /// Counts `tree` by the rayon pool of the caller.
@@ -56,11 +56,20 @@ fn visit(tree: &Tree, node: &Node, stack: &mut Vec<Node>, counts: &mut Counts) {
 }
 
 /// A part of a tree that is being counted.
-struct Search<'a> {
+#[derive(Debug)]
+pub struct Search<'a> {
     tree: &'a Tree,
     /// The nodes that are to be visited, with all below them.
     stack: Vec<Node>,
     counts: Counts,
+}
+
+impl<'a> Search<'a> {
+    /// The whole of `tree`.
+    #[must_use]
+    pub fn new(tree: &'a Tree) -> Search<'a> {
+        Search { tree, stack: vec![tree.root()], counts: Counts::default() }
+    }
 }
 
 impl Divisible for Search<'_> {

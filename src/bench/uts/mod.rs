@@ -12,6 +12,6 @@ mod tree;
 
 pub(super) use case::cases;
 pub use case::{case, trees};
-pub use count::{Counts, count, count_by_dividing, count_by_rayon};
+pub use count::{Counts, Search, count, count_by_dividing, count_by_rayon};
 pub use node::Node;
 pub use tree::{TREES, Tree};
