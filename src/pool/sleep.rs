@@ -21,7 +21,7 @@ const LOST: Duration = Duration::from_millis(1);
 ///
 /// A worker announces itself, passes a heavy fence, looks once more for something to do, parks,
 /// and withdraws. Who brings something to do makes it visible first and wakes afterwards, by a
-/// light one. So at least one side sees the other and no wake-up is lost.
+/// light one or by the lock. So at least one side sees the other and no wake-up is lost.
 pub(super) struct Sleep {
     /// For each domain whether somebody there spins.
     spinning: Box<[CachePadded<AtomicBool>]>,
@@ -137,8 +137,8 @@ impl Sleep {
 
     /// Wakes every sleeper.
     pub(super) fn wake_all(&self) {
-        // Partner: as in `wake_one`.
-        light();
+        // No fence: whoever is announced before this has the lock is woken, and whoever announces
+        // himself after it sees what came before.
         let mut bedroom = self.bedroom.lock();
         self.count.store(0, Ordering::Relaxed);
         for sleeper in bedroom.sleepers.drain(..) {

@@ -211,7 +211,8 @@ impl Context {
                 patience.pause(|| true);
                 continue;
             };
-            self.awaits.store(ptr::from_ref(by).cast_mut(), Ordering::Release);
+            // Relaxed: members are there before any of them starts, so all see what they look at.
+            self.awaits.store(ptr::from_ref(by).cast_mut(), Ordering::Relaxed);
             if let Some(entry) = self.pop_above(base) {
                 self.run(entry);
                 self.post().counters().ran(1);
@@ -241,8 +242,8 @@ impl Context {
             if found.is_some() {
                 return found;
             }
-            // Partner: `follow`.
-            next = victim.awaits.load(Ordering::Acquire);
+            // Relaxed: as in `follow`.
+            next = victim.awaits.load(Ordering::Relaxed);
         }
         None
     }

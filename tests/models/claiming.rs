@@ -68,6 +68,7 @@ fn claim_against_publication() {
         let thief = table.thread(|table| {
             table.deque.claim(1);
             table.steal();
+            table.steal();
         });
         table.deque.ask();
         table.push(2);

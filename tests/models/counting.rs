@@ -149,14 +149,15 @@ fn what_comes_from_outside_is_waited_for_too() {
 /// tally is that of another scope, whose worker waits for what the first one's ends.
 #[test]
 fn a_tally_comes_to_another_scope() {
-    check(2, || {
+    check(3, || {
         let tallies = Arc::new(Tallies::new(3));
         let waiters = Arc::new(Waiters::new());
         let tally = tallies.lend();
-        let late = thread::spawn({
+        let end = |seat| {
             let waiters = Arc::clone(&waiters);
-            move || waiters.end(get(tally), 1)
-        });
+            thread::spawn(move || waiters.end(get(tally), seat))
+        };
+        let late = end(1);
         waiters.wait(0, get(tally), 1);
         // SAFETY: all is over.
         unsafe { tallies.take_back(tally) };
@@ -166,9 +167,9 @@ fn a_tally_comes_to_another_scope() {
             let waiters = Arc::clone(&waiters);
             move || waiters.wait(1, get(tally), 1)
         });
-        waiters.end(get(tally), 2);
+        let early = end(2);
         second.join();
-        late.join();
+        [late, early].into_iter().for_each(|member| member.join());
         // SAFETY: as above.
         unsafe { tallies.take_back(tally) };
     });

@@ -82,25 +82,31 @@ fn thief(job: &Job<Member>) -> thread::JoinHandle<Box<Member>> {
 #[test]
 fn the_waiter_sees_the_taker_and_the_result() {
     check(3, || {
-        let me = Box::new(Member::new("waiter"));
         let frame = Frame::new();
         let thief = thief(&frame.job);
-        loop {
-            // SAFETY: the thief gives its place back when it is joined.
-            match unsafe { frame.job.progress(run) } {
-                Progress::Offered => loom::thread::yield_now(),
-                Progress::Taken(by) => {
-                    assert_eq!(by.name(), "thief");
-                    if !frame.job.enter(by, &me) {
-                        break;
+        // A thread of its own, or the end of the thief that it had made would wake it; and named by
+        // now, or the thief would know the name from where it was made.
+        let waiter = thread::spawn(move || {
+            let me = Box::new(Member::new("waiter"));
+            loop {
+                // SAFETY: the thief gives its place back when it is joined.
+                match unsafe { frame.job.progress(run) } {
+                    Progress::Offered => loom::thread::yield_now(),
+                    Progress::Taken(by) => {
+                        assert_eq!(by.name(), "thief");
+                        if !frame.job.enter(by, &me) {
+                            break;
+                        }
                     }
+                    Progress::Awaited => thread::park(),
+                    Progress::Done => break,
                 }
-                Progress::Awaited => thread::park(),
-                Progress::Done => break,
             }
-        }
-        assert_eq!(frame.result(), 21);
-        drop(frame);
-        drop(thief.join());
+            assert_eq!(frame.result(), 21);
+            drop(frame);
+            me
+        });
+        let places = [waiter.join(), thief.join()];
+        drop(places);
     });
 }

@@ -18,10 +18,13 @@ impl Patience {
         Patience { rounds: 1 }
     }
 
-    /// Lets others go on.
+    /// Lets others go on; but not right before parking, since of what a thread has seen before it
+    /// yields loom shows it nothing old afterwards, and the last look is to do without that.
     pub(crate) fn pause(&mut self, _: impl FnOnce() -> bool) -> bool {
-        loom::thread::yield_now();
         self.rounds += 1;
+        if self.rounds != 2 {
+            loom::thread::yield_now();
+        }
         self.rounds <= 1
     }
 

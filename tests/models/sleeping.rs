@@ -84,7 +84,6 @@ fn all_are_woken() {
     });
 }
 
-/// The latch goes with the frame of its waiter, which may not wait for the setter to be done.
 /// Who asks and parks is woken by what is pushed after that, also if the owner is just answering
 /// somebody else, or has no slots yet.
 #[test]
@@ -127,6 +126,32 @@ fn no_request_is_lost() {
     });
 }
 
+/// Who asks while another does is seen to sleep by the one who takes both requests for one.
+#[test]
+fn no_request_hides_another() {
+    check(2, || {
+        let shared = Arc::new((Deque::new(), Sleep::new(1)));
+        let (deque, sleep) = &*shared;
+        // SAFETY: there is no other owner.
+        unsafe { deque.own(2) };
+        let askers = [true, false].map(|sleeps| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let (deque, sleep) = &*shared;
+                if sleeps {
+                    sleep.announce(1, &thread::current());
+                }
+                deque.insist();
+            })
+        });
+        // SAFETY: as above.
+        let is_seen = unsafe { deque.attend() } && sleep.has_any();
+        askers.into_iter().for_each(|asker| asker.join());
+        assert!(is_seen || deque.is_asked(), "the request is answered or stands");
+    });
+}
+
+/// The latch goes with the frame of its waiter, which may not wait for the setter to be done.
 #[test]
 fn a_latch_is_set_once_and_not_touched_after() {
     struct Frame {

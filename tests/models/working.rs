@@ -29,7 +29,7 @@ impl Cell {
 
 #[test]
 fn a_join_gives_both_results() {
-    check(2, || {
+    check(1, || {
         Team::run(2, |cx| {
             let cells = [Cell::default(), Cell::default()];
             let [a, b] = &cells;
@@ -51,7 +51,7 @@ fn a_join_gives_both_results() {
 /// The one side waits for the other, so it takes two.
 #[test]
 fn both_sides_of_a_join_run_at_the_same_time() {
-    check(2, || {
+    check(1, || {
         Team::run(2, |cx| {
             let latch = Latch::for_this_thread();
             let latch = &latch;
