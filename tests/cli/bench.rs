@@ -37,10 +37,14 @@ fn each_workload_has_ours_rayon_and_the_sequential_twin() {
         assert_eq!(found.len(), cases, "{workload:#}");
         for case in found {
             let lines = case["lines"].as_array().unwrap();
-            let bare = if name == "fib" { &["evenkeel, bare"][..] } else { &[] };
-            let all = [&["sequential", "evenkeel"], bare, &["rayon"]].concat();
-            // An overhead is one over the twin, and no efficiency of many cores comes of one.
             let title = case["case"].as_str().unwrap();
+            let other_way = match name {
+                "fib" => &["evenkeel, bare"][..],
+                "for" if title.ends_with("from outside") => &["evenkeel, handed over"],
+                _ => &[],
+            };
+            let all = [&["sequential", "evenkeel"], other_way, &["rayon"]].concat();
+            // An overhead is one over the twin, and no efficiency of many cores comes of one.
             let has_no_twin = name == "metg" || title.ends_with("on 1 thread");
             let wanted = &all[usize::from(has_no_twin)..];
             for (i, line) in lines.iter().enumerate() {
