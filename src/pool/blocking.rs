@@ -131,7 +131,9 @@ impl StandIns {
 
     /// Waits until they have ended, after [`close`](Self::close).
     pub(super) fn join(&self) {
-        for thread in self.threads.lock().drain(..) {
+        // Not under the lock: what one of them still runs may have another stand in.
+        let next = || self.threads.lock().pop();
+        while let Some(thread) = next() {
             let ended = thread.join();
             debug_assert!(ended.is_ok() || thread::panicking(), "what they run is caught");
         }
