@@ -17,10 +17,10 @@ use super::wait::Goal;
 /// Runs `work`, which blocks its thread for a while: it waits for a file, a message, a lock that
 /// is held for long. Another thread stands in for the worker until it is back.
 ///
-/// The thread that stands in may run where the worker may, and is kept for the next time. When `work` ends it
-/// finishes what it has begun, so for a moment both may run. A few can stand in in a pool at the same
-/// time, and one in a team. For any more, outside a pool, on a thread that only takes part in one,
-/// and where a thread cannot be had, it is simply `work()`.
+/// The thread that stands in may run where the worker may, and is kept for the next time. When
+/// `work` ends it finishes what it has begun, so for a moment both may run. A few can stand in in a
+/// pool at the same time, and one in a team; more wait for their turn. Outside a pool, on a thread
+/// that only takes part in one, and where a thread cannot be had, it is simply `work()`.
 ///
 /// ```
 /// use std::sync::mpsc;
@@ -48,22 +48,16 @@ pub fn blocking<R>(work: impl FnOnce() -> R) -> R {
 /// The threads that stand in for one worker.
 pub(super) struct StandIns {
     /// Where they get what to do; closed in the end.
-    duties: Mutex<Option<Sender<Duty>>>,
-    taken_by: Receiver<Duty>,
+    duties: Mutex<Option<Sender<Arc<Call>>>>,
+    taken_by: Receiver<Arc<Call>>,
     /// How many of them wait for that.
     idle: AtomicUsize,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// To take part in a team until that is over.
-struct Duty {
-    team: Arc<Team>,
-    call: Arc<Call>,
-}
-
 /// One time that somebody stands in.
-#[derive(Default)]
 struct Call {
+    team: Arc<Team>,
     over: AtomicBool,
     /// Who does, once he is there.
     thread: Mutex<Option<Thread>>,
@@ -74,11 +68,12 @@ pub(super) struct StandIn(Arc<Call>);
 
 impl Drop for StandIn {
     fn drop(&mut self) {
-        // Release: partner is the load in `serve`.
+        // Release: partner is the load in `Call::is_reached`.
         self.0.over.store(true, Ordering::Release);
         if let Some(thread) = &*self.0.thread.lock() {
             thread.unpark();
         }
+        self.0.team.stir_waiting_guests();
     }
 }
 
@@ -110,15 +105,15 @@ impl StandIns {
             let thread = thread::Builder::new().name(name).stack_size(STACK).spawn(live);
             self.threads.lock().push(thread.ok()?);
         }
-        let call = Arc::<Call>::default();
-        let duty = Duty { team: Arc::clone(team), call: Arc::clone(&call) };
-        self.duties.lock().as_ref()?.send(duty).ok()?;
+        let (team, over) = (Arc::clone(team), AtomicBool::new(false));
+        let call = Arc::new(Call { team, over, thread: Mutex::default() });
+        self.duties.lock().as_ref()?.send(Arc::clone(&call)).ok()?;
         Some(StandIn(call))
     }
 
     fn live(&self, shared: &Arc<Shared>, worker: usize) {
-        for Duty { team, call } in &self.taken_by {
-            serve(shared, worker, &team, &call);
+        for call in &self.taken_by {
+            serve(shared, worker, &call);
             // Relaxed: as in `bring`.
             self.idle.fetch_add(1, Ordering::Relaxed);
         }
@@ -153,9 +148,10 @@ impl Goal for Call {
     }
 }
 
-fn serve(shared: &Arc<Shared>, worker: usize, team: &Arc<Team>, call: &Call) {
+fn serve(shared: &Arc<Shared>, worker: usize, call: &Call) {
     *call.thread.lock() = Some(thread::current());
-    guest::take_part(shared, team, Some(worker), |cx| {
-        cx.help_until(0, call);
-    });
+    // Those who stood in before may still be on their way out.
+    if let Some(seat) = call.team.take_guest_seat(|| call.is_reached()) {
+        guest::take_part(shared, &call.team, seat, Some(worker), |cx| cx.help_until(0, call));
+    }
 }

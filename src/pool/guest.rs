@@ -9,23 +9,24 @@ use super::shared::Shared;
 use super::team::Team;
 use super::work::Work;
 
-/// Calls `body` with a guest's place in `team`, if one is free: what it splits off is offered to
-/// the team, and while it waits it runs work of the team. `stands_for`: the worker in whose place it
-/// is.
+/// Calls `body` with a guest's place in `team`, on a seat that was taken for this and is left
+/// afterwards: what it splits off is offered to the team, and while it waits it runs work of the
+/// team. `stands_for`: the worker in whose place it is.
 ///
 /// The team is there, and is not over, until this returns.
 pub(super) fn take_part<R>(
     shared: &Arc<Shared>,
     team: &Arc<Team>,
+    seat: usize,
     stands_for: Option<usize>,
     body: impl FnOnce(&Context) -> R,
-) -> Option<R> {
-    let place = Place { team, seat: team.take_guest_seat()? };
+) -> R {
+    let place = Place { team, seat };
     let post = Post::at(shared, Arc::clone(team), place.seat, stands_for);
     // SAFETY: a guest's seat is taken by one thread at a time, and given back after all else.
     let here = unsafe { team.seats()[place.seat].place.enter(&post) };
     let _leaving = Leaving(here.cx);
-    Some(body(here.cx))
+    body(here.cx)
 }
 
 /// A seat that is given back, also in a panic.

@@ -216,10 +216,11 @@ impl Pool {
         if inside {
             return work();
         }
-        let mut work = Some(work);
-        let mut once = || work.take().expect("it is called once")();
-        guest::take_part(&self.shared, self.shared.commons(), None, |_| once())
-            .unwrap_or_else(|| self.install(once))
+        let commons = self.shared.commons();
+        match commons.take_guest_seat(|| true) {
+            Some(seat) => guest::take_part(&self.shared, commons, seat, None, |_| work()),
+            None => self.install(work),
+        }
     }
 
     fn run_from_outside<R: Send>(

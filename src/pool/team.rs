@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crossbeam::utils::CachePadded;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use super::context::Seated;
 use super::list::{DomainList, Priority};
@@ -24,7 +24,9 @@ pub struct Team {
     /// Those of the workers, and then those for guests.
     seats: Vec<Seat>,
     /// For each guest's seat whether somebody has it.
-    taken: Vec<CachePadded<AtomicBool>>,
+    taken: Mutex<Vec<bool>>,
+    /// One was given back, or somebody need not wait for one any more.
+    seat_news: Condvar,
     /// The domain lists: one for each domain that the team has a worker in.
     lists: Vec<DomainList>,
     /// Which domain each is of.
@@ -85,7 +87,7 @@ impl Team {
             });
             seats.push(Seat { worker: member.worker, list, place: Seated::new(seat) });
         }
-        let taken = guests.clone().map(|_| CachePadded::default()).collect();
+        let taken = Mutex::new(vec![false; guests.len()]);
         for (guest, worker) in guests.enumerate() {
             let (list, seat) = (seats[guest % members.len()].list, seats.len());
             seats.push(Seat { worker, list, place: Seated::new(seat) });
@@ -95,6 +97,7 @@ impl Team {
             tallies: Tallies::new(seats.len()),
             seats,
             taken,
+            seat_news: Condvar::new(),
             lists: domains.iter().map(|_| DomainList::default()).collect(),
             next_list: CachePadded::default(),
             sleep: CachePadded::new(Sleep::new(domains.len())),
@@ -131,18 +134,32 @@ impl Team {
         &self.seats
     }
 
-    /// Takes a guest's seat, if one is free.
-    pub(super) fn take_guest_seat(&self) -> Option<usize> {
-        // Acquire: partner is `leave_guest_seat`.
-        let free = self.taken.iter().position(|taken| {
-            !taken.load(Ordering::Relaxed) && !taken.swap(true, Ordering::Acquire)
-        })?;
-        Some(self.cores.len() + free)
+    /// Takes a guest's seat; while none is free it waits for one, until `gives_up`.
+    pub(super) fn take_guest_seat(&self, gives_up: impl Fn() -> bool) -> Option<usize> {
+        let mut taken = self.taken.lock();
+        loop {
+            if let Some(free) = taken.iter().position(|taken| !taken) {
+                taken[free] = true;
+                return Some(self.cores.len() + free);
+            }
+            if gives_up() {
+                return None;
+            }
+            self.seat_news.wait(&mut taken);
+        }
     }
 
     /// Gives a guest's seat back, for the next, who then finds all as it was left.
     pub(super) fn leave_guest_seat(&self, seat: usize) {
-        self.taken[seat - self.cores.len()].store(false, Ordering::Release);
+        self.taken.lock()[seat - self.cores.len()] = false;
+        self.seat_news.notify_all();
+    }
+
+    /// Has those who wait for a guest's seat ask themselves whether to give up.
+    pub(super) fn stir_waiting_guests(&self) {
+        // Whoever has asked himself before is waiting once the lock is free.
+        drop(self.taken.lock());
+        self.seat_news.notify_all();
     }
 
     pub(super) fn lists(&self) -> &[DomainList] {

@@ -9,22 +9,71 @@ use std::thread;
 use evenkeel::model::CoreId;
 use evenkeel::pool;
 
+#[cfg(target_os = "linux")]
+use super::idle::{assert_asleep, threads};
 use super::{bounded, pool};
 
 #[test]
 fn another_thread_stands_in_and_is_kept_for_the_next_time() {
     bounded(|| {
-        let pool = pool(1);
-        for _ in 0..50 {
-            let name = pool.install(|| {
+        const TIMES: usize = 100;
+        let (pool, mut ran) = (pool(1), Vec::new());
+        for _ in 0..TIMES {
+            let (blocked, other) = pool.install(|| {
                 let (send, receive) = mpsc::channel();
-                pool::spawn(move || {
-                    send.send(thread::current().name().map(String::from)).unwrap();
-                });
-                pool::blocking(|| receive.recv().unwrap())
+                pool::spawn(move || send.send(thread::current()).unwrap());
+                (thread::current().id(), pool::blocking(|| receive.recv().unwrap()))
             });
-            assert_eq!(name.as_deref(), Some("evenkeel-c0-stands-in"));
+            assert_ne!(blocked, other.id());
+            // Who is on his way out may be the one that is blocked, and the worker the other.
+            assert!(other.name().unwrap().starts_with("evenkeel-c0"), "{other:?}");
+            if !ran.contains(&other.id()) {
+                ran.push(other.id());
+            }
         }
+        assert!(ran.len() < TIMES / 2, "{} threads for {TIMES} times", ran.len());
+    });
+}
+
+/// All places of guests are taken when the worker blocks, and given back when the one who is to
+/// stand in has found none.
+#[cfg(target_os = "linux")]
+#[test]
+fn who_stands_in_waits_for_a_place() {
+    bounded(|| {
+        let pool = pool::Pool::builder().threads(1).name("p").build().unwrap();
+        thread::scope(|s| {
+            let (came, come) = mpsc::channel();
+            let guests: Vec<_> = (0..4)
+                .map(|_| {
+                    let ((go, gone), came, pool) = (mpsc::channel::<()>(), came.clone(), &pool);
+                    s.spawn(move || {
+                        pool.take_part(move || {
+                            came.send(pool::current_core()).unwrap();
+                            let _ = gone.recv();
+                        });
+                    });
+                    go
+                })
+                .collect();
+            for _ in &guests {
+                assert_eq!(come.recv().unwrap(), None, "a guest, and not the worker");
+            }
+            let answer = pool.install(|| {
+                let (send, receive) = mpsc::channel();
+                pool::spawn(move || send.send(7).unwrap());
+                pool::blocking(|| {
+                    // A new thread names itself.
+                    while threads("p-c0-s").is_empty() {
+                        thread::yield_now();
+                    }
+                    assert_asleep("p-c0-s", 1);
+                    drop(guests);
+                    receive.recv().unwrap()
+                })
+            });
+            assert_eq!(answer, 7);
+        });
     });
 }
 

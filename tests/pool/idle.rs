@@ -15,7 +15,7 @@ use super::{Random, bounded, pool};
 
 /// Of each thread whose name begins with `prefix`: its state, and how often it has given up
 /// or lost its processor.
-fn threads(prefix: &str) -> Vec<(String, u64)> {
+pub(super) fn threads(prefix: &str) -> Vec<(String, u64)> {
     let tasks = fs::read_dir("/proc/self/task").unwrap();
     let status = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("status")).ok());
     let field = |status: &str, key: &str| {
@@ -33,7 +33,7 @@ fn threads(prefix: &str) -> Vec<(String, u64)> {
 
 /// Waits for a while in which all of them sleep and none is scheduled even once. There must be
 /// one: what was under way before may still wake them, but only so often.
-fn assert_asleep(prefix: &str, count: usize) {
+pub(super) fn assert_asleep(prefix: &str, count: usize) {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         let before = threads(prefix);
