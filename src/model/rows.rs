@@ -47,6 +47,13 @@ impl<E: Copy> Rows<E> {
         &self.edges[self.start[at] as usize..self.start[at + 1] as usize]
     }
 
+    /// Where the row of each node begins, and in the end where the last one ends; then all edges, row
+    /// after row.
+    #[cfg(feature = "cli")]
+    pub(crate) fn parts(&self) -> (&[u32], &[E]) {
+        (&self.start, &self.edges)
+    }
+
     /// All nodes, each after its predecessors, where `to` says which node an edge leads to; among
     /// those free at once, by number (Kahn 1962). The list of the sorted is its own queue.
     ///

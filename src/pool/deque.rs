@@ -175,7 +175,7 @@ impl Deque {
         self.mask.set(ring.slots.len() - 1);
         // Relaxed: the owner alone writes it.
         let before = self.ring.load(Ordering::Relaxed);
-        // Release: a thief that finds the ring finds what is in it. Partner: `steal_if`.
+        // Release: a thief that finds the ring finds what is in it. Partner: `read_oldest`.
         self.ring.store(Box::into_raw(ring), Ordering::Release);
         if !before.is_null() {
             // SAFETY: it came from `into_raw` here. The list is the owner's.

@@ -42,7 +42,7 @@ impl<F: Fn() -> bool> Goal for F {
 
 impl Context {
     /// Runs work of the team until the goal is reached; parks when there is none. Whoever reaches
-    /// it wakes this worker afterwards, or all of the team. Of this worker's own deque it takes
+    /// it wakes this worker afterwards, or, if that cannot be isolated, all of the team. Of this worker's own deque it takes
     /// only what lies at `base` or above.
     pub(super) fn help_until(&self, base: u64, goal: &impl Goal) {
         let (sleep, waiting) = (self.team().sleep(), self.post().waiting());
@@ -73,9 +73,6 @@ impl Context {
             } else if !patience.pause(|| spinner.start()) {
                 spinner.stop();
                 self.park_unless(goal);
-                if self.is_isolated() {
-                    self.pass_on();
-                }
                 patience = Patience::woken(waiting);
             }
         }
@@ -174,21 +171,27 @@ impl Context {
         taken.len() as u64
     }
 
-    /// Parks until there may be something to do.
+    /// Parks until there may be something to do. In isolation nothing is to be done but what the
+    /// goal is about, so that it need not be woken for work, which would be lost on it.
     fn park_unless(&self, goal: &impl Goal) {
         let post = self.post();
         let sleep = post.team().sleep();
+        let takes_work = !self.is_isolated();
         goal.announce();
-        sleep.announce(post.seat(), post.thread());
-        self.others().for_each(Deque::insist);
+        if takes_work {
+            sleep.announce(post.seat(), post.thread());
+            self.others().for_each(Deque::insist);
+        }
         // Either this sees what somebody has brought, or he sees that this one sleeps, or asks.
         // Partner: `light` in `Deque::push` and `Sleep::wake_one`.
         let reached = heavy();
-        if !goal.is_reached() && (self.is_isolated() || !self.team_has_work()) {
+        if !(goal.is_reached() || takes_work && self.team_has_work()) {
             post.counters().parks();
             park(reached);
         }
-        sleep.withdraw(post.seat());
+        if takes_work {
+            sleep.withdraw(post.seat());
+        }
     }
 
     /// Waits until `job`, which others have taken or will, is done. Meanwhile runs only what was

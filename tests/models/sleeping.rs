@@ -38,6 +38,14 @@ impl Team {
             self.sleep.withdraw(seat);
         }
     }
+
+    /// Two threads that sleep until there is one.
+    fn two_sleepers(self: &Arc<Self>) -> [thread::JoinHandle<()>; 2] {
+        [1, 2].map(|seat| {
+            let team = Arc::clone(self);
+            thread::spawn(move || team.await_things(seat, 1))
+        })
+    }
 }
 
 #[test]
@@ -60,10 +68,7 @@ fn no_wake_up_is_lost() {
 fn as_many_are_woken_as_things_are_brought() {
     check(2, || {
         let team = Team::new();
-        let sleepers = [1, 2].map(|seat| {
-            let team = Arc::clone(&team);
-            thread::spawn(move || team.await_things(seat, 1))
-        });
+        let sleepers = team.two_sleepers();
         team.bring();
         team.sleep.wake_one(Waker::GoesOn);
         sleepers.into_iter().for_each(|sleeper| sleeper.join());
@@ -74,10 +79,7 @@ fn as_many_are_woken_as_things_are_brought() {
 fn all_are_woken() {
     check(2, || {
         let team = Team::new();
-        let sleepers = [1, 2].map(|seat| {
-            let team = Arc::clone(&team);
-            thread::spawn(move || team.await_things(seat, 1))
-        });
+        let sleepers = team.two_sleepers();
         team.things.store(1, Ordering::Relaxed);
         team.sleep.wake_all();
         sleepers.into_iter().for_each(|sleeper| sleeper.join());

@@ -2,52 +2,19 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::model::rows::Rows;
 use crate::pool::graph::Graph;
 use crate::sim::Rng;
 
 /// A graph whose nodes are numbered so that each comes after its predecessors.
 #[derive(Debug)]
 pub struct Dag {
-    predecessors: Rows,
-    successors: Rows,
+    predecessors: Rows<u32>,
+    successors: Rows<u32>,
     /// The predecessor whose way each node goes on with; itself if it has none.
     before: Vec<u32>,
     /// How many nodes are on the way to each, itself included; 0 before it has run.
     ways: Vec<AtomicU32>,
-}
-
-#[derive(Debug)]
-struct Rows {
-    /// Where the row of each node begins in `nodes`, and in the end where the last one ends.
-    starts: Vec<u32>,
-    nodes: Vec<u32>,
-}
-
-impl Rows {
-    fn row(&self, node: u32) -> &[u32] {
-        let node = node as usize;
-        &self.nodes[self.starts[node] as usize..self.starts[node + 1] as usize]
-    }
-
-    /// The same edges the other way round.
-    fn reversed(&self) -> Rows {
-        let mut starts = vec![0; self.starts.len()];
-        for node in &self.nodes {
-            starts[*node as usize + 1] += 1;
-        }
-        for i in 1..starts.len() {
-            starts[i] += starts[i - 1];
-        }
-        let (mut next, mut nodes) = (starts.clone(), vec![0; self.nodes.len()]);
-        for from in 0..self.starts.len() as u32 - 1 {
-            for to in self.row(from) {
-                let at = &mut next[*to as usize];
-                nodes[*at as usize] = from;
-                *at += 1;
-            }
-        }
-        Rows { starts, nodes }
-    }
 }
 
 impl Dag {
@@ -80,16 +47,17 @@ impl Dag {
 
     /// A graph for whose nodes, in order, `add` adds the predecessors to the row.
     fn new(nodes: u32, mut add: impl FnMut(u32, &mut Vec<u32>)) -> Dag {
-        let mut predecessors = Rows { starts: vec![0], nodes: Vec::new() };
+        let (mut edges, mut row) = (Vec::new(), Vec::new());
         let mut before = Vec::with_capacity(nodes as usize);
         for node in 0..nodes {
-            add(node, &mut predecessors.nodes);
-            predecessors.starts.push(predecessors.nodes.len() as u32);
-            let row = predecessors.row(node);
+            row.clear();
+            add(node, &mut row);
+            edges.extend(row.iter().map(|before| (*before, node)));
             // Now this, now that one, so that edges of all kinds are looked at.
             before.push(row.get(node as usize % row.len().max(1)).copied().unwrap_or(node));
         }
-        let successors = predecessors.reversed();
+        let successors = Rows::new(nodes as usize, edges.iter().copied());
+        let predecessors = Rows::new(nodes as usize, edges.iter().map(|(a, b)| (*b, *a)));
         let ways = (0..nodes).map(|_| AtomicU32::new(0)).collect();
         Dag { predecessors, successors, before, ways }
     }
@@ -126,7 +94,7 @@ impl Dag {
     /// then all predecessors, node by node.
     #[must_use]
     pub fn predecessor_rows(&self) -> (&[u32], &[u32]) {
-        (&self.predecessors.starts, &self.predecessors.nodes)
+        self.predecessors.parts()
     }
 
     /// For each node the predecessor that [`visit`](Self::visit) looks at, or itself.

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::Dag;
+
 /// For each node how many of its predecessors have not run.
 pub(super) struct Counters(Vec<AtomicU32>);
 
