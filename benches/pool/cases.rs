@@ -127,6 +127,9 @@ fn inject(setting: &Setting, natives: &[Native]) -> Outcomes {
     let mut blocking = latency::with(latency::blocking(setting)?, parked::NAME, parked::blocking());
     let mut computing =
         latency::with(latency::computing(setting)?, parked::NAME, parked::computing());
+    if let Some(submit) = parked::elsewhere() {
+        computing = latency::with(computing, parked::ELSEWHERE, submit);
+    }
     let mut burnt = idle::burnt(setting);
     for native in natives {
         if let Some(submit) = native.store(threads) {
