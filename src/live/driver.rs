@@ -286,6 +286,8 @@ impl<T: Transport> Driver<T> {
                 }
             }
             Action::Publish(record) => (self.notify)(Notice::Record(record)),
+            // Whom this transport can reach, it does.
+            Action::Reach(_) => {}
             Action::Note(text) => self.note(text),
             Action::Finish(verdict) => self.ended = Some(Ended::Finished(verdict)),
             Action::Leave => {

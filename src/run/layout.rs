@@ -6,7 +6,7 @@ use super::{Options, RunError};
 use crate::host::{self, Host};
 use crate::model::wire::wire_struct;
 use crate::model::{
-    Amount, Epoch, Incarnation, NodeInfo, PeerId, ResourceId, ResourceNames, Resources,
+    Amount, Epoch, Incarnation, NodeInfo, PeerId, ResourceId, ResourceNames, Resources, Span,
     SubclusterId, Topology,
 };
 use crate::sched::{RunId, Seat};
@@ -101,6 +101,7 @@ impl Layout {
             capacity: node.capacity.clone(),
             lease: options.lease,
             wait_for_nodes: options.wait_for_nodes,
+            reattach: Span::ZERO,
         }
     }
 }

@@ -51,7 +51,10 @@ impl Past {
                         past.done.insert(record.task);
                     }
                 }
-                Entry::Granted(_) | Entry::Returned(_) | Entry::Unwanted(_) | Entry::Closed(_) => {}
+                Entry::Granted { .. }
+                | Entry::Returned(_)
+                | Entry::Unwanted(_)
+                | Entry::Closed(_) => {}
             }
         }
         submitted.then_some(past)
@@ -105,7 +108,7 @@ pub fn status(folder: &Path) -> Result<Status, RunError> {
                 status.name = batch.name;
             }
             // A task that is tried again has not ended with what became of it before.
-            Entry::Granted(keys) => {
+            Entry::Granted { keys, .. } => {
                 for key in keys {
                     last.remove(&key.task);
                 }

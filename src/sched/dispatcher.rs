@@ -13,7 +13,9 @@ use std::sync::Arc;
 
 use super::message::Member;
 use super::ready::{Ready, Urgency};
-use crate::model::{AttemptKey, PeerId, Request, ResourceId, Resources, Span, SubclusterId, Time};
+use crate::model::{
+    AttemptKey, Incarnation, PeerId, Request, ResourceId, Resources, Span, SubclusterId, Time,
+};
 
 /// After work was called back, nothing more is called back for this long.
 const RECALL_PAUSE: Span = Span::from_millis(10);
@@ -212,6 +214,11 @@ impl<T> Dispatcher<T> {
         &mut self.queue
     }
 
+    /// What waits here, in no particular order.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &T> {
+        self.queue.items()
+    }
+
     /// The children.
     pub(super) fn children(&self) -> impl Iterator<Item = (PeerId, &Child)> {
         self.children.iter().map(|(peer, child)| (*peer, child))
@@ -284,6 +291,28 @@ impl<T> Dispatcher<T> {
         self.with_child(peer, |child| child.settle(key).is_some()).unwrap_or(false)
     }
 
+    /// What children hold.
+    pub(super) fn held(&self) -> impl Iterator<Item = (AttemptKey, &Arc<Request>)> {
+        let held = self.children.values().flat_map(|child| &child.held);
+        held.map(|(key, held)| (*key, &held.request))
+    }
+
+    /// The child that holds an attempt.
+    #[must_use]
+    pub(super) fn holder(&self, key: AttemptKey) -> Option<PeerId> {
+        let holds = |child: &Child| child.held.contains_key(&key);
+        self.children.iter().find(|(_, child)| holds(child)).map(|(peer, _)| *peer)
+    }
+
+    /// The child that a node is of, in the incarnation that it is in.
+    #[must_use]
+    pub(super) fn home(&self, node: PeerId, incarnation: Incarnation) -> Option<PeerId> {
+        let has = |child: &Child| {
+            child.members.get(&node).is_some_and(|member| member.incarnation == incarnation)
+        };
+        self.children.iter().find(|(_, child)| has(child)).map(|(peer, _)| *peer)
+    }
+
     /// What no child could run, now or later, in the order of urgency.
     #[must_use]
     pub(super) fn unmeetable(&self) -> Option<Urgency> {
@@ -320,7 +349,8 @@ impl<T> Dispatcher<T> {
         dealt
     }
 
-    fn hold(&mut self, peer: PeerId, key: AttemptKey, request: &Arc<Request>) {
+    /// A child has an attempt in hand.
+    pub(super) fn hold(&mut self, peer: PeerId, key: AttemptKey, request: &Arc<Request>) {
         self.with_child(peer, |child| {
             let grant = child.shapes.keys().find_map(|shape| request.met_by(shape));
             let cores = grant.map_or(1, cores_of).max(1);
@@ -390,8 +420,12 @@ mod tests {
     #[test]
     fn nodes_that_claim_to_be_endless_overflow_nothing() {
         let endless = Resources::default().with(ResourceId::CORES, Amount(u64::MAX));
-        let member =
-            |node| Member { node: PeerId(node), host: "h".into(), capacity: endless.clone() };
+        let member = |node| Member {
+            node: PeerId(node),
+            incarnation: Incarnation(1),
+            host: "h".into(),
+            capacity: endless.clone(),
+        };
         let mut dispatcher = Dispatcher::<()>::new(Span::from_millis(1));
         for peer in 0..2 {
             let members = (0..20_000).map(member).collect();

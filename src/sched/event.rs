@@ -35,6 +35,9 @@ pub struct Seat {
     pub lease: Span,
     /// How long the master waits for a node when there is none to run what is left.
     pub wait_for_nodes: Span,
+    /// How long this process goes on with what it has in hand when the master's process is known to
+    /// have ended; until then it waits for another master. Nothing if it cannot reach another.
+    pub reattach: Span,
 }
 
 /// Tasks as they are submitted. Their priorities and costs were computed before.
@@ -61,6 +64,10 @@ pub enum Event {
     Up(PeerId),
     /// The transport reaches a peer no more; what was on its way may be lost.
     Down(PeerId),
+    /// It is certain that the process of a peer has ended, and not only that it is silent.
+    Dead(PeerId),
+    /// The run has another master, in this process and epoch.
+    Master(PeerId, Epoch),
     /// A frame arrived.
     Frame {
         /// From this peer.
@@ -124,6 +131,8 @@ pub enum Action {
     StopAll,
     /// A record is final and durable.
     Publish(Box<Record>),
+    /// Have the transport reach this peer, if it does not by itself.
+    Reach(PeerId),
     /// Something that the user should read.
     Note(String),
     /// The run is over.
@@ -142,13 +151,20 @@ pub enum Entry {
         run: RunId,
         /// The epoch.
         epoch: Epoch,
+        /// How long others may go on without this master.
+        reattach: Span,
     },
     /// Tasks were submitted.
     Submitted(Batch),
     /// No more come.
     Sealed,
     /// Attempts were given out. Not waited for: it only tells a resumed master what may have run.
-    Granted(Vec<AttemptKey>),
+    Granted {
+        /// Which.
+        keys: Vec<AttemptKey>,
+        /// Whether they may go on without this master.
+        outlive: bool,
+    },
     /// Attempts came back without having started, as if they had not been given out.
     Returned(Vec<AttemptKey>),
     /// The user does not want these tasks any more, which are out. Not waited for.
@@ -168,7 +184,7 @@ pub enum Entry {
 wire_struct! {
     Seat {
         run, peer, incarnation, epoch, subcluster, sub_master, master, host, topology, capacity,
-        lease, wait_for_nodes
+        lease, wait_for_nodes, reattach
     }
     Batch { name, tasks, ranks, templates, resources }
 }
@@ -189,6 +205,8 @@ wire_enum! {
         11 => Drain,
         12 => Flush,
         13 => Tick,
+        14 => Dead(peer),
+        15 => Master(peer, epoch),
     }
     Action {
         0 => Send { to, frame },
@@ -200,12 +218,13 @@ wire_enum! {
         6 => Note(text),
         7 => Finish(verdict),
         8 => Leave,
+        9 => Reach(peer),
     }
     Entry {
-        0 => Opened { run, epoch },
+        0 => Opened { run, epoch, reattach },
         1 => Submitted(batch),
         2 => Sealed,
-        3 => Granted(keys),
+        3 => Granted { keys, outlive },
         4 => Ended { record, added },
         5 => Closed(verdict),
         6 => Returned(keys),

@@ -36,6 +36,13 @@ impl Leases {
         self.ends.insert((until, child));
     }
 
+    /// A child is taken to be alive no longer than until then.
+    pub(super) fn shorten(&mut self, child: PeerId, until: Time) {
+        if self.until.get(&child).is_some_and(|now| *now > until) {
+            self.renew(child, until);
+        }
+    }
+
     /// A child is of no interest any more. Until when it was taken to be alive, if it was.
     pub(super) fn forget(&mut self, child: PeerId) -> Option<Time> {
         let until = self.until.remove(&child)?;
@@ -77,8 +84,14 @@ enum State {
     New,
     /// Said hello, and waits for a welcome until then.
     Greeting { until: Time },
-    /// Belongs to its parent.
-    Attached { until: Time, ask: Time },
+    /// Belongs to its parent. Looks for another from `doubt` on, if that says nothing.
+    Attached { until: Time, ask: Time, doubt: Time },
+    /// Said hello to another parent, with what it holds, since the last is dead or silent. May act
+    /// until then all the same.
+    Moving { until: Time },
+    /// The master is dead for certain, so that nobody gives away what is held here. May act until
+    /// then, and looks out for another master.
+    Orphaned { until: Time },
     /// The parent is in the same process and lives as long as this does.
     Local,
 }
@@ -90,6 +103,8 @@ pub(super) enum Due {
     Nothing,
     /// Ask the parent for more time.
     Renew,
+    /// The parent does not answer: try the next one, with all that is held.
+    Move,
     /// The lease is over, or nobody answered: stop everything and try the next parent.
     Lapsed,
 }
@@ -140,6 +155,54 @@ impl Attachment {
         }
     }
 
+    /// A hello goes out to a parent further down the list that can be reached, before the lease
+    /// from this one is over. Whether there is one; if not, all stays as it is. Nobody goes back
+    /// this way: what a former parent has sent meanwhile could be taken for news.
+    pub(super) fn change(&mut self, is_up: impl Fn(PeerId) -> bool) -> bool {
+        let State::Attached { until, .. } = self.state else { return false };
+        let mut others = self.at + 1..self.candidates.len();
+        let Some(next) = others.find(|i| is_up(self.candidates[*i])) else { return false };
+        self.at = next;
+        self.state = State::Moving { until };
+        true
+    }
+
+    /// The master is dead, and with it what it knew: for so long nobody gives away what is held
+    /// here. Whether that changes anything.
+    pub(super) fn orphan(&mut self, now: Time, reattach: Span) -> bool {
+        let attached = matches!(self.state, State::Attached { .. } | State::Moving { .. });
+        if attached && reattach > Span::ZERO {
+            self.state = State::Orphaned { until: now + (reattach - margin(reattach)) };
+        }
+        attached && reattach > Span::ZERO
+    }
+
+    /// There is another master; a hello goes out to it now. `former`: where the last one was, which
+    /// is no candidate any more. Whether what is held goes along.
+    pub(super) fn follow(&mut self, former: PeerId, master: PeerId, now: Time) -> bool {
+        self.candidates.retain(|peer| *peer != former);
+        self.candidates.push(master);
+        self.at = self.candidates.len() - 1;
+        match self.state {
+            State::Attached { until, .. } | State::Moving { until } | State::Orphaned { until } => {
+                self.state = State::Moving { until };
+                true
+            }
+            State::New | State::Greeting { .. } => {
+                self.greet(now);
+                false
+            }
+            State::Local => false,
+        }
+    }
+
+    /// There is another master, which is a parent of the last resort from now on.
+    pub(super) fn know(&mut self, former: PeerId, master: PeerId) {
+        if let Some(last) = self.candidates.iter_mut().find(|peer| **peer == former) {
+            *last = master;
+        }
+    }
+
     /// Wants no parent any more.
     pub(super) fn detach(&mut self) {
         if self.state != State::Local {
@@ -169,7 +232,9 @@ impl Attachment {
         // faster for that.
         let often = margin(self.lease).max(self.lease.min(renewal.lease));
         let ask = renewal.asked + Span(often.0 / ASKS);
-        self.state = State::Attached { until, ask };
+        // A question has gone unanswered for a while by then, and there is time for another parent.
+        let doubt = renewal.asked + Span(often.0 / 2);
+        self.state = State::Attached { until, ask, doubt };
         self.seeking = None;
     }
 
@@ -182,7 +247,7 @@ impl Attachment {
     /// Whether the parent has accepted this child.
     #[must_use]
     pub(super) fn is_attached(&self) -> bool {
-        matches!(self.state, State::Attached { .. } | State::Local)
+        !matches!(self.state, State::New | State::Greeting { .. })
     }
 
     /// How much of the lease is left to pass on to children of one's own.
@@ -190,7 +255,9 @@ impl Attachment {
     pub(super) fn left(&self, now: Time, lease: Span) -> Span {
         match self.state {
             State::Local => lease,
-            State::Attached { until, .. } => until.since(now).min(lease),
+            State::Attached { until, .. } | State::Moving { until } | State::Orphaned { until } => {
+                until.since(now).min(lease)
+            }
             State::New | State::Greeting { .. } => Span::ZERO,
         }
     }
@@ -198,8 +265,18 @@ impl Attachment {
     /// What is due now. A renewal is due once until the next answer, or until it is overdue.
     pub(super) fn due(&mut self, now: Time) -> Due {
         match &mut self.state {
-            State::Greeting { until } | State::Attached { until, .. } if *until <= now => {
+            State::Greeting { until }
+            | State::Attached { until, .. }
+            | State::Moving { until }
+            | State::Orphaned { until }
+                if *until <= now =>
+            {
                 Due::Lapsed
+            }
+            State::Attached { doubt, .. } if *doubt <= now => {
+                // Once: who finds no other stays.
+                *doubt = Time(u64::MAX);
+                Due::Move
             }
             State::Attached { ask, .. } if *ask <= now => {
                 *ask = now + Span(self.lease.0 / ASKS);
@@ -214,8 +291,10 @@ impl Attachment {
     pub(super) fn deadline(&self) -> Option<Time> {
         match self.state {
             State::New | State::Local => None,
-            State::Greeting { until } => Some(until),
-            State::Attached { until, ask } => Some(until.min(ask)),
+            State::Greeting { until } | State::Moving { until } | State::Orphaned { until } => {
+                Some(until)
+            }
+            State::Attached { until, ask, doubt } => Some(until.min(ask).min(doubt)),
         }
     }
 }
@@ -241,7 +320,8 @@ impl MasterClock {
 
     fn learn(&mut self, renewal: &Renewal, now: Time) {
         let trip = now.since(renewal.asked);
-        let error = renewal.error + Span(trip.0 / 2);
+        // In between the two clocks may have run apart already.
+        let error = renewal.error + Span(trip.0 / 2 + trip.0.div_ceil(Self::DRIFT));
         let middle = i128::from(renewal.asked.0) + i128::from(trip.0 / 2);
         if self.best.is_none() || error <= self.error(now) {
             let offset = i128::from(renewal.now.0) - middle;
@@ -341,9 +421,9 @@ mod tests {
         let second = Span::from_secs(1);
         child.renewed(renewal(Time(0), Time(10_000) + second), Time(100_000));
         let slow = child.clock().error(Time(100_000));
-        assert_eq!(slow, Span(50_000));
+        assert_eq!(slow, Span(50_005));
         child.renewed(renewal(Time(200_000), Time(205_000) + second), Time(210_000));
-        assert_eq!(child.clock().error(Time(210_000)), Span(5_000));
+        assert_eq!(child.clock().error(Time(210_000)), Span(5_001));
         assert_eq!(child.clock().map(Time(300_000)), Time(300_000) + second);
     }
 }

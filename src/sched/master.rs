@@ -3,23 +3,29 @@
 //!
 //! Here is what it keeps, and how it talks to sub-masters.
 
+mod adoption;
 mod attempts;
 mod closing;
 mod door;
 mod recovery;
 
+use adoption::Limbo;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::dispatcher::Dispatcher;
+use super::dispatcher::{Child, Dispatcher};
 use super::event::Entry;
 use super::lease::Leases;
 use super::ledger::Ledger;
-use super::message::{Address, Lost, Member, Message, Renewal, Role, RunId};
+use super::message::{Address, Held, Lost, Member, Message, Renewal, Role, RunId};
 use super::{Action, Context, Seat};
 use crate::model::{AttemptKey, Epoch, PeerId, Record, Span, SubclusterId, TaskId, Time, Verdict};
 
 /// What a subcluster finishes in this time it is sent ahead.
 const HORIZON: Span = Span::from_millis(20);
+
+/// Why an attempt of an earlier epoch is lost.
+const INTERRUPTED: &str = "it was out when the run was interrupted";
 
 /// The master of a run.
 #[derive(Debug)]
@@ -37,7 +43,7 @@ pub(super) struct Master {
     unwanted: BTreeSet<TaskId>,
     /// What sub-masters held that went before their lease was over: their nodes may still run it
     /// until then, and nobody else may.
-    limbo: BTreeMap<(Time, PeerId), Vec<AttemptKey>>,
+    limbo: BTreeMap<(Time, PeerId), Limbo>,
     /// How many entries were appended, and how many of them are durable.
     appended: u64,
     durable: u64,
@@ -49,6 +55,10 @@ pub(super) struct Master {
     /// Since when there is work but no node that could ever do it.
     stuck: Option<Time>,
     interrupted: bool,
+    /// How long others go on without this master, or went on without those before.
+    reattach: Span,
+    /// What may go on without a master, of what was out when the last one ended.
+    outlived: BTreeSet<AttemptKey>,
     /// The verdict, and the entry that holds it.
     closing: Option<(u64, Verdict)>,
     finished: bool,
@@ -74,6 +84,8 @@ impl Master {
             unpublished: VecDeque::new(),
             stuck: None,
             interrupted: false,
+            reattach: seat.reattach,
+            outlived: BTreeSet::new(),
             closing: None,
             finished: false,
             began: Time::ZERO,
@@ -88,6 +100,11 @@ impl Master {
         let limbo = self.limbo.keys().next().map(|(until, _)| *until);
         let times = [self.leases.next(), self.work.next_recall(), limbo, stuck];
         times.into_iter().flatten().min()
+    }
+
+    /// How many entries it has written, and how many of them are on disk.
+    pub(super) fn written(&self) -> (u64, u64) {
+        (self.appended, self.durable)
     }
 
     fn append(&mut self, cx: &mut Context<'_>, entry: Entry) -> u64 {
@@ -107,10 +124,13 @@ impl Master {
         }
         let ledger = &mut self.ledger;
         let dealt = self.work.deal(|_, id| ledger.grant(*id));
-        let granted = dealt.values().flatten().map(|id| self.ledger.key(*id));
-        let granted: Vec<AttemptKey> = granted.collect();
-        if !granted.is_empty() {
-            self.append(cx, Entry::Granted(granted));
+        for outlive in [false, true] {
+            let of = dealt.iter().filter(|(peer, _)| self.outlives(cx.me, **peer) == outlive);
+            let keys: Vec<AttemptKey> =
+                of.flat_map(|(_, ids)| ids).map(|id| self.ledger.key(*id)).collect();
+            if !keys.is_empty() {
+                self.append(cx, Entry::Granted { keys, outlive });
+            }
         }
         for (peer, ids) in dealt {
             let dispatches = ids.into_iter().map(|id| self.ledger.dispatch(id)).collect();
@@ -121,6 +141,12 @@ impl Master {
             Self::down(cx, recall.child, message);
         }
         self.give_up_if_stuck(cx);
+    }
+
+    /// Whether what `child` is given may go on when this process has died.
+    fn outlives(&self, me: PeerId, child: PeerId) -> bool {
+        let elsewhere = |child: &Child| child.members.keys().any(|node| *node != me);
+        self.reattach > Span::ZERO && self.work.child(child).is_some_and(elsewhere)
     }
 
     fn peers(&self) -> Vec<PeerId> {
@@ -143,13 +169,14 @@ impl Master {
         silent
     }
 
-    /// A sub-master is gone, and what its nodes held with it; but these may not know yet, and
-    /// go on until the lease is over that they had through it.
+    /// A sub-master is gone; its nodes may go on until the lease is over that they had through it,
+    /// and come back with what they hold by then.
     pub(super) fn child_lost(&mut self, cx: &mut Context<'_>, peer: PeerId) {
         let until = self.leases.forget(peer).unwrap_or(cx.now);
         let lost = self.work.leave(peer);
         if !lost.is_empty() {
-            cx.note(format!("{} attempts were lost with sub-master {peer}", lost.len()));
+            let n = lost.len();
+            cx.note(format!("sub-master {peer} is gone; {n} attempts wait for its nodes"));
             self.limbo.entry((until, peer)).or_default().extend(lost);
         }
         self.empty_limbo(cx);
@@ -160,9 +187,11 @@ impl Master {
     fn empty_limbo(&mut self, cx: &mut Context<'_>) {
         while let Some(first) = self.limbo.first_entry().filter(|e| e.key().0 <= cx.now) {
             let ((_, peer), lost) = first.remove_entry();
-            for key in lost {
-                self.lost(cx, key, None, format!("sub-master {peer} was lost"));
-            }
+            let why = match peer == cx.me {
+                true => INTERRUPTED.to_owned(),
+                false => format!("sub-master {peer} was lost"),
+            };
+            lost.into_iter().for_each(|key| self.lost(cx, key, None, why.clone()));
         }
     }
 
@@ -177,8 +206,8 @@ impl Master {
         }
         let peer = from.peer;
         match message {
-            Message::Hello { asked, subcluster, members } => {
-                self.join(cx, peer, asked, subcluster, members);
+            Message::Hello { asked, subcluster, members, holding } => {
+                self.join(cx, peer, (asked, subcluster), members, &holding);
             }
             Message::Renew { asked } => {
                 if self.work.child(peer).is_some() {
@@ -186,12 +215,8 @@ impl Master {
                     Self::down(cx, peer, Message::Renewed(self.renewal(cx.now, asked)));
                 }
             }
-            Message::Members { joined, left } => {
-                if let Some(child) = self.work.child(peer) {
-                    let subcluster = child.subcluster;
-                    self.enroll(&joined, subcluster);
-                    self.work.change(peer, joined, &left);
-                }
+            Message::Members { joined, left, holding } => {
+                self.change(cx, peer, joined, &left, &holding);
             }
             Message::Done(completions) => {
                 for completion in completions {
@@ -209,14 +234,19 @@ impl Master {
                 }
             }
             Message::Returned(dispatches) => self.returned(cx, peer, &dispatches),
+            Message::Drain => {
+                self.work.drain(peer);
+                Self::down(cx, peer, Message::Drain);
+            }
             Message::Goodbye => self.child_lost(cx, peer),
             // What parents say is not for the master.
             Message::Welcome(_)
             | Message::Renewed(_)
+            | Message::Accepted { .. }
+            | Message::Moved { .. }
             | Message::Grant(_)
             | Message::Recall { .. }
             | Message::Cancel { .. }
-            | Message::Drain
             | Message::Farewell => {}
         }
         self.close_if_over(cx);
@@ -226,15 +256,19 @@ impl Master {
         &mut self,
         cx: &mut Context<'_>,
         peer: PeerId,
-        asked: Time,
-        subcluster: SubclusterId,
+        (asked, subcluster): (Time, SubclusterId),
         members: Vec<Member>,
+        holding: &[Held],
     ) {
         self.child_lost(cx, peer);
         self.enroll(&members, subcluster);
         self.work.join(peer, subcluster, members, cx.now);
         if peer != cx.me {
             self.leases.renew(peer, cx.now + self.lease);
+        }
+        let keys = self.adopt(cx, peer, holding);
+        if !keys.is_empty() {
+            Self::down(cx, peer, Message::Cancel { keys, grace: Some(Span::ZERO) });
         }
         Self::down(cx, peer, Message::Welcome(self.renewal(cx.now, asked)));
         if self.finished {

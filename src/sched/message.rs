@@ -42,6 +42,8 @@ pub struct RunId(pub u64);
 pub struct Member {
     /// Its process.
     pub node: PeerId,
+    /// How often that has started afresh.
+    pub incarnation: Incarnation,
     /// The name of its host.
     pub host: String,
     /// What it has in all.
@@ -97,6 +99,15 @@ pub struct Lost {
     pub node: PeerId,
 }
 
+/// An attempt that a node has in hand while it changes its parent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// Which attempt.
+    pub key: AttemptKey,
+    /// What it needs.
+    pub request: Arc<Request>,
+}
+
 /// The master's clock as the parent sees it, and how long the child may go on without more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Renewal {
@@ -113,7 +124,8 @@ pub struct Renewal {
 /// What one role tells another.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
-    /// Up: I am here, with these nodes, and hold nothing of yours.
+    /// Up: I am here, with these nodes and what they hold. Nothing, but if the last parent died
+    /// or is silent.
     Hello {
         /// The child's clock, as in a renewal.
         asked: Time,
@@ -121,6 +133,8 @@ pub enum Message {
         subcluster: SubclusterId,
         /// Its nodes; a node names itself.
         members: Vec<Member>,
+        /// What they have in hand.
+        holding: Vec<Held>,
     },
     /// Up: I am still here.
     Renew {
@@ -133,6 +147,9 @@ pub enum Message {
         joined: Vec<Member>,
         /// Those that went.
         left: Vec<PeerId>,
+        /// What those that came have in hand. The answer is [`Accepted`](Self::Accepted), if there
+        /// is anything.
+        holding: Vec<Held>,
     },
     /// Up: these attempts ended.
     Done(Vec<Completion>),
@@ -146,6 +163,22 @@ pub enum Message {
     Welcome(Renewal),
     /// Down: you still are.
     Renewed(Renewal),
+    /// Down: these nodes are welcome with what they hold.
+    Accepted {
+        /// The nodes.
+        nodes: Vec<PeerId>,
+        /// What was given up meanwhile, and is to be ended.
+        refused: Vec<AttemptKey>,
+    },
+    /// Down: this node has come to another sub-master. What it did not bring it never got.
+    Moved {
+        /// The node.
+        node: PeerId,
+        /// The incarnation that it is in.
+        incarnation: Incarnation,
+        /// What it brought.
+        holding: Vec<AttemptKey>,
+    },
     /// Down: run these.
     Grant(Vec<Dispatch>),
     /// Down: give back up to `count` that have not started and that one of `shapes` can run.
@@ -205,10 +238,11 @@ pub struct Frame {
 wire_newtype! { RunId }
 
 wire_struct! {
-    Member { node, host, capacity }
+    Member { node, incarnation, host, capacity }
     Dispatch { key, urgency, request, name, body, parameters, settings, inputs }
     Completion { key, node, cores, start, end, clock, ending }
     Lost { key, node }
+    Held { key, request }
     Renewal { asked, now, error, lease }
     Envelope { from, to, message }
 }
@@ -216,9 +250,9 @@ wire_struct! {
 wire_enum! {
     Role { 0 => Master, 1 => SubMaster, 2 => Node }
     Message {
-        0 => Hello { asked, subcluster, members },
+        0 => Hello { asked, subcluster, members, holding },
         1 => Renew { asked },
-        2 => Members { joined, left },
+        2 => Members { joined, left, holding },
         3 => Done(completions),
         4 => Lost(lost),
         5 => Returned(dispatches),
@@ -230,6 +264,8 @@ wire_enum! {
         11 => Cancel { keys, grace },
         12 => Drain,
         13 => Farewell,
+        14 => Accepted { nodes, refused },
+        15 => Moved { node, incarnation, holding },
     }
 }
 

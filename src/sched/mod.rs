@@ -22,12 +22,13 @@ mod uplink;
 
 pub use event::{Action, Batch, Entry, Event, Seat};
 pub use message::{
-    Address, Completion, Dispatch, Envelope, Frame, Lost, Member, Message, Renewal, Role, RunId,
+    Address, Completion, Dispatch, Envelope, Frame, Held, Lost, Member, Message, Renewal, Role,
+    RunId,
 };
 pub use process::Process;
 pub use ready::Urgency;
 
-use crate::model::Time;
+use crate::model::{Incarnation, PeerId, Time};
 
 /// Something that is stepped: time comes in as an argument, effects go out as values.
 pub trait Machine {
@@ -42,7 +43,9 @@ pub trait Machine {
 struct Context<'a> {
     now: Time,
     /// The process it lives in.
-    me: crate::model::PeerId,
+    me: PeerId,
+    /// How often that has started afresh.
+    incarnation: Incarnation,
     actions: &'a mut Vec<Action>,
     mail: &'a mut Vec<Mail>,
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::lease::{Attachment, Due};
-use super::message::{Address, Completion, Dispatch, Member, Message, Role};
+use super::message::{Address, Completion, Dispatch, Held, Member, Message, Role};
 use super::ready::Ready;
 use super::slots::{Grant, Slots};
 use super::{Action, Context, Seat};
@@ -37,6 +37,7 @@ enum Drain {
 #[derive(Debug)]
 struct Running {
     grant: Grant,
+    request: Arc<Request>,
     /// Its parent is gone: nobody wants to know how it ends, but its cores are not free before.
     abandoned: bool,
     grace: Span,
@@ -46,6 +47,7 @@ impl Node {
     pub(super) fn new(seat: &Seat) -> Node {
         let parent = match seat.sub_master {
             local if local == seat.peer => Attachment::local(local),
+            remote if remote == seat.master => Attachment::new(vec![remote], seat.lease),
             remote => Attachment::new(vec![remote, seat.master], seat.lease),
         };
         Node {
@@ -77,15 +79,80 @@ impl Node {
     /// Says hello.
     pub(super) fn start(&mut self, cx: &mut Context<'_>) {
         self.parent.greet(cx.now);
+        self.greet(cx, Vec::new());
+    }
+
+    fn greet(&mut self, cx: &mut Context<'_>, holding: Vec<Held>) {
         let seat = &self.seat;
-        let me =
-            Member { node: seat.peer, host: seat.host.clone(), capacity: seat.capacity.clone() };
-        let hello =
-            Message::Hello { asked: cx.now, subcluster: seat.subcluster, members: vec![me] };
-        self.tell(cx, hello);
+        let me = Member {
+            node: seat.peer,
+            incarnation: cx.incarnation,
+            host: seat.host.clone(),
+            capacity: seat.capacity.clone(),
+        };
+        let (asked, subcluster) = (cx.now, seat.subcluster);
+        self.tell(cx, Message::Hello { asked, subcluster, members: vec![me], holding });
         if self.drain != Drain::No {
             self.ask_to_drain(cx);
         }
+    }
+
+    /// Goes to the next parent that can be reached, with what is in hand, and `done`: what ended
+    /// and may not have come further than to the last one. Whether there is such a parent.
+    pub(super) fn change_parent(
+        &mut self,
+        cx: &mut Context<'_>,
+        is_up: impl Fn(PeerId) -> bool,
+        done: Vec<Completion>,
+    ) -> bool {
+        let changed = self.parent.change(is_up);
+        if changed {
+            self.bring(cx, done);
+        }
+        changed
+    }
+
+    /// The master is dead, which was this node's parent: nobody gives away what is held here, for
+    /// as long as it is to go on without one.
+    pub(super) fn orphan(&mut self, cx: &mut Context<'_>) -> bool {
+        self.parent.orphan(cx.now, self.seat.reattach)
+    }
+
+    /// The master is in another process than it was. A node that was with the old one goes over
+    /// to the new one as [`change_parent`](Self::change_parent) does.
+    pub(super) fn follow(
+        &mut self,
+        cx: &mut Context<'_>,
+        former: PeerId,
+        master: PeerId,
+        done: Vec<Completion>,
+    ) {
+        if self.parent.parent() != former {
+            self.parent.know(former, master);
+        } else if self.parent.follow(former, master, cx.now) {
+            self.bring(cx, done);
+        } else {
+            self.greet(cx, Vec::new());
+        }
+    }
+
+    /// Says hello with all that is in hand, and what has ended.
+    fn bring(&mut self, cx: &mut Context<'_>, done: Vec<Completion>) {
+        let holding = self.holding(&done);
+        self.greet(cx, holding);
+        if !done.is_empty() {
+            self.tell(cx, Message::Done(done));
+        }
+    }
+
+    fn holding(&self, done: &[Completion]) -> Vec<Held> {
+        let running = self.running.iter().filter(|(_, running)| !running.abandoned);
+        let running = running.map(|(key, r)| (*key, Arc::clone(&r.request)));
+        let waiting = self.queue.items().map(|d| (d.key, Arc::clone(&d.request)));
+        // What has ended needs nothing more.
+        let ended = done.iter().map(|completion| (completion.key, Arc::default()));
+        let all = running.chain(waiting).chain(ended);
+        all.map(|(key, request)| Held { key, request }).collect()
     }
 
     /// Chooses the parent to greet, as [`Attachment::turn`] does.
@@ -110,16 +177,13 @@ impl Node {
         }
     }
 
-    /// What is due; whether the lease has lapsed.
-    pub(super) fn tick(&mut self, cx: &mut Context<'_>) -> bool {
-        match self.parent.due(cx.now) {
-            Due::Nothing => false,
-            Due::Renew => {
-                self.tell(cx, Message::Renew { asked: cx.now });
-                false
-            }
-            Due::Lapsed => true,
+    /// What is due; a renewal is asked for here.
+    pub(super) fn tick(&mut self, cx: &mut Context<'_>) -> Due {
+        let due = self.parent.due(cx.now);
+        if due == Due::Renew {
+            self.tell(cx, Message::Renew { asked: cx.now });
         }
+        due
     }
 
     pub(super) fn receive(&mut self, cx: &mut Context<'_>, from: Address, message: Message) {
@@ -144,8 +208,10 @@ impl Node {
             Message::Cancel { keys, grace } => self.cancel(cx, &keys, grace),
             Message::Drain => self.drain(cx),
             Message::Farewell => cx.actions.push(Action::Leave),
-            // Said by children only.
-            Message::Hello { .. }
+            // Said by children only, or of the nodes of a sub-master.
+            Message::Accepted { .. }
+            | Message::Moved { .. }
+            | Message::Hello { .. }
             | Message::Renew { .. }
             | Message::Members { .. }
             | Message::Done(_)
@@ -266,7 +332,7 @@ impl Node {
     }
 
     fn launch(&mut self, cx: &mut Context<'_>, dispatch: Dispatch, grant: Grant) {
-        let Dispatch { key, name, body, parameters, settings, inputs, .. } = dispatch;
+        let Dispatch { key, request, name, body, parameters, settings, inputs, .. } = dispatch;
         let launch = Launch {
             key,
             node: self.seat.peer,
@@ -280,7 +346,7 @@ impl Node {
             settings,
         };
         let grace = launch.settings.grace;
-        self.running.insert(key, Running { grant, abandoned: false, grace });
+        self.running.insert(key, Running { grant, request, abandoned: false, grace });
         cx.actions.push(Action::Launch(Box::new(launch)));
     }
 }

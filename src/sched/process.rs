@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::lease::Due;
 use super::master::Master;
-use super::message::{Address, Envelope, Frame, Message, Role};
+use super::message::{Address, Completion, Envelope, Frame, Message, Role};
 use super::node::Node;
 use super::submaster::SubMaster;
-use super::uplink::{Header, Uplink};
+use super::uplink::{Header, Need, Uplink};
 use super::{Action, Context, Event, Machine, Mail, Seat};
-use crate::model::{Incarnation, PeerId, Time};
+use crate::model::{Epoch, Incarnation, PeerId, Time};
 
 /// A process: always a node, of each subcluster one also its sub-master, and one of all also
 /// the master.
@@ -22,6 +23,10 @@ pub struct Process {
     sessions: BTreeMap<PeerId, Uplink>,
     /// Who is sent something with the next flush.
     unsent: BTreeSet<PeerId>,
+    /// Whose frames were taken in with this step.
+    heard: BTreeSet<PeerId>,
+    /// Another parent was told in this step what the last one may not have heard.
+    parent_changed: bool,
     master: Option<Box<Master>>,
     sub_master: Option<SubMaster>,
     node: Node,
@@ -35,6 +40,8 @@ impl Process {
             incarnation: seat.incarnation,
             sessions: BTreeMap::new(),
             unsent: BTreeSet::new(),
+            heard: BTreeSet::new(),
+            parent_changed: false,
             master: (seat.master == seat.peer).then(|| Box::new(Master::new(seat))),
             sub_master: (seat.sub_master == seat.peer).then(|| SubMaster::new(seat)),
             node: Node::new(seat),
@@ -70,7 +77,11 @@ impl Process {
     /// What is overdue comes before anything else: a process that was stopped for a while must
     /// not act on a lease that has ended meanwhile.
     fn tick(&mut self, cx: &mut Context<'_>) {
-        let mut lapsed = self.node.tick(cx);
+        let due = self.node.tick(cx);
+        if due == Due::Move {
+            self.move_node(cx);
+        }
+        let mut lapsed = due == Due::Lapsed;
         let mut silent = Vec::new();
         if let Some(sub_master) = &mut self.sub_master {
             let (sub_lapsed, nodes) = sub_master.tick(cx);
@@ -95,6 +106,73 @@ impl Process {
         }
     }
 
+    /// The node goes to another parent with all that it holds, if there is one that can be
+    /// reached.
+    fn move_node(&mut self, cx: &mut Context<'_>) {
+        let old = self.node.parent().peer;
+        let done = self.sessions.get(&old).map(unacknowledged_endings).unwrap_or_default();
+        let sessions = &self.sessions;
+        let is_up = |peer: PeerId| sessions.get(&peer).is_some_and(Uplink::is_up);
+        if self.node.change_parent(cx, is_up, done) {
+            let (me, new) = (cx.me, self.node.parent().peer);
+            cx.note(format!("{me} hears nothing from {old} and goes to {new} with what it runs"));
+        }
+    }
+
+    /// It is known that a process has ended, and not only that it is silent.
+    fn ended(&mut self, cx: &mut Context<'_>, peer: PeerId) {
+        self.sessions.entry(peer).or_default().down();
+        if let Some(sub_master) = &mut self.sub_master {
+            sub_master.child_ended(cx, peer);
+        }
+        if let Some(master) = &mut self.master {
+            master.child_ended(cx, peer);
+        }
+        if self.parent() != Some(peer) {
+            return;
+        }
+        let orphan = match &mut self.sub_master {
+            _ if peer != self.seat.master => return self.move_node(cx),
+            Some(sub_master) => sub_master.orphan(cx, self.seat.reattach),
+            None => self.node.orphan(cx),
+        };
+        if orphan {
+            let (me, wait) = (cx.me, self.seat.reattach);
+            cx.note(format!("the master is dead; {me} goes on and waits for another for {wait}"));
+        }
+    }
+
+    /// The run has a master in another process.
+    fn follow(&mut self, cx: &mut Context<'_>, master: PeerId, epoch: Epoch) {
+        if epoch < self.seat.epoch || master == self.seat.master {
+            return;
+        }
+        if self.master.is_some() {
+            return self.step_down(cx, epoch);
+        }
+        let former = std::mem::replace(&mut self.seat.master, master);
+        self.seat.epoch = epoch;
+        let parent = self.parent().and_then(|parent| self.sessions.get(&parent));
+        match &mut self.sub_master {
+            Some(sub_master) => {
+                let unheard = parent.map(unacknowledged_reports).unwrap_or_default();
+                sub_master.follow(cx, former, master, unheard);
+            }
+            None => {
+                let done = parent.map(unacknowledged_endings).unwrap_or_default();
+                self.node.follow(cx, former, master, done);
+            }
+        }
+        self.parent_changed = true;
+    }
+
+    /// There is a later master: this one has nothing more to say.
+    fn step_down(&mut self, cx: &mut Context<'_>, epoch: Epoch) {
+        cx.note(format!("epoch {} has a master of its own: this one ends", epoch.0));
+        cx.actions.push(Action::StopAll);
+        cx.actions.push(Action::Leave);
+    }
+
     /// Whether it has looked for a parent for as long as the master would wait for nodes: whoever
     /// takes the run up again starts processes anew.
     fn is_forsaken(&self, now: Time) -> bool {
@@ -107,6 +185,7 @@ impl Process {
     /// void.
     fn restart(&mut self, cx: &mut Context<'_>) {
         self.incarnation.0 += 1;
+        cx.incarnation = self.incarnation;
         self.sessions.values_mut().for_each(Uplink::reset);
         cx.mail.clear();
         if let Some(sub_master) = &mut self.sub_master {
@@ -125,6 +204,8 @@ impl Process {
                 cx.actions.extend(send);
             }
             Event::Down(peer) => self.sessions.entry(peer).or_default().down(),
+            Event::Dead(peer) => self.ended(cx, peer),
+            Event::Master(peer, epoch) => self.follow(cx, peer, epoch),
             Event::Frame { from, frame } => self.frame(cx, from, frame),
             Event::Ended { key, start, end, ending } => {
                 self.node.ended(cx, key, (start, end), ending);
@@ -155,16 +236,20 @@ impl Process {
     }
 
     fn frame(&mut self, cx: &mut Context<'_>, from: PeerId, frame: Frame) {
-        // A frame of another run, or of a master that was superseded, concerns nobody here; one
-        // from here was forged.
-        let ours = frame.run == self.seat.run && frame.epoch >= self.seat.epoch;
-        if !ours || from == self.seat.peer {
+        // A frame of another run concerns nobody here, and one that is for a former master not the
+        // present one; one from here was forged.
+        let late = self.master.is_some() && frame.epoch < self.seat.epoch;
+        if frame.run != self.seat.run || late || from == self.seat.peer {
             return;
         }
-        if frame.epoch > self.seat.epoch && self.master.is_none() {
+        if frame.epoch > self.seat.epoch {
+            if self.master.is_some() {
+                return self.step_down(cx, frame.epoch);
+            }
             self.seat.epoch = frame.epoch;
         }
         let header = self.header();
+        self.heard.insert(from);
         let receipt = self.sessions.entry(from).or_default().receive(frame, header);
         if let Some(frame) = receipt.answer {
             cx.actions.push(Action::Send { to: from, frame });
@@ -203,7 +288,7 @@ impl Process {
     /// Delivers what the roles here say to each other, posts the rest, and lets them deal out
     /// work when all is said.
     fn settle(&mut self, now: Time, actions: &mut Vec<Action>, mut mail: VecDeque<Mail>) {
-        let me = self.seat.peer;
+        let (me, incarnation) = (self.seat.peer, self.incarnation);
         loop {
             while let Some(Mail { from, to, message }) = mail.pop_front() {
                 if to.peer != me {
@@ -211,12 +296,12 @@ impl Process {
                     continue;
                 }
                 let mut more = Vec::new();
-                let mut cx = Context { now, me, actions, mail: &mut more };
+                let mut cx = Context { now, me, incarnation, actions, mail: &mut more };
                 self.deliver(&mut cx, Address { peer: me, role: from }, to.role, message);
                 mail.extend(more);
             }
             let mut more = Vec::new();
-            let mut cx = Context { now, me, actions, mail: &mut more };
+            let mut cx = Context { now, me, incarnation, actions, mail: &mut more };
             if let Some(master) = &mut self.master {
                 master.deal(&mut cx);
             }
@@ -241,11 +326,62 @@ impl Process {
 
     fn flush(&mut self, out: &mut Vec<Action>) {
         let header = self.header();
+        let (_, safe) = self.safety();
         for peer in std::mem::take(&mut self.unsent) {
-            let frame = self.sessions.get_mut(&peer).and_then(|session| session.flush(header));
+            let Some(session) = self.sessions.get_mut(&peer) else { continue };
+            session.settle(safe);
+            if !session.is_up() {
+                out.push(Action::Reach(peer));
+            }
+            let frame = session.flush(header);
             out.extend(frame.map(|frame| Action::Send { to: peer, frame }));
         }
     }
+
+    /// How much has been said upwards, or written down where the master is, and how much of that
+    /// is safe.
+    fn safety(&self) -> (Need, Need) {
+        match (&self.master, self.parent().and_then(|parent| self.sessions.get(&parent))) {
+            (Some(master), _) => master.written(),
+            (None, Some(session)) => (session.last(), session.acknowledged()),
+            (None, None) => (0, 0),
+        }
+    }
+
+    /// What was heard in this step may be acknowledged once what came of it is safe; what the
+    /// parent said, at once.
+    fn owe(&mut self) {
+        let (said, _) = self.safety();
+        let parent = self.parent();
+        if std::mem::take(&mut self.parent_changed) {
+            // What the former parent had not acknowledged, the new one has to.
+            let others = self.sessions.iter_mut().filter(|(peer, _)| Some(**peer) != parent);
+            others.for_each(|(_, session)| session.owe_anew(said));
+        }
+        for peer in std::mem::take(&mut self.heard) {
+            let need = if parent == Some(peer) { 0 } else { said };
+            self.sessions.entry(peer).or_default().owe(need);
+        }
+    }
+}
+
+/// What ended on a node and may not have come further than to its parent.
+fn unacknowledged_endings(session: &Uplink) -> Vec<Completion> {
+    let endings = session.unacknowledged().filter_map(|envelope| match envelope {
+        Envelope { from: Role::Node, message: Message::Done(completions), .. } => Some(completions),
+        _ => None,
+    });
+    endings.flatten().cloned().collect()
+}
+
+/// What a sub-master reported of attempts and the master may not have heard. What came back
+/// unstarted is not among it: that may be given out again already, under the same number.
+fn unacknowledged_reports(session: &Uplink) -> Vec<Message> {
+    let is_report = |envelope: &&Envelope| {
+        envelope.from == Role::SubMaster
+            && matches!(envelope.message, Message::Done(_) | Message::Lost(_))
+    };
+    session.unacknowledged().filter(is_report).map(|envelope| envelope.message.clone()).collect()
 }
 
 fn tell_master(master: &mut Master, cx: &mut Context<'_>, event: Event) {
@@ -264,12 +400,14 @@ impl Machine for Process {
     fn step(&mut self, now: Time, event: Event, out: &mut Vec<Action>) {
         let mut mail = Vec::new();
         let flush = matches!(event, Event::Flush);
-        let mut cx = Context { now, me: self.seat.peer, actions: out, mail: &mut mail };
+        let (me, incarnation) = (self.seat.peer, self.incarnation);
+        let mut cx = Context { now, me, incarnation, actions: out, mail: &mut mail };
         if self.deadline().is_some_and(|deadline| deadline <= now) {
             self.tick(&mut cx);
         }
         self.handle(&mut cx, event);
         self.settle(now, out, mail.into());
+        self.owe();
         if flush {
             self.flush(out);
         }

@@ -72,6 +72,11 @@ impl<T> Ready<T> {
         self.len
     }
 
+    /// All that waits, in no particular order.
+    pub(super) fn items(&self) -> impl Iterator<Item = &T> {
+        self.classes.values().flat_map(BTreeMap::values)
+    }
+
     /// Adds one.
     pub(super) fn push(&mut self, request: &Arc<Request>, urgency: Urgency, item: T) {
         let class = match self.classes.get_mut(request) {

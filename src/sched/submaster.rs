@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use super::dispatcher::Dispatcher;
 use super::lease::{Attachment, Due, Leases};
-use super::message::{Address, Completion, Dispatch, Lost, Member, Message, Renewal, Role};
+use super::message::{Address, Completion, Dispatch, Held, Lost, Member, Message, Renewal, Role};
 use super::{Context, Seat};
-use crate::model::{AttemptKey, PeerId, Request, Resources, Span, SubclusterId, Time};
+use crate::model::{AttemptKey, Incarnation, PeerId, Request, Resources, Span, SubclusterId, Time};
 
 /// What a node finishes in this time it is sent ahead.
 const HORIZON: Span = Span::from_millis(5);
+
+/// How long what a process ran may outlive it: until its guards have cleared up.
+pub(super) const GUARDED: Span = Span::from_secs(1);
 
 /// A sub-master.
 #[derive(Debug)]
@@ -22,6 +25,8 @@ pub(super) struct SubMaster {
     work: Dispatcher<Dispatch>,
     /// Nodes that said hello before this sub-master was welcome itself.
     unwelcomed: BTreeMap<PeerId, Time>,
+    /// Those of them that came with something in hand, until the master has said what of it counts.
+    unaccepted: BTreeSet<PeerId>,
     /// Attempts that were called off and may still come back from a node unstarted.
     unwanted: BTreeSet<AttemptKey>,
     /// How much the parent called back that is still to come from the nodes.
@@ -43,6 +48,7 @@ impl SubMaster {
             leases: Leases::default(),
             work: Dispatcher::new(HORIZON),
             unwelcomed: BTreeMap::new(),
+            unaccepted: BTreeSet::new(),
             unwanted: BTreeSet::new(),
             owed: 0,
             draining: false,
@@ -78,13 +84,50 @@ impl SubMaster {
     /// Says hello, with the nodes that are there.
     pub(super) fn start(&mut self, cx: &mut Context<'_>) {
         self.parent.greet(cx.now);
+        self.greet(cx, Vec::new());
+    }
+
+    fn greet(&mut self, cx: &mut Context<'_>, holding: Vec<Held>) {
         let members = self.work.children().flat_map(|(_, c)| c.members.values().cloned());
-        let hello = Message::Hello {
-            asked: cx.now,
-            subcluster: self.subcluster,
-            members: members.collect(),
-        };
-        self.up(cx, hello);
+        let (asked, subcluster, members) = (cx.now, self.subcluster, members.collect());
+        self.up(cx, Message::Hello { asked, subcluster, members, holding });
+    }
+
+    /// The master is dead: nobody gives away what is held here, for as long as `reattach`.
+    pub(super) fn orphan(&mut self, cx: &mut Context<'_>, reattach: Span) -> bool {
+        self.parent.orphan(cx.now, reattach)
+    }
+
+    /// Goes over from the master in process `former` to the one in `master`, with all that is held
+    /// here. `unheard`: what was reported and may not have been heard.
+    pub(super) fn follow(
+        &mut self,
+        cx: &mut Context<'_>,
+        former: PeerId,
+        master: PeerId,
+        unheard: Vec<Message>,
+    ) {
+        if !self.parent.follow(former, master, cx.now) {
+            return self.greet(cx, Vec::new());
+        }
+        // What of it counts comes with the welcome.
+        self.unaccepted.clear();
+        self.owed = 0;
+        let holding = self.holding(&unheard);
+        self.greet(cx, holding);
+        unheard.into_iter().for_each(|report| self.up(cx, report));
+        if self.draining {
+            self.up(cx, Message::Drain);
+        }
+    }
+
+    fn holding(&self, unheard: &[Message]) -> Vec<Held> {
+        let held = self.work.held().map(|(key, request)| (key, Arc::clone(request)));
+        let waiting = self.work.waiting().map(|d| (d.key, Arc::clone(&d.request)));
+        // What has ended needs nothing more.
+        let ended = unheard.iter().flat_map(reported).map(|key| (key, Arc::default()));
+        let all = held.chain(waiting).chain(ended);
+        all.map(|(key, request)| Held { key, request }).collect()
     }
 
     /// Forgets everything, as if the process had just begun.
@@ -92,6 +135,7 @@ impl SubMaster {
         self.work = Dispatcher::new(HORIZON);
         self.leases = Leases::default();
         self.unwelcomed.clear();
+        self.unaccepted.clear();
         self.unwanted.clear();
         self.owed = 0;
         self.draining = false;
@@ -110,7 +154,8 @@ impl SubMaster {
             self.child_lost(cx, *node);
         }
         let lapsed = match self.parent.due(cx.now) {
-            Due::Nothing => false,
+            // There is no other master to go to.
+            Due::Nothing | Due::Move => false,
             Due::Renew => {
                 self.up(cx, Message::Renew { asked: cx.now });
                 false
@@ -120,23 +165,62 @@ impl SubMaster {
         (lapsed, silent)
     }
 
-    /// A node is gone, and what it held with it.
-    pub(super) fn child_lost(&mut self, cx: &mut Context<'_>, node: PeerId) {
+    /// The process of a node has ended; what it ran has too when its guards have cleared up.
+    pub(super) fn child_ended(&mut self, cx: &mut Context<'_>, node: PeerId) {
+        self.leases.shorten(node, cx.now + GUARDED);
+    }
+
+    /// Forgets a node. What it held is given back.
+    fn part_with(&mut self, node: PeerId) -> Vec<AttemptKey> {
         self.leases.forget(node);
         self.unwelcomed.remove(&node);
-        if self.work.child(node).is_none() {
-            return;
-        }
-        let lost: Vec<Lost> =
-            self.work.leave(node).into_iter().map(|key| Lost { key, node }).collect();
-        self.up(cx, Message::Members { joined: Vec::new(), left: vec![node] });
-        lost.iter().for_each(|lost| _ = self.unwanted.remove(&lost.key));
-        if !lost.is_empty() {
-            self.up(cx, Message::Lost(lost));
-        }
+        self.unaccepted.remove(&node);
+        let held = self.work.leave(node);
+        held.iter().for_each(|key| _ = self.unwanted.remove(key));
+        held
+    }
+
+    fn leave_if_empty(&mut self, cx: &mut Context<'_>) {
         if self.draining && self.nodes().is_empty() {
             self.up(cx, Message::Goodbye);
         }
+    }
+
+    /// A node is another sub-master's now, with what it brought there; but if it is back already,
+    /// as another incarnation. The rest was on its way to the node, which does not take it any
+    /// more.
+    fn moved(
+        &mut self,
+        cx: &mut Context<'_>,
+        node: PeerId,
+        incarnation: Incarnation,
+        brought: &[AttemptKey],
+    ) {
+        let member = self.work.child(node).and_then(|child| child.members.get(&node));
+        if member.is_some_and(|member| member.incarnation <= incarnation) {
+            let mut held = self.part_with(node);
+            held.retain(|key| !brought.contains(key));
+            self.report_lost(cx, node, held);
+            self.leave_if_empty(cx);
+        }
+    }
+
+    fn report_lost(&mut self, cx: &mut Context<'_>, node: PeerId, keys: Vec<AttemptKey>) {
+        if !keys.is_empty() {
+            let lost = keys.into_iter().map(|key| Lost { key, node });
+            self.up(cx, Message::Lost(lost.collect()));
+        }
+    }
+
+    /// A node is gone, and what it held with it.
+    pub(super) fn child_lost(&mut self, cx: &mut Context<'_>, node: PeerId) {
+        if self.work.child(node).is_none() {
+            return;
+        }
+        let lost = self.part_with(node);
+        self.up(cx, Message::Members { joined: Vec::new(), left: vec![node], holding: Vec::new() });
+        self.report_lost(cx, node, lost);
+        self.leave_if_empty(cx);
     }
 
     pub(super) fn receive(&mut self, cx: &mut Context<'_>, from: Address, message: Message) {
@@ -152,6 +236,10 @@ impl SubMaster {
             Message::Welcome(renewal) | Message::Renewed(renewal) => {
                 self.parent.renewed(renewal, cx.now);
                 self.welcome_all(cx);
+            }
+            Message::Accepted { nodes, refused } => self.accepted(cx, &nodes, refused),
+            Message::Moved { node, incarnation, holding } => {
+                self.moved(cx, node, incarnation, &holding);
             }
             Message::Grant(dispatches) => {
                 for dispatch in dispatches {
@@ -187,7 +275,9 @@ impl SubMaster {
 
     fn hear_child(&mut self, cx: &mut Context<'_>, node: PeerId, message: Message) {
         match message {
-            Message::Hello { asked, members, .. } => self.join(cx, node, asked, members),
+            Message::Hello { asked, members, holding, .. } => {
+                self.join(cx, node, asked, members, holding);
+            }
             Message::Renew { asked } => self.renew(cx, node, asked),
             Message::Done(completions) => self.done(cx, node, completions),
             Message::Returned(dispatches) => self.returned(cx, node, dispatches),
@@ -198,6 +288,8 @@ impl SubMaster {
             | Message::Lost(_)
             | Message::Welcome(_)
             | Message::Renewed(_)
+            | Message::Accepted { .. }
+            | Message::Moved { .. }
             | Message::Grant(_)
             | Message::Recall { .. }
             | Message::Cancel { .. }
@@ -211,16 +303,31 @@ impl SubMaster {
             return;
         }
         self.work.drain(node);
-        self.up(cx, Message::Members { joined: Vec::new(), left: vec![node] });
+        self.up(cx, Message::Members { joined: Vec::new(), left: vec![node], holding: Vec::new() });
         Self::down(cx, node, Message::Drain);
     }
 
-    fn join(&mut self, cx: &mut Context<'_>, node: PeerId, asked: Time, members: Vec<Member>) {
+    /// A node comes, maybe from another sub-master, with what it has in hand. How long it may go
+    /// on with that it is told when the master has said what of it counts still.
+    fn join(
+        &mut self,
+        cx: &mut Context<'_>,
+        node: PeerId,
+        asked: Time,
+        members: Vec<Member>,
+        holding: Vec<Held>,
+    ) {
         self.child_lost(cx, node);
         // A node speaks for itself alone. Others would outlive it in the master's books.
         let members: Vec<Member> = members.into_iter().filter(|m| m.node == node).collect();
         self.work.join(node, self.subcluster, members.clone(), cx.now);
-        self.up(cx, Message::Members { joined: members, left: Vec::new() });
+        for Held { key, request } in &holding {
+            self.work.hold(node, *key, request);
+        }
+        if !holding.is_empty() {
+            self.unaccepted.insert(node);
+        }
+        self.up(cx, Message::Members { joined: members, left: Vec::new(), holding });
         self.unwelcomed.insert(node, asked);
         if node != self.me {
             self.leases.renew(node, cx.now + self.lease);
@@ -228,10 +335,25 @@ impl SubMaster {
         self.welcome_all(cx);
     }
 
-    /// A node is welcome once this sub-master is: before, there is no lease to pass on.
+    /// The master has said what of that counts which nodes brought with them.
+    fn accepted(&mut self, cx: &mut Context<'_>, nodes: &[PeerId], refused: Vec<AttemptKey>) {
+        if !refused.is_empty() {
+            self.cancel(cx, refused, Some(Span::ZERO));
+        }
+        nodes.iter().for_each(|node| _ = self.unaccepted.remove(node));
+        self.welcome_all(cx);
+    }
+
+    /// A node is welcome once this sub-master is, since before there is no lease to pass on, and
+    /// once it is known what of that counts which it has in hand.
     fn welcome_all(&mut self, cx: &mut Context<'_>) {
         if self.parent.is_attached() {
-            for (node, asked) in std::mem::take(&mut self.unwelcomed) {
+            let wait = |node: &PeerId| self.unaccepted.contains(node);
+            let (wait, ready) =
+                std::mem::take(&mut self.unwelcomed).into_iter().partition(|(node, _)| wait(node));
+            self.unwelcomed = wait;
+            let ready: BTreeMap<PeerId, Time> = ready;
+            for (node, asked) in ready {
                 let renewal = self.renewal(cx.now, asked);
                 Self::down(cx, node, Message::Welcome(renewal));
                 if self.draining {
@@ -243,7 +365,8 @@ impl SubMaster {
     }
 
     fn renew(&mut self, cx: &mut Context<'_>, node: PeerId, asked: Time) {
-        if self.work.child(node).is_some() && self.parent.is_attached() {
+        let welcome = self.work.child(node).is_some() && !self.unwelcomed.contains_key(&node);
+        if welcome && self.parent.is_attached() {
             self.leases.renew(node, cx.now + self.lease);
             Self::down(cx, node, Message::Renewed(self.renewal(cx.now, asked)));
         }
@@ -345,5 +468,14 @@ impl SubMaster {
             let message = Message::Recall { count: recall.count, shapes: recall.shapes };
             Self::down(cx, recall.child, message);
         }
+    }
+}
+
+/// The attempts that ended by a report, well, badly or with their node.
+fn reported(message: &Message) -> Vec<AttemptKey> {
+    match message {
+        Message::Done(completions) => completions.iter().map(|c| c.key).collect(),
+        Message::Lost(lost) => lost.iter().map(|l| l.key).collect(),
+        _ => Vec::new(),
     }
 }

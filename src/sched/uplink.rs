@@ -4,6 +4,10 @@
 //! A session is between one incarnation of each side. Within it every envelope arrives once and
 //! in order, whatever the transport loses or repeats across its ups and downs; when either side
 //! starts afresh a new session begins, and the role above is told that the old one is gone.
+//!
+//! To acknowledge a frame says that what came of it is safe: it may be put off until the parent
+//! of this process has acknowledged what it was told in turn, or, with the master, until it is on
+//! disk. So what a child has said and not had acknowledged is what may be lost with its parent.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -32,9 +36,17 @@ pub(super) struct Uplink {
     up: bool,
     sent: u64,
     received: u64,
+    /// All up to this one may be acknowledged.
+    safe: u64,
+    /// Frames that were received and are not safe yet, and what each waits for.
+    unsafe_yet: VecDeque<(u64, Need)>,
     unacknowledged: VecDeque<(u64, Arc<Vec<Envelope>>)>,
     outbox: Vec<Envelope>,
 }
+
+/// What has to be safe before a frame may be acknowledged: so many frames to the parent, or so
+/// many entries of the journal.
+pub(super) type Need = u64;
 
 /// What came of a frame.
 #[derive(Debug, Default, PartialEq)]
@@ -73,6 +85,41 @@ impl Uplink {
         again.map(|(seq, envelopes)| self.frame(header, *seq, Arc::clone(envelopes))).collect()
     }
 
+    /// The number of the last frame to the other side, what waits to be sent among it.
+    pub(super) fn last(&self) -> u64 {
+        self.sent + u64::from(!self.outbox.is_empty())
+    }
+
+    /// All up to this one were acknowledged by the other side.
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.unacknowledged.front().map_or(self.sent, |(first, _)| first - 1)
+    }
+
+    /// What was received last may be acknowledged once `need` is safe.
+    pub(super) fn owe(&mut self, need: Need) {
+        let last = self.unsafe_yet.back().map_or(self.safe, |(seq, _)| *seq);
+        if self.received > last {
+            self.unsafe_yet.push_back((self.received, need));
+        }
+    }
+
+    /// So much is safe.
+    pub(super) fn settle(&mut self, safe: Need) {
+        while let Some((seq, _)) = self.unsafe_yet.pop_front_if(|(_, need)| *need <= safe) {
+            self.safe = seq;
+        }
+    }
+
+    /// What was received and is not safe yet waits for `need` instead.
+    pub(super) fn owe_anew(&mut self, need: Need) {
+        self.unsafe_yet.iter_mut().for_each(|(_, old)| *old = need);
+    }
+
+    /// What was said and not acknowledged: it may be lost.
+    pub(super) fn unacknowledged(&self) -> impl Iterator<Item = &Envelope> {
+        self.unacknowledged.iter().flat_map(|(_, sent)| sent.iter()).chain(&self.outbox)
+    }
+
     /// Whether the transport is up.
     #[must_use]
     pub(super) fn is_up(&self) -> bool {
@@ -94,6 +141,8 @@ impl Uplink {
     pub(super) fn reset(&mut self) {
         self.sent = 0;
         self.received = 0;
+        self.safe = 0;
+        self.unsafe_yet.clear();
         self.unacknowledged.clear();
         self.outbox.clear();
     }
@@ -144,7 +193,7 @@ impl Uplink {
             to: self.other,
             refused: false,
             seq: 0,
-            ack: self.received,
+            ack: self.safe,
             envelopes: Arc::default(),
         }
     }

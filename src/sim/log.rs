@@ -127,9 +127,11 @@ impl Digest {
 /// What a message is, in a word, and the attempts that it is about.
 fn message(message: &Message) -> (&'static str, Vec<AttemptKey>) {
     match message {
-        Message::Hello { .. } => ("hello", Vec::new()),
+        Message::Hello { holding, .. } => ("hello", holding.iter().map(|held| held.key).collect()),
         Message::Renew { .. } => ("renew", Vec::new()),
-        Message::Members { left, .. } if left.is_empty() => ("joined", Vec::new()),
+        Message::Members { left, holding, .. } if left.is_empty() => {
+            ("joined", holding.iter().map(|held| held.key).collect())
+        }
         Message::Members { .. } => ("left", Vec::new()),
         Message::Done(list) => ("done", list.iter().map(|c| c.key).collect()),
         Message::Lost(list) => ("lost", list.iter().map(|l| l.key).collect()),
@@ -142,6 +144,8 @@ fn message(message: &Message) -> (&'static str, Vec<AttemptKey>) {
         Message::Cancel { keys, .. } => ("cancel", keys.clone()),
         Message::Drain => ("drain", Vec::new()),
         Message::Farewell => ("farewell", Vec::new()),
+        Message::Accepted { refused, .. } => ("accepted but", refused.clone()),
+        Message::Moved { holding, .. } => ("moved with", holding.clone()),
     }
 }
 
@@ -151,7 +155,7 @@ pub(super) fn entry(entry: &Entry) -> (&'static str, Vec<AttemptKey>) {
         Entry::Opened { .. } => ("opened", Vec::new()),
         Entry::Submitted(_) => ("submitted", Vec::new()),
         Entry::Sealed => ("sealed", Vec::new()),
-        Entry::Granted(keys) => ("granted", keys.clone()),
+        Entry::Granted { keys, .. } => ("granted", keys.clone()),
         Entry::Returned(keys) => ("returned", keys.clone()),
         Entry::Unwanted(_) => ("unwanted", Vec::new()),
         Entry::Ended { record, .. } => {
@@ -212,6 +216,8 @@ fn step(f: &mut fmt::Formatter<'_>, event: &Event) -> fmt::Result {
         Event::Start => f.write_str("starts"),
         Event::Up(peer) => write!(f, "reaches {peer}"),
         Event::Down(peer) => write!(f, "reaches {peer} no more"),
+        Event::Master(peer, epoch) => write!(f, "learns that {peer} is the master of {}", epoch.0),
+        Event::Dead(peer) => write!(f, "learns that {peer} has ended"),
         Event::Ended { key, ending, .. } => {
             write!(f, "hears that {}{} ended: {}", key.task, key.attempt, ending.exit)
         }

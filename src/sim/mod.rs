@@ -64,6 +64,8 @@ pub struct SimConfig {
     pub lease: Span,
     /// How long the master waits for a node that can run what is left.
     pub wait_for_nodes: Span,
+    /// How long processes go on without a master.
+    pub reattach: Span,
     /// The longest time between an entry of the journal and its being durable.
     pub commit: Span,
     /// Clocks are set differently, processes begin at different times, timers are late.
@@ -84,6 +86,7 @@ impl SimConfig {
             deviation: 0.0,
             lease: Span::from_secs(10),
             wait_for_nodes: Span::from_secs(60),
+            reattach: Span::ZERO,
             commit: Span::from_millis(100),
             disorder: false,
         }

@@ -33,6 +33,8 @@ pub struct Stats {
     pub repeated: u64,
     /// How often a process started afresh, by itself or after its death.
     pub restarts: u64,
+    /// How often a process came to another parent with attempts in hand.
+    pub moves: u64,
     /// Attempts that were lost.
     pub lost: u64,
     /// How many masters there were, one after the other.

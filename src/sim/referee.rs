@@ -126,7 +126,9 @@ impl Referee {
 
     pub(super) fn wrote(&mut self, entry: &Entry) -> Result<(), Foul> {
         match entry {
-            Entry::Granted(keys) => keys.iter().try_for_each(|key| self.judge_grant(*key))?,
+            Entry::Granted { keys, .. } => {
+                keys.iter().try_for_each(|key| self.judge_grant(*key))?
+            }
             Entry::Ended { record, .. } => self.judge_end(record)?,
             Entry::Unwanted(ids) => {
                 if let Some(id) = ids.iter().find(|id| !self.unwanted.contains(id)) {
@@ -263,7 +265,7 @@ impl Referee {
                 tasks.iter().for_each(|task| self.push(task.clone()));
             }
             Entry::Sealed => self.sealed = true,
-            Entry::Granted(keys) => {
+            Entry::Granted { keys, .. } => {
                 for key in keys {
                     if let Some(known) = self.tasks.get_mut(key.task.index()) {
                         known.attempt = key.attempt;

@@ -27,6 +27,7 @@ pub(super) fn seats(config: &SimConfig) -> Vec<Seat> {
             capacity: node.capacity.clone(),
             lease: config.lease,
             wait_for_nodes: config.wait_for_nodes,
+            reattach: config.reattach,
         }
     });
     seats.collect()

@@ -11,6 +11,9 @@ use crate::sched::Event;
 
 const MASTER: PeerId = PeerId(0);
 
+/// The longest that news of a death takes.
+const NEWS: Span = Span::from_millis(50);
+
 impl World {
     /// A fault of the plan strikes.
     pub(super) fn strike(&mut self, fault: usize) -> Result<(), Foul> {
@@ -70,9 +73,22 @@ impl World {
         self.host(peer).die();
         self.trouble(peer, back.unwrap_or_default());
         self.settle_all(peer);
+        self.spread_word(peer, back.unwrap_or(NEWS));
         if let Some(back) = back {
             let life = self.host(peer).life;
             self.agenda.plan(now + back, Occurrence::Boot { peer, life });
+        }
+    }
+
+    /// Those on the same host, say, learn for certain that a process has ended, while it is gone.
+    fn spread_word(&mut self, dead: PeerId, gone: Span) {
+        for peer in self.network.neighbours(dead) {
+            let after = self.rng.span(Span(1), NEWS);
+            let host = &self.hosts[peer.index()];
+            if after < gone && host.is_there() && self.rng.chance(50) {
+                let (life, event) = (host.life, Event::Dead(dead));
+                self.agenda.plan(self.now + after, Occurrence::Told { peer, life, event });
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use super::referee::{Foul, Referee};
 use super::rng::Rng;
 use super::seats::seats;
 use crate::model::{Epoch, Incarnation, PeerId, PlatformNode, Record, Span, TaskId, Time, Verdict};
-use crate::sched::{Batch, Entry, Event, Machine};
+use crate::sched::{Batch, Entry, Event, Machine, Message};
 
 /// How many steps at one moment are taken for standing still.
 const STILL: u64 = 200_000;
@@ -293,6 +293,7 @@ impl World {
     pub(super) fn step(&mut self, peer: PeerId, event: Event) -> Result<(), Foul> {
         self.stats.steps += 1;
         let flush = event == Event::Flush;
+        self.stats.moves += u64::from(brings_attempts(&event));
         self.log.add(self.now, peer, Line::Step(event.clone()));
         let now = self.now;
         let host = self.host(peer);
@@ -361,4 +362,11 @@ impl World {
         let (seed, faults) = (self.config.seed, self.config.faults.clone());
         Violation { seed, faults, rule, tail: self.log.tail() }
     }
+}
+
+/// Whether a process says hello with something in hand.
+fn brings_attempts(event: &Event) -> bool {
+    let Event::Frame { frame, .. } = event else { return false };
+    let mut messages = frame.envelopes.iter().map(|envelope| &envelope.message);
+    messages.any(|m| matches!(m, Message::Hello { holding, .. } if !holding.is_empty()))
 }

@@ -34,7 +34,10 @@ fn capacity() -> impl Strategy<Value = Resources> {
 }
 
 fn member() -> impl Strategy<Value = Member> {
-    (peer(), capacity()).prop_map(|(node, capacity)| Member { node, host: "h".into(), capacity })
+    (peer(), 0u32..3, capacity()).prop_map(|(node, incarnation, capacity)| {
+        let incarnation = Incarnation(incarnation);
+        Member { node, incarnation, host: "h".into(), capacity }
+    })
 }
 
 fn addition() -> impl Strategy<Value = Addition> {
@@ -84,13 +87,27 @@ fn message() -> impl Strategy<Value = Message> {
             lease,
         })
     };
+    let held = || {
+        (key(), 0u64..6).prop_map(|(key, cores)| Held {
+            key,
+            request: Arc::new(Request::of(Resources::cores(cores))),
+        })
+    };
+    let holding = move || prop::collection::vec(held(), 0..4);
+    let nodes = || prop::collection::vec(peer(), 0..3);
     prop_oneof![
-        (time(), prop::collection::vec(member(), 0..3)).prop_map(|(asked, members)| {
-            Message::Hello { asked, subcluster: SubclusterId(1), members }
-        }),
+        (time(), prop::collection::vec(member(), 0..3), holding()).prop_map(
+            |(asked, members, holding)| {
+                Message::Hello { asked, subcluster: SubclusterId(1), members, holding }
+            }
+        ),
         time().prop_map(|asked| Message::Renew { asked }),
-        (prop::collection::vec(member(), 0..3), prop::collection::vec(peer(), 0..3))
-            .prop_map(|(joined, left)| Message::Members { joined, left }),
+        (prop::collection::vec(member(), 0..3), nodes(), holding())
+            .prop_map(|(joined, left, holding)| Message::Members { joined, left, holding }),
+        (nodes(), keys()).prop_map(|(nodes, refused)| Message::Accepted { nodes, refused }),
+        (peer(), 0u32..3, keys()).prop_map(|(node, n, holding)| {
+            Message::Moved { node, incarnation: Incarnation(n), holding }
+        }),
         prop::collection::vec(completion(), 0..4).prop_map(Message::Done),
         (keys(), peer()).prop_map(|(keys, node)| {
             Message::Lost(keys.into_iter().map(|key| Lost { key, node }).collect())
@@ -121,7 +138,7 @@ fn entry() -> impl Strategy<Value = Entry> {
     prop_oneof![
         batch().prop_map(Entry::Submitted),
         Just(Entry::Sealed),
-        keys().prop_map(Entry::Granted),
+        (keys(), any::<bool>()).prop_map(|(keys, outlive)| Entry::Granted { keys, outlive }),
         keys().prop_map(Entry::Returned),
         prop::collection::vec((0u32..6).prop_map(TaskId), 0..4).prop_map(Entry::Unwanted),
         (record, prop::collection::vec(addition(), 0..2))
@@ -187,6 +204,8 @@ fn one_move() -> impl Strategy<Value = Move> {
         Just(Event::Tick),
         peer().prop_map(Event::Up),
         peer().prop_map(Event::Down),
+        peer().prop_map(Event::Dead),
+        (peer(), 0u32..4).prop_map(|(peer, epoch)| Event::Master(peer, Epoch(epoch))),
         prop::collection::vec(0u32..8, 0..4)
             .prop_map(|ids| Event::Cancel(ids.into_iter().map(TaskId).collect())),
         (key(), time(), ending())
@@ -233,6 +252,7 @@ impl Watched {
             capacity: Resources::cores(u64::from(CORES)),
             lease: LEASE,
             wait_for_nodes: PATIENCE,
+            reattach: REATTACH,
         };
         Watched {
             process: Process::new(&seat),

@@ -40,6 +40,85 @@ fn the_nodes_of_a_dead_sub_master_attach_to_the_masters() {
     assert!(story.published.iter().any(moved));
 }
 
+/// Two nodes of a sub-master that dies, and what they run when it does.
+fn bereaved() -> (Story, Vec<(PeerId, AttemptKey)>) {
+    let mut story = Story::of(&[&[1], &[1, 1, 1]]).job(wide(60));
+    story.run_until(|s| s.count(State::Done) == 6);
+    story.kill(node(1));
+    let running = |s: &Story| {
+        let of_nodes = s.running.keys().filter(|(peer, _)| peer.0 >= 2);
+        of_nodes.copied().collect::<Vec<_>>()
+    };
+    let before = running(&story);
+    assert_eq!(before.len(), 2);
+    (story, before)
+}
+
+#[test]
+fn what_the_nodes_of_a_dead_sub_master_run_goes_on_and_counts() {
+    let (mut story, running) = bereaved();
+    for _ in 0..100 {
+        story.pass(Span::from_millis(100));
+        let there = |held: &&(PeerId, AttemptKey)| story.running.contains_key(held);
+        assert_eq!(running.iter().filter(there).count(), 2, "{:?}", story.notes);
+    }
+    assert_eq!(story.stopped, []);
+    assert_eq!(story.finish(), ExitCode::Done);
+    story.assert_whole();
+    for (peer, key) in running {
+        let ends =
+            |r: &&Record| (r.task, r.attempt, r.state) == (key.task, key.attempt, State::Done);
+        let record = story.published.iter().find(ends).expect("its first attempt counts");
+        assert_eq!(record.place.as_ref().unwrap().node, peer);
+    }
+}
+
+#[test]
+fn who_knows_that_its_sub_master_is_dead_does_not_wait_for_its_silence() {
+    let (mut story, running) = bereaved();
+    let before = story.notes.len();
+    story.tell(node(2), Event::Dead(node(1)));
+    assert!(story.notes[before].contains("p2 hears nothing from p1 and goes to p0"));
+    // What ends now goes the new way at once.
+    let (_, key) = running.iter().find(|(peer, _)| *peer == node(2)).unwrap();
+    let name = story.running[&(node(2), *key)].name.clone();
+    story.end(&name, well());
+    assert_eq!(story.record(&name).state, State::Done);
+    assert_eq!(story.finish(), ExitCode::Done);
+    story.assert_whole();
+}
+
+#[test]
+fn what_ended_on_its_way_through_a_sub_master_that_dies_is_not_run_again() {
+    let mut story = Story::of(&[&[1], &[1, 1]]).job(wide(20));
+    story.run_until(|s| s.count(State::Done) == 5 && s.runs_on(node(2)) == 1);
+    let (_, key) = *story.running.keys().find(|(peer, _)| *peer == node(2)).unwrap();
+    // It comes as far as to the sub-master, and dies with it.
+    let name = story.running[&(node(2), key)].name.clone();
+    story.hang(node(1));
+    story.end(&name, well());
+    story.kill(node(1));
+    story.pass(LONGER_THAN_A_LEASE);
+    assert_eq!(story.finish(), ExitCode::Done);
+    story.assert_whole();
+    let attempts = story.states().into_iter().filter(|row| row.0 == key.task.0);
+    assert_eq!(attempts.collect::<Vec<_>>(), [(key.task.0, key.attempt.0, State::Done)]);
+}
+
+#[test]
+fn a_node_that_is_known_to_be_dead_is_given_up_when_its_guards_have_cleared_up() {
+    let mut story = Story::of(&[&[1], &[1, 1]]).job(wide(20));
+    story.run_until(|s| s.count(State::Done) == 5);
+    story.kill(node(2));
+    story.tell(node(1), Event::Dead(node(2)));
+    story.pass(Span::from_millis(900));
+    assert_eq!(story.count(State::Lost), 0);
+    story.pass(Span::from_millis(200));
+    assert!(story.count(State::Lost) > 0, "long before its lease is over");
+    assert_eq!(story.finish(), ExitCode::Done);
+    story.assert_whole();
+}
+
 #[test]
 fn who_finds_no_master_for_long_leaves_and_not_before() {
     let mut story = Story::of(&[&[1], &[1, 1]]).job(wide(20));

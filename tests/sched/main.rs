@@ -7,4 +7,5 @@ mod garbage;
 mod order;
 mod pace;
 mod story;
+mod succession;
 mod will;

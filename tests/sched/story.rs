@@ -14,6 +14,8 @@ use evenkeel::sched::{Action, Batch, Entry, Event, Frame, Machine, Process, RunI
 pub const LEASE: Span = Span::from_secs(4);
 /// How long the master waits for a node that it needs.
 pub const PATIENCE: Span = Span::from_secs(30);
+/// How long processes go on without a master.
+pub const REATTACH: Span = Span::from_secs(20);
 /// How long an attempt takes.
 pub const TAKES: Span = Span::from_millis(1);
 
@@ -31,6 +33,7 @@ pub struct Story {
     done: BTreeSet<TaskId>,
     appended: u64,
     turn: PeerId,
+    successions: u32,
     pub slow_disk: bool,
     pub running: BTreeMap<(PeerId, AttemptKey), Launch>,
     pub launched: Vec<Launch>,
@@ -99,6 +102,7 @@ fn seats(subclusters: &[&[Resources]], epoch: Epoch) -> Vec<Seat> {
                 capacity: capacity.clone(),
                 lease: LEASE,
                 wait_for_nodes: PATIENCE,
+                reattach: REATTACH,
             });
         }
     }
@@ -134,6 +138,7 @@ impl Story {
             done: BTreeSet::new(),
             appended: 0,
             turn: PeerId(0),
+            successions: 0,
             slow_disk: false,
             running: BTreeMap::new(),
             launched: Vec::new(),
@@ -236,6 +241,30 @@ impl Story {
         self.processes.insert(peer, Process::new(&seat));
         self.link(peer, Event::Up);
         self.tell(peer, Event::Start);
+    }
+
+    /// Another process takes the run up as its master, from what was appended so far. All others
+    /// learn of it.
+    pub fn succeed(&mut self) -> PeerId {
+        let peer = PeerId(self.seats.len() as u32);
+        let mut seat = self.seats[0].clone();
+        (seat.peer, seat.sub_master, seat.master) = (peer, peer, peer);
+        seat.subcluster = SubclusterId(peer.0);
+        seat.epoch.0 += self.successions + 1;
+        self.successions += 1;
+        self.seats.push(seat.clone());
+        // Its records are written anew.
+        self.published.clear();
+        self.appended = 0;
+        self.processes.insert(peer, Process::new(&seat));
+        for entry in self.journal.clone() {
+            self.step(peer, Event::Replay(Box::new(entry)));
+        }
+        self.link(peer, Event::Up);
+        self.tell(peer, Event::Start);
+        let others: Vec<PeerId> = self.processes.keys().copied().filter(|p| *p != peer).collect();
+        others.into_iter().for_each(|other| self.tell(other, Event::Master(peer, seat.epoch)));
+        peer
     }
 
     fn remove(&mut self, peer: PeerId) {
@@ -424,7 +453,7 @@ impl Story {
         process.step(self.now, event, &mut actions);
         process.step(self.now, Event::Flush, &mut actions);
         actions.into_iter().for_each(|action| self.act(peer, action));
-        if self.left.contains(&peer) && peer != PeerId(0) {
+        if self.left.contains(&peer) && (peer != PeerId(0) || self.successions > 0) {
             self.remove(peer);
         }
     }
@@ -457,6 +486,7 @@ impl Story {
                     self.end_attempt(peer, key, Ending::new(Exit::Signal(9), None));
                 }
             }
+            Action::Reach(_) => {}
             Action::Publish(record) => self.publish(*record),
             Action::Note(text) => self.notes.push(text),
             Action::Finish(verdict) => {

@@ -24,7 +24,7 @@ impl Master {
 
     /// Whether what becomes of an attempt still counts: it is out, and the verdict, which counts
     /// all there is, is not written yet.
-    fn awaits(&self, key: AttemptKey) -> bool {
+    pub(super) fn awaits(&self, key: AttemptKey) -> bool {
         !self.is_closed() && self.ledger.is_out(key)
     }
 

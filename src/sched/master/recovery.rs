@@ -1,6 +1,6 @@
 //! Takes up the job where the journal of an earlier epoch ends.
 
-use super::Master;
+use super::{INTERRUPTED, Master};
 use crate::model::{Addition, AttemptKey, Record};
 use crate::sched::event::Entry;
 use crate::sched::ledger::Stage;
@@ -10,17 +10,20 @@ impl Master {
     /// Takes in an entry of the journal of a run that goes on.
     pub(in crate::sched) fn replay(&mut self, cx: &mut Context<'_>, entry: Entry) {
         match entry {
-            Entry::Opened { .. } | Entry::Closed(_) => {}
+            Entry::Opened { reattach, .. } => self.reattach = self.reattach.max(reattach),
+            Entry::Closed(_) => {}
             Entry::Submitted(batch) => {
                 if let Err(why) = self.ledger.submit(batch, cx.now) {
                     cx.note(format!("the journal holds a batch that cannot be: {why}"));
                 }
             }
             Entry::Sealed => self.ledger.seal(),
-            Entry::Granted(keys) => {
+            Entry::Granted { keys, outlive } => {
+                self.outlived.extend(keys.iter().filter(|_| outlive));
                 keys.into_iter().for_each(|key| self.ledger.replay_granted(key));
             }
             Entry::Returned(keys) => {
+                keys.iter().for_each(|key| _ = self.outlived.remove(key));
                 let out = keys.into_iter().filter(|key| self.ledger.is_out(*key));
                 let out: Vec<AttemptKey> = out.collect();
                 out.into_iter().for_each(|key| self.ledger.returned(key.task));
@@ -33,6 +36,8 @@ impl Master {
     }
 
     fn replay_ended(&mut self, cx: &mut Context<'_>, mut record: Record, added: Vec<Addition>) {
+        let Record { job, task, attempt, .. } = record;
+        self.outlived.remove(&AttemptKey { job, task, attempt });
         if self.ledger.is_open(record.task) {
             self.settle(&record, added, cx.now);
             self.ledger.describe(&mut record);
@@ -41,19 +46,26 @@ impl Master {
     }
 
     /// Begins. Whatever the journal left unfinished is finished first: attempts that were out
-    /// are lost, and what the user did not want any more, or waits for a task that failed, is
-    /// cancelled.
+    /// are lost, unless somebody may come back with them, and what the user did not want any more,
+    /// or waits for a task that failed, is cancelled.
     pub(in crate::sched) fn start(&mut self, cx: &mut Context<'_>) {
         self.began = cx.now;
-        self.append(cx, Entry::Opened { run: self.run, epoch: self.epoch });
+        let (run, epoch, reattach) = (self.run, self.epoch, self.reattach);
+        self.append(cx, Entry::Opened { run, epoch, reattach });
+        let outlived = std::mem::take(&mut self.outlived);
         for id in self.ledger.in_stage(Stage::Granted) {
-            let reason = "it was out when the run was interrupted";
-            let record = self.lost_record(self.ledger.key(id), reason.to_owned());
-            self.conclude(cx, record, Vec::new());
+            let key = self.ledger.key(id);
+            if outlived.contains(&key) {
+                self.limbo.entry((cx.now + reattach, cx.me)).or_default().insert(key);
+            } else {
+                let record = self.lost_record(key, INTERRUPTED.to_owned());
+                self.conclude(cx, record, Vec::new());
+            }
         }
         // The journal ended between their return and their end.
-        for id in std::mem::take(&mut self.unwanted) {
-            if self.ledger.is_open(id) {
+        for id in self.unwanted.clone() {
+            if self.ledger.is_open(id) && self.ledger.stage(id) != Stage::Granted {
+                self.unwanted.remove(&id);
                 self.cancel_now(cx, id);
             }
         }
