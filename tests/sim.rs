@@ -8,7 +8,7 @@ use evenkeel::sim::{
 };
 
 /// Seeds that broke a rule, and what they found.
-const FOUND: [(u64, &str); 10] = [
+const FOUND: [(u64, &str); 11] = [
     (1, "times of a sub-master's own node were told by its clock as if it were the master's"),
     (2, "a task that adds tasks lost its value before they were tied to it"),
     (297, "what ended after an interrupted run was closed was recorded, but not counted"),
@@ -18,6 +18,7 @@ const FOUND: [(u64, &str); 10] = [
     (133, "likewise, until nothing happened any more"),
     (896, "an interrupted run did not end when what was in limbo was the last that was out"),
     (2200, "likewise"),
+    (48969, "a welcome that came when its lease was over let a node start what came with it"),
     (1719, "what two clocks run apart while a renewal is on its way was left out of the error"),
 ];
 

@@ -11,11 +11,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::message::Member;
+use super::message::{HelloNumber, Member};
 use super::ready::{Ready, Urgency};
-use crate::model::{
-    AttemptKey, Incarnation, PeerId, Request, ResourceId, Resources, Span, SubclusterId, Time,
-};
+use crate::model::{AttemptKey, PeerId, Request, ResourceId, Resources, Span, SubclusterId, Time};
 
 /// After work was called back, nothing more is called back for this long.
 const RECALL_PAUSE: Span = Span::from_millis(10);
@@ -304,13 +302,10 @@ impl<T> Dispatcher<T> {
         self.children.iter().find(|(_, child)| holds(child)).map(|(peer, _)| *peer)
     }
 
-    /// The child that a node is of, in the incarnation that it is in.
-    #[must_use]
-    pub(super) fn home(&self, node: PeerId, incarnation: Incarnation) -> Option<PeerId> {
-        let has = |child: &Child| {
-            child.members.get(&node).is_some_and(|member| member.incarnation == incarnation)
-        };
-        self.children.iter().find(|(_, child)| has(child)).map(|(peer, _)| *peer)
+    /// The children that a node is of, and by which hello.
+    pub(super) fn homes(&self, node: PeerId) -> impl Iterator<Item = (PeerId, HelloNumber)> {
+        let hello = move |child: &Child| child.members.get(&node).map(|member| member.hello);
+        self.children.iter().filter_map(move |(peer, child)| Some((*peer, hello(child)?)))
     }
 
     /// What no child could run, now or later, in the order of urgency.
@@ -422,7 +417,7 @@ mod tests {
         let endless = Resources::default().with(ResourceId::CORES, Amount(u64::MAX));
         let member = |node| Member {
             node: PeerId(node),
-            incarnation: Incarnation(1),
+            hello: HelloNumber::default(),
             host: "h".into(),
             capacity: endless.clone(),
         };

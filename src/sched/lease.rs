@@ -250,6 +250,18 @@ impl Attachment {
         !matches!(self.state, State::New | State::Greeting { .. })
     }
 
+    /// Whether it may start something. A welcome that was long on its way may be over already.
+    #[must_use]
+    pub(super) fn may_act(&self, now: Time) -> bool {
+        match self.state {
+            State::Attached { until, .. } | State::Moving { until } | State::Orphaned { until } => {
+                now < until
+            }
+            State::Local => true,
+            State::New | State::Greeting { .. } => false,
+        }
+    }
+
     /// How much of the lease is left to pass on to children of one's own.
     #[must_use]
     pub(super) fn left(&self, now: Time, lease: Span) -> Span {

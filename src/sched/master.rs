@@ -17,7 +17,7 @@ use super::dispatcher::{Child, Dispatcher};
 use super::event::Entry;
 use super::lease::Leases;
 use super::ledger::Ledger;
-use super::message::{Address, Held, Lost, Member, Message, Renewal, Role, RunId};
+use super::message::{Address, Held, HelloNumber, Lost, Member, Message, Renewal, Role, RunId};
 use super::{Action, Context, Seat};
 use crate::model::{AttemptKey, Epoch, PeerId, Record, Span, SubclusterId, TaskId, Time, Verdict};
 
@@ -38,7 +38,7 @@ pub(super) struct Master {
     work: Dispatcher<TaskId>,
     leases: Leases,
     /// Every node that was ever a member, for the records.
-    roster: BTreeMap<PeerId, (String, SubclusterId)>,
+    roster: BTreeMap<PeerId, Enrolled>,
     /// Tasks that are out and not wanted any more.
     unwanted: BTreeSet<TaskId>,
     /// What sub-masters held that went before their lease was over: their nodes may still run it
@@ -63,6 +63,15 @@ pub(super) struct Master {
     closing: Option<(u64, Verdict)>,
     finished: bool,
     began: Time,
+}
+
+/// A node that was a member.
+#[derive(Debug)]
+struct Enrolled {
+    host: String,
+    subcluster: SubclusterId,
+    /// The last that came of it.
+    hello: HelloNumber,
 }
 
 impl Master {
@@ -266,7 +275,7 @@ impl Master {
         if peer != cx.me {
             self.leases.renew(peer, cx.now + self.lease);
         }
-        let keys = self.adopt(cx, peer, holding);
+        let keys = self.adopt(cx, peer, &BTreeSet::new(), holding);
         if !keys.is_empty() {
             Self::down(cx, peer, Message::Cancel { keys, grace: Some(Span::ZERO) });
         }
@@ -281,7 +290,8 @@ impl Master {
 
     fn enroll(&mut self, members: &[Member], subcluster: SubclusterId) {
         for member in members {
-            self.roster.insert(member.node, (member.host.clone(), subcluster));
+            let (host, hello) = (member.host.clone(), member.hello);
+            self.roster.insert(member.node, Enrolled { host, subcluster, hello });
         }
     }
 

@@ -42,12 +42,21 @@ pub struct RunId(pub u64);
 pub struct Member {
     /// Its process.
     pub node: PeerId,
-    /// How often that has started afresh.
-    pub incarnation: Incarnation,
+    /// Which of its hellos this comes from.
+    pub hello: HelloNumber,
     /// The name of its host.
     pub host: String,
     /// What it has in all.
     pub capacity: Resources,
+}
+
+/// Hellos of a node in their order, so that an old one that comes late is known as that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HelloNumber {
+    /// How often the process of the node has started afresh.
+    pub incarnation: Incarnation,
+    /// Which hello of that incarnation it is.
+    pub number: u32,
 }
 
 /// An attempt on its way to a node.
@@ -174,8 +183,8 @@ pub enum Message {
     Moved {
         /// The node.
         node: PeerId,
-        /// The incarnation that it is in.
-        incarnation: Incarnation,
+        /// By this hello.
+        hello: HelloNumber,
         /// What it brought.
         holding: Vec<AttemptKey>,
     },
@@ -238,7 +247,8 @@ pub struct Frame {
 wire_newtype! { RunId }
 
 wire_struct! {
-    Member { node, incarnation, host, capacity }
+    HelloNumber { incarnation, number }
+    Member { node, hello, host, capacity }
     Dispatch { key, urgency, request, name, body, parameters, settings, inputs }
     Completion { key, node, cores, start, end, clock, ending }
     Lost { key, node }
@@ -265,7 +275,7 @@ wire_enum! {
         12 => Drain,
         13 => Farewell,
         14 => Accepted { nodes, refused },
-        15 => Moved { node, incarnation, holding },
+        15 => Moved { node, hello, holding },
     }
 }
 

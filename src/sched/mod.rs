@@ -22,8 +22,8 @@ mod uplink;
 
 pub use event::{Action, Batch, Entry, Event, Seat};
 pub use message::{
-    Address, Completion, Dispatch, Envelope, Frame, Held, Lost, Member, Message, Renewal, Role,
-    RunId,
+    Address, Completion, Dispatch, Envelope, Frame, Held, HelloNumber, Lost, Member, Message,
+    Renewal, Role, RunId,
 };
 pub use process::Process;
 pub use ready::Urgency;

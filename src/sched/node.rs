@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::lease::{Attachment, Due};
-use super::message::{Address, Completion, Dispatch, Held, Member, Message, Role};
+use super::message::{Address, Completion, Dispatch, Held, HelloNumber, Member, Message, Role};
 use super::ready::Ready;
 use super::slots::{Grant, Slots};
 use super::{Action, Context, Seat};
@@ -21,6 +21,8 @@ pub(super) struct Node {
     queue: Ready<Dispatch>,
     running: BTreeMap<AttemptKey, Running>,
     drain: Drain,
+    /// How often it has said hello.
+    hellos: u32,
 }
 
 /// How far the node has come in leaving.
@@ -57,6 +59,7 @@ impl Node {
             queue: Ready::default(),
             running: BTreeMap::new(),
             drain: Drain::No,
+            hellos: 0,
         }
     }
 
@@ -83,10 +86,11 @@ impl Node {
     }
 
     fn greet(&mut self, cx: &mut Context<'_>, holding: Vec<Held>) {
+        self.hellos += 1;
         let seat = &self.seat;
         let me = Member {
             node: seat.peer,
-            incarnation: cx.incarnation,
+            hello: HelloNumber { incarnation: cx.incarnation, number: self.hellos },
             host: seat.host.clone(),
             capacity: seat.capacity.clone(),
         };
@@ -294,7 +298,7 @@ impl Node {
     /// Starts what fits, most urgent first. What does not fit has what it needs set aside, as
     /// far as that is free, so that it is not overtaken for ever by smaller tasks.
     fn fill(&mut self, cx: &mut Context<'_>) {
-        if !self.parent.is_attached() || self.drain != Drain::No {
+        if !self.parent.may_act(cx.now) || self.drain != Drain::No {
             return;
         }
         let mut free = self.slots.free().clone();

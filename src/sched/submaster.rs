@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use super::dispatcher::Dispatcher;
 use super::lease::{Attachment, Due, Leases};
-use super::message::{Address, Completion, Dispatch, Held, Lost, Member, Message, Renewal, Role};
+use super::message::{
+    Address, Completion, Dispatch, Held, HelloNumber, Lost, Member, Message, Renewal, Role,
+};
 use super::{Context, Seat};
-use crate::model::{AttemptKey, Incarnation, PeerId, Request, Resources, Span, SubclusterId, Time};
+use crate::model::{AttemptKey, PeerId, Request, Resources, Span, SubclusterId, Time};
 
 /// What a node finishes in this time it is sent ahead.
 const HORIZON: Span = Span::from_millis(5);
@@ -186,18 +188,18 @@ impl SubMaster {
         }
     }
 
-    /// A node is another sub-master's now, with what it brought there; but if it is back already,
-    /// as another incarnation. The rest was on its way to the node, which does not take it any
+    /// A node is another sub-master's now, with what it brought there; unless it is back already.
+    /// The rest was on its way to the node, which does not take it any
     /// more.
     fn moved(
         &mut self,
         cx: &mut Context<'_>,
         node: PeerId,
-        incarnation: Incarnation,
+        hello: HelloNumber,
         brought: &[AttemptKey],
     ) {
         let member = self.work.child(node).and_then(|child| child.members.get(&node));
-        if member.is_some_and(|member| member.incarnation <= incarnation) {
+        if member.is_some_and(|member| member.hello < hello) {
             let mut held = self.part_with(node);
             held.retain(|key| !brought.contains(key));
             self.report_lost(cx, node, held);
@@ -238,8 +240,8 @@ impl SubMaster {
                 self.welcome_all(cx);
             }
             Message::Accepted { nodes, refused } => self.accepted(cx, &nodes, refused),
-            Message::Moved { node, incarnation, holding } => {
-                self.moved(cx, node, incarnation, &holding);
+            Message::Moved { node, hello, holding } => {
+                self.moved(cx, node, hello, &holding);
             }
             Message::Grant(dispatches) => {
                 for dispatch in dispatches {

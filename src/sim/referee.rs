@@ -127,7 +127,7 @@ impl Referee {
     pub(super) fn wrote(&mut self, entry: &Entry) -> Result<(), Foul> {
         match entry {
             Entry::Granted { keys, .. } => {
-                keys.iter().try_for_each(|key| self.judge_grant(*key))?
+                keys.iter().try_for_each(|key| self.judge_grant(*key))?;
             }
             Entry::Ended { record, .. } => self.judge_end(record)?,
             Entry::Unwanted(ids) => {

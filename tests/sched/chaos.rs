@@ -21,6 +21,10 @@ fn peer() -> impl Strategy<Value = PeerId> {
     (0u32..5).prop_map(PeerId)
 }
 
+fn hello(n: u32) -> HelloNumber {
+    HelloNumber { incarnation: Incarnation(n), number: 1 }
+}
+
 fn span() -> impl Strategy<Value = Span> {
     prop_oneof![(0u64..9_000).prop_map(Span::from_millis), Just(Span(u64::MAX))]
 }
@@ -34,9 +38,11 @@ fn capacity() -> impl Strategy<Value = Resources> {
 }
 
 fn member() -> impl Strategy<Value = Member> {
-    (peer(), 0u32..3, capacity()).prop_map(|(node, incarnation, capacity)| {
-        let incarnation = Incarnation(incarnation);
-        Member { node, incarnation, host: "h".into(), capacity }
+    (peer(), 0u32..3, capacity()).prop_map(|(node, incarnation, capacity)| Member {
+        node,
+        hello: hello(incarnation),
+        host: "h".into(),
+        capacity,
     })
 }
 
@@ -105,9 +111,8 @@ fn message() -> impl Strategy<Value = Message> {
         (prop::collection::vec(member(), 0..3), nodes(), holding())
             .prop_map(|(joined, left, holding)| Message::Members { joined, left, holding }),
         (nodes(), keys()).prop_map(|(nodes, refused)| Message::Accepted { nodes, refused }),
-        (peer(), 0u32..3, keys()).prop_map(|(node, n, holding)| {
-            Message::Moved { node, incarnation: Incarnation(n), holding }
-        }),
+        (peer(), 0u32..3, keys())
+            .prop_map(|(node, n, holding)| { Message::Moved { node, hello: hello(n), holding } }),
         prop::collection::vec(completion(), 0..4).prop_map(Message::Done),
         (keys(), peer()).prop_map(|(keys, node)| {
             Message::Lost(keys.into_iter().map(|key| Lost { key, node }).collect())

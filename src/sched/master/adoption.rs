@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Master;
 use crate::model::{AttemptKey, PeerId};
 use crate::sched::Context;
-use crate::sched::message::{Held, Member, Message};
+use crate::sched::message::{Held, HelloNumber, Member, Message};
 
 impl Master {
     /// Nodes of a sub-master came, maybe from another one with what they have in hand, or went.
@@ -13,51 +13,69 @@ impl Master {
         &mut self,
         cx: &mut Context<'_>,
         peer: PeerId,
-        joined: Vec<Member>,
+        mut joined: Vec<Member>,
         left: &[PeerId],
         holding: &[Held],
     ) {
         let Some(child) = self.work.child(peer) else { return };
         let subcluster = child.subcluster;
-        self.enroll(&joined, subcluster);
         let nodes = joined.iter().map(|member| member.node).collect();
-        joined.iter().for_each(|member| self.take_over(cx, member, peer, holding));
+        // One whose hello was long on its way is elsewhere by now.
+        joined
+            .retain(|member| self.roster.get(&member.node).is_none_or(|e| e.hello <= member.hello));
+        self.enroll(&joined, subcluster);
+        let mut former = BTreeSet::from([peer]);
+        for member in &joined {
+            former.extend(self.take_over(cx, member, peer, holding));
+        }
         self.work.change(peer, joined, left);
         if !holding.is_empty() {
-            let refused = self.adopt(cx, peer, holding);
+            let refused = self.adopt(cx, peer, &former, holding);
             Self::down(cx, peer, Message::Accepted { nodes, refused });
         }
     }
 
     /// A node that came to a sub-master is not another's any more. That has to know before it is
     /// given again what the node had: it would call that lost when it misses the node. Of what a
-    /// former incarnation had, it should.
-    fn take_over(&mut self, cx: &mut Context<'_>, member: &Member, to: PeerId, holding: &[Held]) {
-        let Member { node, incarnation, .. } = *member;
-        if let Some(from) = self.work.home(node, incarnation).filter(|from| *from != to) {
-            self.work.change(from, Vec::new(), &[node]);
+    /// former incarnation had, it should. Whose the node was.
+    fn take_over(
+        &mut self,
+        cx: &mut Context<'_>,
+        member: &Member,
+        to: PeerId,
+        holding: &[Held],
+    ) -> Vec<PeerId> {
+        let Member { node, hello, .. } = *member;
+        let same = |at: HelloNumber| at.incarnation == hello.incarnation && at < hello;
+        let former = self.work.homes(node).filter(|(peer, at)| *peer != to && same(*at));
+        let former: Vec<PeerId> = former.map(|(peer, _)| peer).collect();
+        for from in &former {
+            self.work.change(*from, Vec::new(), &[node]);
             let holding = holding.iter().map(|held| held.key).collect();
-            Self::down(cx, from, Message::Moved { node, incarnation, holding });
+            Self::down(cx, *from, Message::Moved { node, hello, holding });
         }
+        former
     }
 
-    /// A child has these attempts in hand from now on, whoever had them before. Those that were
-    /// given up meanwhile come back.
+    /// A child has these attempts in hand from now on, which those in `former` had before, or nobody
+    /// who is there. Those come back that were given up meanwhile.
     pub(super) fn adopt(
         &mut self,
         cx: &mut Context<'_>,
         peer: PeerId,
+        former: &BTreeSet<PeerId>,
         holding: &[Held],
     ) -> Vec<AttemptKey> {
         let (mut refused, mut unwanted) = (Vec::new(), Vec::new());
         for Held { key, request } in holding {
-            if !self.awaits(*key) {
+            let free = match self.work.holder(*key).filter(|_| self.awaits(*key)) {
+                Some(holder) if former.contains(&holder) => self.work.release(holder, *key),
+                Some(_) => false,
+                None => self.leave_limbo(*key),
+            };
+            if !free {
                 refused.push(*key);
                 continue;
-            }
-            match self.work.holder(*key) {
-                Some(holder) => drop(self.work.release(holder, *key)),
-                None => self.leave_limbo(*key),
             }
             self.work.hold(peer, *key, request);
             if self.unwanted.contains(&key.task) {
@@ -70,11 +88,11 @@ impl Master {
         refused
     }
 
-    fn leave_limbo(&mut self, key: AttemptKey) {
-        let found = self.limbo.values_mut().any(|keys| keys.remove(&key));
-        if found {
-            self.limbo.retain(|_, keys| !keys.is_empty());
-        }
+    /// Whether it was there, and counts still.
+    fn leave_limbo(&mut self, key: AttemptKey) -> bool {
+        let found = self.awaits(key) && self.limbo.values_mut().any(|keys| keys.remove(&key));
+        self.limbo.retain(|_, keys| !keys.is_empty());
+        found
     }
 
     /// The process of a sub-master has ended.

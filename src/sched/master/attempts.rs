@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Master;
+use super::{Enrolled, Master};
 use crate::model::{
     Addition, Attempt, AttemptKey, Exit, PeerId, Place, Record, State, TaskId, Time,
 };
@@ -180,7 +180,7 @@ impl Master {
     }
 
     fn place(&self, node: PeerId) -> Option<Place> {
-        let (host, subcluster) = self.roster.get(&node)?;
+        let Enrolled { host, subcluster, .. } = self.roster.get(&node)?;
         Some(Place { subcluster: *subcluster, node, host: host.clone(), cores: Vec::new() })
     }
 }
