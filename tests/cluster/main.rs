@@ -6,13 +6,25 @@
 #![allow(clippy::print_stderr, reason = "what is skipped is worth seeing")]
 
 #[cfg(feature = "mpi")]
+#[path = "../cli/effects.rs"]
+mod effects;
+#[cfg(feature = "mpi")]
 mod faults;
 mod hosts;
+#[cfg(feature = "mpi")]
+#[path = "../cli/jobs.rs"]
+#[allow(dead_code, reason = "other targets have more of them")]
+mod jobs;
+#[cfg(feature = "mpi")]
+mod kills;
 #[cfg(feature = "mpi")]
 #[path = "../mpi/launcher.rs"]
 #[allow(dead_code, reason = "other targets start launchers themselves")]
 mod launcher;
 mod netns;
+#[cfg(feature = "mpi")]
+#[path = "../cli/random.rs"]
+mod random;
 #[cfg(feature = "mpi")]
 #[path = "../mpi/ranks.rs"]
 #[allow(dead_code, reason = "other targets read more of it")]

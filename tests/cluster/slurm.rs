@@ -134,15 +134,16 @@ fn a_job_whose_time_is_up_goes_on_in_the_queue() {
     }
     let Some(hosts) = Hosts::slurm(3) else { return };
     let scratch = Scratch::new();
-    // The warning comes up to a minute early, so that there is half a minute before it. All tasks
-    // together take longer than until the latest.
-    let job = sweep::job(&scratch, 12_000);
+    // The warning comes up to a minute early, so half a minute to one and a half after the start.
+    // The tasks are too many for that, until they are let.
+    let job = sweep::job_of(&scratch, 1000, "test -e open || sleep 1");
     let batch = submit(&hosts, &scratch, &["--time=2", "--signal=B:USR1@30"]);
     let is_requeued = batch.comes_to_be(|batch| batch.field("Restarts") == "1");
     assert!(is_requeued, "{}", batch.output());
     let verdict = records::verdict(&scratch.path(&batch.folder));
     assert_eq!(verdict["exit_code"], 4, "{verdict}");
-    // Slurm lets two minutes pass.
+    scratch.write("open", "");
+    // Slurm would let two minutes pass.
     let at_once = format!("JobId={}", batch.id);
     says(&hosts, &scratch, &["scontrol", "update", &at_once, "StartTime=now"]);
     batch.expect_completed(&job);

@@ -5,9 +5,14 @@ use crate::scratch::{Running, Scratch};
 
 /// Writes a job of `count` tasks to `job.toml`, each of which takes a twentieth of a second.
 pub(crate) fn job(scratch: &Scratch, count: u32) -> Parents {
+    job_of(scratch, count, "sleep 0.05")
+}
+
+/// The same with another command.
+pub(crate) fn job_of(scratch: &Scratch, count: u32, command: &str) -> Parents {
     let text = format!(
         "name = \"j\"\n[[sweep]]\nname = \"t\"\nproduct = {{ i = {{ from = 1, to = {count} }} }}\n\
-         command = [\"sleep\", \"0.05\"]\n"
+         command = \"{command}\"\n"
     );
     scratch.write("job.toml", &text);
     (1..=count).map(|i| (format!("t-{i}"), Vec::new())).collect()
