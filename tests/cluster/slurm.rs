@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::hosts::Hosts;
 use crate::launcher::Launcher;
 use crate::records;
-use crate::scratch::{Scratch, poll};
+use crate::scratch::{Running, Scratch, poll};
 use crate::sweep;
 
 /// The longest of the jobs takes two minutes.
@@ -93,6 +93,15 @@ fn all_nodes_of_an_allocation_take_part() {
     assert_eq!(names, ["h1", "h2", "h3"].into());
 }
 
+/// Starts a run by srun on three nodes, which are kept if one of them fails.
+fn srun<'a>(hosts: &Hosts, scratch: &'a Scratch) -> Running<'a> {
+    let allocation = ["run", "salloc", "--nodes=3", "--no-kill"];
+    let launch = ["evenkeel", "launch", "-n", "3", "--launcher", "srun"];
+    let run = ["run", "job.toml", "--run-dir", "run", "--lease", "2s"];
+    let args = [&allocation[..], &launch, &run].concat();
+    scratch.start_command(hosts.slurm_command(scratch, &args))
+}
+
 #[test]
 #[ignore = "needs Slurm: make hosts"]
 fn srun_starts_ranks_that_find_each_other() {
@@ -102,13 +111,28 @@ fn srun_starts_ranks_that_find_each_other() {
     let Some(hosts) = Hosts::slurm(3) else { return };
     let scratch = Scratch::new();
     let job = sweep::job(&scratch, 300);
-    let launch = ["evenkeel", "launch", "-n", "3", "--launcher", "srun", "run", "job.toml"];
-    let allocated = [&["run", "salloc", "--nodes=3"], &launch[..], &["--run-dir", "run"]].concat();
-    scratch.start_command(hosts.slurm_command(&scratch, &allocated)).wait().expect(0);
+    srun(&hosts, &scratch).wait().expect(0);
     records::expect_all_done(&scratch.path("run"), &job);
     let lines = records::lines(&scratch.path("run"));
     let names: BTreeSet<_> = lines.iter().filter_map(|line| line.json["host"].as_str()).collect();
     assert_eq!(names, ["h1", "h2", "h3"].into());
+}
+
+#[test]
+#[ignore = "needs Slurm: make hosts"]
+fn under_srun_a_node_that_loses_its_power_costs_only_time() {
+    if Launcher::linked().is_none() {
+        return;
+    }
+    let Some(hosts) = Hosts::slurm(3) else { return };
+    let scratch = Scratch::new();
+    let job = sweep::job(&scratch, 500);
+    let mut running = srun(&hosts, &scratch);
+    sweep::comes_to(&mut running, &scratch, 20);
+    hosts.does("cut h3");
+    hosts.does("kill h3");
+    running.wait_within(LONG).expect(0);
+    records::expect_all_done(&scratch.path("run"), &job);
 }
 
 #[test]
