@@ -10,7 +10,7 @@ use crate::hosts::Hosts;
 use crate::launcher::Launcher;
 use crate::ranks;
 use crate::records::{self, Parents};
-use crate::scratch::{LIMIT, Running, Scratch};
+use crate::scratch::{Running, Scratch};
 use crate::sweep::{self, comes_to};
 
 /// Long enough for what a launcher takes that has to be ended after its run.
@@ -57,7 +57,7 @@ fn all_hosts_take_part_in_a_run() {
     let Some(hosts) = Hosts::new(3) else { return };
     let scratch = Scratch::new();
     let job = sweep::job(&scratch, 300);
-    launch(&hosts, &scratch, &["job.toml", "--run-dir", "run"]).wait().expect(0);
+    launch(&hosts, &scratch, &["job.toml", "--run-dir", "run"]).wait_within(LONG).expect(0);
     records::expect_all_done(&scratch.path("run"), &job);
     let lines = records::lines(&scratch.path("run"));
     let names: BTreeSet<_> = lines.iter().filter_map(|line| line.json["host"].as_str()).collect();
@@ -97,9 +97,9 @@ fn a_run_that_ends_with_a_host_goes_on_when_resumed() {
     let mut running = launch(&hosts, &scratch, &["job.toml", "--run-dir", "run"]);
     comes_to(&mut running, &scratch, BEFORE);
     hosts.does("kill h2");
-    let finished = running.wait_within(LIMIT).expect(3);
+    let finished = running.wait_within(LONG).expect(3);
     assert!(finished.stderr.contains("run --resume run"), "{}", finished.stderr);
-    launch(&hosts, &scratch, &["--resume", "run"]).wait().expect(0);
+    launch(&hosts, &scratch, &["--resume", "run"]).wait_within(LONG).expect(0);
     records::expect_all_done(&scratch.path("run"), &job);
 }
 
@@ -166,7 +166,7 @@ fn a_run_whose_first_host_dies_goes_on_when_resumed() {
     comes_to(&mut running, &scratch, BEFORE);
     hosts.does("kill h0");
     // The command itself ran there.
-    assert_eq!(running.wait().status.code(), None);
+    assert_eq!(running.wait_within(LONG).status.code(), None);
     launch(&hosts, &scratch, &["--resume", "run"]).wait_within(LONG).expect(0);
     records::expect_all_done(&scratch.path("run"), &job);
 }
@@ -185,7 +185,7 @@ fn a_warning_reaches_a_run_on_several_hosts() {
     comes_to(&mut running, &scratch, BEFORE);
     // No process stands between: what was started is `evenkeel` by now.
     running.signal(Signal::USR1);
-    running.wait().expect(4);
-    launch(&hosts, &scratch, &["--resume", "run"]).wait().expect(0);
+    running.wait_within(LONG).expect(4);
+    launch(&hosts, &scratch, &["--resume", "run"]).wait_within(LONG).expect(0);
     records::expect_all_done(&scratch.path("run"), &job);
 }

@@ -57,7 +57,11 @@ impl Hosts {
         put_away_the_forsaken();
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let hosts = Hosts { name: format!("test-{}-{number}", std::process::id()) };
-        let output = make(&hosts.name);
+        let mut output = make(&hosts.name);
+        if output.status.success() {
+            // What cuts links is there too.
+            output = netns(&hosts.name, &["heal"]);
+        }
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         match output.status.code() {
             Some(0) => Some(hosts),

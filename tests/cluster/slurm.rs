@@ -111,7 +111,7 @@ fn srun_starts_ranks_that_find_each_other() {
     let Some(hosts) = Hosts::slurm(3) else { return };
     let scratch = Scratch::new();
     let job = sweep::job(&scratch, 300);
-    srun(&hosts, &scratch).wait().expect(0);
+    srun(&hosts, &scratch).wait_within(LONG).expect(0);
     records::expect_all_done(&scratch.path("run"), &job);
     let lines = records::lines(&scratch.path("run"));
     let names: BTreeSet<_> = lines.iter().filter_map(|line| line.json["host"].as_str()).collect();
