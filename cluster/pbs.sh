@@ -25,6 +25,9 @@ if [ -e "$run/journal" ]; then
 else
     what=(${JOB:+"$JOB"} --run-dir "$run")
 fi
-mapfile -t hosts < <(sort -u "$PBS_NODEFILE" | sed 's/$/:1/')
-timeout --foreground --preserve-status --signal=USR1 $((seconds - 180)) \
+# In their order: the first is this one, and with it the first rank has its launcher beside it.
+mapfile -t hosts < <(awk '!seen[$0]++ { print $0 ":1" }' "$PBS_NODEFILE")
+# What runs may finish between the first signal and the second.
+warn=(timeout --foreground --preserve-status --signal=USR1)
+"${warn[@]}" $((seconds - 60)) "${warn[@]}" $((seconds - 180)) \
     evenkeel launch -n ${#hosts[@]} --hosts "$(IFS=, && echo "${hosts[*]}")" run "${what[@]}"

@@ -17,6 +17,10 @@
 #SBATCH --no-kill
 #SBATCH --open-mode=append
 set -u
+# Slurm's warning goes to this script alone, perhaps before there is anyone to hand it to.
+warned=
+launch=
+trap 'warned=yes; [ -z "$launch" ] || kill -USR1 "$launch"' USR1
 
 # The modules that evenkeel was built with, such as:
 # module load openmpi
@@ -27,10 +31,10 @@ if [ -e "$run/journal" ]; then
 else
     what=("$@" --run-dir "$run")
 fi
-# Slurm's warning goes to this script alone, perhaps before there is anyone to hand it to.
-warned=
-launch=
-trap 'warned=yes; [ -z "$launch" ] || kill -USR1 "$launch"' USR1
+if [ -n "$warned" ]; then
+    echo "the time is up before anything began: --time has to be longer than --signal says" >&2
+    exit 4
+fi
 evenkeel launch -n "$SLURM_JOB_NUM_NODES" run "${what[@]}" &
 launch=$!
 [ -z "$warned" ] || kill -USR1 "$launch"

@@ -138,13 +138,16 @@ impl Audience {
         }
     }
 
-    fn hear(&mut self, told: Told<'_>) {
+    /// Whether the run says that it is over.
+    fn hear(&mut self, told: Told<'_>) -> bool {
+        let known = self.code;
         match told {
             Told::Line(stream, line) => self.hear_line(stream, line),
             Told::Asked(words) => self.watcher.say(words),
             Told::Tick if terminal::is_watched() => self.follow(),
             Told::Tick => {}
         }
+        known != self.code
     }
 
     fn hear_line(&mut self, stream: Stream, line: &[u8]) {

@@ -26,6 +26,11 @@ const LADDER: [Rung; 4] = [
     Rung(Number::TERM, Some(5), "the launcher is asked to end; once more to kill it"),
     Rung(Number::KILL, None, "the launcher is killed"),
 ];
+/// The first rung of the ladder that is for the launcher alone.
+const LAUNCHER: usize = 2;
+/// How long a launcher may take to end when its run is over. Open MPI's waits without end for what
+/// it has on a host that hangs, is cut off or has lost its power.
+const PARTING: Duration = Duration::from_secs(10);
 /// How long what a launcher leaves behind may take to end by itself: a guard clears up after a
 /// node that died.
 const AFTERMATH: Duration = Duration::from_secs(2);
@@ -61,8 +66,11 @@ enum Event {
 }
 
 /// Starts the launcher, and gives its status when it has ended and nothing is left of what it
-/// started on this host.
-pub(super) fn run(mut command: Command, mut tell: impl FnMut(Told<'_>)) -> io::Result<ExitStatus> {
+/// started on this host. `tell` says at which line the run was over.
+pub(super) fn run(
+    mut command: Command,
+    mut tell: impl FnMut(Told<'_>) -> bool,
+) -> io::Result<ExitStatus> {
     // Out of the way of the terminal's Ctrl-C: how the run is to end is said once, by us.
     command.process_group(0);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -110,14 +118,20 @@ impl Running {
     fn watch(
         &mut self,
         events: &Receiver<Event>,
-        tell: &mut impl FnMut(Told<'_>),
+        tell: &mut impl FnMut(Told<'_>) -> bool,
     ) -> io::Result<(ExitStatus, Instant)> {
         let mut ticked = Instant::now();
         loop {
             match events.recv_timeout(if self.open == 0 { LOOK } else { TICK }) {
-                Ok(Event::Line(stream, line)) => tell(Told::Line(stream, &line)),
+                Ok(Event::Line(stream, line)) => {
+                    if tell(Told::Line(stream, &line)) {
+                        self.part();
+                    }
+                }
                 Ok(Event::Closed) => self.open -= 1,
-                Ok(Event::Signal) => tell(Told::Asked(self.ask())),
+                Ok(Event::Signal) => {
+                    tell(Told::Asked(self.ask()));
+                }
                 Err(_) => {}
             }
             let now = Instant::now();
@@ -133,6 +147,14 @@ impl Running {
                 Some(ended) if self.open == 0 || now > ended.1 + AFTERMATH => return Ok(ended),
                 Some(_) => {}
             }
+        }
+    }
+
+    /// The run is over: from now on only the launcher has to be brought to its end.
+    fn part(&mut self) {
+        if self.rungs < LAUNCHER {
+            self.rungs = LAUNCHER;
+            self.next_rung = Some(Instant::now() + PARTING);
         }
     }
 

@@ -22,7 +22,7 @@ fn script(scratch: &Scratch, name: &str, stand_in: &str) -> Command {
     };
     program("evenkeel", stand_in);
     program("scontrol", "");
-    scratch.write("hosts", "a\nb\na\n");
+    scratch.write("hosts", "b\na\nb\n");
     let path = std::env::var("PATH").unwrap();
     let cluster = Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster");
     let mut bash = scratch.program("bash");
@@ -45,7 +45,7 @@ fn each_starts_a_process_on_each_host_and_ends_with_the_verdict() {
     for name in SYSTEMS {
         let scratch = Scratch::new();
         let ended = scratch.start_command(script(&scratch, name, "exit 1")).wait().expect(1);
-        let hosts = if name == "slurm" { "" } else { " --hosts a:1,b:1" };
+        let hosts = if name == "slurm" { "" } else { " --hosts b:1,a:1" };
         let folder = format!("evenkeel-runs/{name}-7");
         let expected = format!("evenkeel launch -n 2{hosts} run job.toml --run-dir {folder}\n");
         assert_eq!(ended.stdout, expected, "{}", ended.stderr);

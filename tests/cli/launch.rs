@@ -264,6 +264,15 @@ fn a_launcher_that_will_not_end_is_killed_in_the_end() {
 }
 
 #[test]
+fn a_launcher_that_does_not_end_with_its_run_is_ended() {
+    let scratch = scratch(QUICK, "\"$@\"; while :; do sleep 1; done");
+    let finished = launch(&scratch, &["job.toml", "--run-dir", "run"]).expect(0);
+    assert!(finished.stderr.contains("the launcher is asked to end"), "{}", finished.stderr);
+    assert_eq!(records::verdict(&scratch.path("run"))["exit_code"], 0);
+    scratch.expect_no_process(Duration::ZERO);
+}
+
+#[test]
 fn what_was_launched_does_not_outlive_a_launch_that_is_killed() {
     let scratch = scratch(GATE, GOOD);
     start_gate(&scratch).kill();

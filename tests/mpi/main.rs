@@ -22,8 +22,6 @@ mod ends;
 #[path = "../cli/gates.rs"]
 mod gates;
 #[cfg(feature = "mpi")]
-mod hosts;
-#[cfg(feature = "mpi")]
 #[path = "../cli/jobs.rs"]
 mod jobs;
 #[cfg(feature = "mpi")]
