@@ -13,7 +13,9 @@ use std::sync::Arc;
 
 use super::message::{HelloNumber, Member};
 use super::ready::{Ready, Urgency};
-use crate::model::{AttemptKey, PeerId, Request, ResourceId, Resources, Span, SubclusterId, Time};
+use crate::model::{
+    AttemptKey, Incarnation, PeerId, Request, ResourceId, Resources, Span, SubclusterId, Time,
+};
 
 /// After work was called back, nothing more is called back for this long.
 const RECALL_PAUSE: Span = Span::from_millis(10);
@@ -23,6 +25,8 @@ const RECALL_PAUSE: Span = Span::from_millis(10);
 pub(super) struct Dispatcher<T> {
     queue: Ready<T>,
     children: BTreeMap<PeerId, Child>,
+    /// Who was ever a child.
+    known: BTreeSet<PeerId>,
     /// Children that have room, the one with the least work for its cores first.
     open: BTreeSet<(Fill, PeerId)>,
     /// Children that hold more than their cores can run, the one asked longest ago first.
@@ -51,6 +55,9 @@ pub(super) struct Child {
     cores: u64,
     load: u64,
     pace: Pace,
+    /// Whether it has answered its welcome, if it was here before: hellos that were long on their
+    /// way come in a row, and what the first of them was given the next would void.
+    answers: bool,
     draining: bool,
     /// When work was last called back from it.
     recalled: Time,
@@ -94,6 +101,7 @@ impl Child {
             cores: 0,
             load: 0,
             pace: Pace { since: now, ..Pace::default() },
+            answers: true,
             draining: false,
             recalled: Time::ZERO,
         }
@@ -118,7 +126,7 @@ impl Child {
     }
 
     fn has_room(&self) -> bool {
-        !self.draining && self.load < self.cores * 2 + self.pace.ahead
+        self.answers && !self.draining && self.load < self.cores * 2 + self.pace.ahead
     }
 
     fn fill(&self) -> Fill {
@@ -126,7 +134,7 @@ impl Child {
     }
 
     fn idle(&self) -> u64 {
-        if self.draining { 0 } else { self.cores.saturating_sub(self.load) }
+        if self.draining || !self.answers { 0 } else { self.cores.saturating_sub(self.load) }
     }
 
     fn surplus(&self) -> u64 {
@@ -172,6 +180,7 @@ impl<T> Dispatcher<T> {
         Dispatcher {
             queue: Ready::default(),
             children: BTreeMap::new(),
+            known: BTreeSet::new(),
             open: BTreeSet::new(),
             loaded: BTreeSet::new(),
             idle: 0,
@@ -237,6 +246,8 @@ impl<T> Dispatcher<T> {
         now: Time,
     ) {
         let mut child = Child::new(subcluster, now);
+        let is_new = members.iter().all(|member| member.hello.incarnation <= Incarnation(1));
+        child.answers = self.known.insert(peer) && is_new;
         members.into_iter().for_each(|member| child.add(member));
         self.unlist(peer);
         self.children.insert(peer, child);
@@ -256,6 +267,13 @@ impl<T> Dispatcher<T> {
         self.unlist(peer);
         let child = self.children.remove(&peer);
         child.map(|c| c.held.into_keys().collect()).unwrap_or_default()
+    }
+
+    /// A child has answered its welcome: it may be given work.
+    pub(super) fn answered(&mut self, peer: PeerId) {
+        if self.children.get(&peer).is_some_and(|child| !child.answers) {
+            self.with_child(peer, |child| child.answers = true);
+        }
     }
 
     /// Gives a child no more work.

@@ -220,7 +220,10 @@ impl Master {
             }
             Message::Renew { asked } => {
                 if self.work.child(peer).is_some() {
-                    self.leases.renew(peer, cx.now + self.lease);
+                    self.work.answered(peer);
+                    if peer != cx.me {
+                        self.leases.renew(peer, cx.now + self.lease);
+                    }
                     Self::down(cx, peer, Message::Renewed(self.renewal(cx.now, asked)));
                 }
             }

@@ -195,9 +195,12 @@ impl Node {
             return;
         }
         match message {
-            Message::Welcome(renewal) | Message::Renewed(renewal) => {
+            Message::Welcome(renewal) => {
                 self.parent.renewed(renewal, cx.now);
+                // Its parent gives nothing to who does not answer.
+                self.tell(cx, Message::Renew { asked: cx.now });
             }
+            Message::Renewed(renewal) => self.parent.renewed(renewal, cx.now),
             Message::Grant(dispatches) => {
                 for dispatch in dispatches {
                     self.enqueue(dispatch);

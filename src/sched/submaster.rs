@@ -235,7 +235,13 @@ impl SubMaster {
 
     fn hear_parent(&mut self, cx: &mut Context<'_>, message: Message) {
         match message {
-            Message::Welcome(renewal) | Message::Renewed(renewal) => {
+            Message::Welcome(renewal) => {
+                self.parent.renewed(renewal, cx.now);
+                // The master gives nothing to who does not answer.
+                self.up(cx, Message::Renew { asked: cx.now });
+                self.welcome_all(cx);
+            }
+            Message::Renewed(renewal) => {
                 self.parent.renewed(renewal, cx.now);
                 self.welcome_all(cx);
             }
@@ -369,7 +375,10 @@ impl SubMaster {
     fn renew(&mut self, cx: &mut Context<'_>, node: PeerId, asked: Time) {
         let welcome = self.work.child(node).is_some() && !self.unwelcomed.contains_key(&node);
         if welcome && self.parent.is_attached() {
-            self.leases.renew(node, cx.now + self.lease);
+            self.work.answered(node);
+            if node != self.me {
+                self.leases.renew(node, cx.now + self.lease);
+            }
             Self::down(cx, node, Message::Renewed(self.renewal(cx.now, asked)));
         }
     }

@@ -248,6 +248,20 @@ fn a_master_that_hung_gathers_its_nodes_again() {
 }
 
 #[test]
+fn what_said_hello_in_vain_again_and_again_loses_nothing_when_all_of_it_comes() {
+    let mut story = Story::of(&[&[1], &[1, 1]]).job(wide(30));
+    story.run_until(|s| s.count(State::Done) == 6);
+    story.hang(node(0));
+    (0..5).for_each(|_| story.pass(LONGER_THAN_A_LEASE));
+    assert!(story.process(node(1)).incarnation() > Incarnation(4));
+    story.wake(node(0));
+    assert_eq!(story.finish(), ExitCode::Done);
+    story.assert_whole();
+    let twice = story.states().into_iter().find(|(_, n, state)| *state == State::Lost && *n > 1);
+    assert_eq!(twice, None, "given out by one hello, and lost by the next");
+}
+
+#[test]
 fn all_nodes_but_the_masters_may_die() {
     let mut story = Story::of(&[&[1, 1], &[1, 1]]).job(chain(12));
     for n in [3, 2, 1] {
