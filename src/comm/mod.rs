@@ -12,6 +12,8 @@
 //! - Silence is no `Down`: a peer that hangs may stay up for ever. Leases find that out.
 
 pub mod channel;
+#[cfg(feature = "link")]
+pub mod link;
 #[cfg(feature = "mpi")]
 pub mod mpi;
 mod waker;
@@ -50,6 +52,9 @@ pub enum Incoming {
     Up(PeerId),
     /// This peer cannot be reached any more; frames to it may be lost.
     Down(PeerId),
+    /// The process of this peer, which is down, has ended: it will not come up again as what it
+    /// was. Not every transport can tell, and none can always: most deaths are only silence.
+    Ended(PeerId),
     /// Bytes from a peer that is up.
     Frame {
         /// Who sent them.
