@@ -115,6 +115,7 @@ impl Connection {
             _ if now >= self.heard + silence => Err(End::Silent),
             _ => {
                 self.spoke = now;
+                self.wire.rest();
                 // What waits to leave says as much.
                 let is_idle = self.wire.unsent().is_empty();
                 if is_idle { self.wire.say(Record::Ping, scratch) } else { Ok(()) }

@@ -91,6 +91,12 @@ impl Cutter {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Gives memory back that is not needed while nothing comes.
+    pub(super) fn rest(&mut self) {
+        self.push(&[]);
+        self.bytes.shrink_to_fit();
+    }
+
     /// Takes the first `expected.len()` bytes off, which are to be `expected`; whether they are
     /// there.
     ///

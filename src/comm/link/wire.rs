@@ -233,6 +233,12 @@ impl Wire {
         Ok(())
     }
 
+    /// Gives memory back that is not needed while nothing happens.
+    pub(super) fn rest(&mut self) {
+        self.inbox.rest();
+        self.out.shrink_to_fit();
+    }
+
     /// What is to go into the socket.
     pub(super) fn unsent(&self) -> &[u8] {
         &self.out[self.gone..]

@@ -1,5 +1,8 @@
 //! Links: what they promise beyond every transport, and what strangers achieve.
 
+mod bridge;
+mod cable;
+mod child;
 mod ends;
 mod proxy;
 mod strangers;

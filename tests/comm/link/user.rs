@@ -70,6 +70,16 @@ pub(crate) fn admit(me: PeerId) -> impl FnMut(Hello<'_>) -> Admission {
     }
 }
 
+/// To be dialled each time.
+pub(crate) fn always(
+    to: &[SocketAddr],
+    secret: &Secret,
+) -> impl FnMut() -> io::Result<Destination> + Send + 'static {
+    let addresses = to.iter().map(SocketAddr::to_string).collect();
+    let destination = Destination { addresses, secret: secret.clone() };
+    move || Ok(destination.clone())
+}
+
 impl User {
     pub(crate) fn new(me: PeerId) -> User {
         User::of_version(me, 1)
@@ -90,21 +100,16 @@ impl User {
     }
 
     pub(crate) fn listen(&self, secret: &Secret) -> SocketAddr {
-        let lo: Listen = "lo".parse().unwrap();
-        self.bridge.links().listen(&lo, secret, admit(self.me)).unwrap()[0]
+        self.listen_at("lo", secret)
+    }
+
+    pub(crate) fn listen_at(&self, place: &str, secret: &Secret) -> SocketAddr {
+        let place: Listen = place.parse().unwrap();
+        self.bridge.links().listen(&place, secret, admit(self.me)).unwrap()[0]
     }
 
     pub(crate) fn dial(&self, to: &[SocketAddr], secret: &Secret) -> DialId {
-        let addresses: Vec<String> = to.iter().map(SocketAddr::to_string).collect();
-        let destination = Destination { addresses, secret: secret.clone() };
-        self.dial_where(move || Ok(destination.clone()))
-    }
-
-    pub(crate) fn dial_where(
-        &self,
-        whereto: impl FnMut() -> io::Result<Destination> + Send + 'static,
-    ) -> DialId {
-        self.bridge.links().dial(self.to_dial(whereto))
+        self.bridge.links().dial(self.to_dial(always(to, secret)))
     }
 
     /// A dial that goes on for ever, and tells its troubles.
@@ -133,6 +138,11 @@ impl User {
     pub(crate) fn next(&mut self) -> Incoming {
         let incoming = self.bridge.receive(Some(Instant::now() + LIMIT));
         incoming.unwrap_or_else(|| panic!("nothing comes, but {:#?}", self.told.all()))
+    }
+
+    /// What has come and was not expected.
+    pub(crate) fn what_is_there(&mut self) -> Option<Incoming> {
+        self.bridge.receive(Some(Instant::now()))
     }
 
     #[track_caller]
