@@ -1,5 +1,6 @@
 //! What is promised of every transport, and what those between threads and between processes do
 //! beyond that.
+#![allow(clippy::print_stderr, reason = "what is skipped is worth seeing")]
 
 mod channel;
 mod conformance;

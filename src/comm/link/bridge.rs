@@ -86,13 +86,13 @@ impl<T: Transport> Bridge<T> {
     }
 
     /// What came in the world, as it is known outside.
-    fn from_world(&self, incoming: Incoming) -> Incoming {
-        let outside = |peer: PeerId| PeerId(self.world.start + peer.0);
+    fn outside(&self, incoming: Incoming) -> Incoming {
+        let known = |peer: PeerId| PeerId(self.world.start + peer.0);
         match incoming {
-            Incoming::Up(peer) => Incoming::Up(outside(peer)),
-            Incoming::Down(peer) => Incoming::Down(outside(peer)),
-            Incoming::Ended(peer) => Incoming::Ended(outside(peer)),
-            Incoming::Frame { from, bytes } => Incoming::Frame { from: outside(from), bytes },
+            Incoming::Up(peer) => Incoming::Up(known(peer)),
+            Incoming::Down(peer) => Incoming::Down(known(peer)),
+            Incoming::Ended(peer) => Incoming::Ended(known(peer)),
+            Incoming::Frame { from, bytes } => Incoming::Frame { from: known(from), bytes },
             Incoming::Woken => Incoming::Woken,
         }
     }
@@ -126,7 +126,7 @@ impl<T: Transport> Transport for Bridge<T> {
                 // Whatever comes over links where nothing was before wakes the world once: with each
                 // such wake all of it has to be fetched.
                 Some(Incoming::Woken) => self.arrived.append(&mut self.hub.arrived()),
-                Some(incoming) => return Some(self.from_world(incoming)),
+                Some(incoming) => return Some(self.outside(incoming)),
                 None if is_waiting => {}
                 None => return None,
             }

@@ -127,7 +127,8 @@ impl Links {
     /// it; it is called from the thread of links, and holds up all of them for as long as it takes.
     /// Gives the addresses under which others may dial; none if this is off.
     ///
-    /// A peer that is let in while there is a link to it replaces that.
+    /// A peer that is let in while there is a link to it replaces that: of two processes only one
+    /// may dial the other. One whose link broke says hello again, and `admit` is asked again.
     ///
     /// # Errors
     /// If there is no such address here, or no port is free.

@@ -288,3 +288,140 @@ fn note(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn pair() -> (Wire, Wire) {
+        let (secret, ours) = (Secret::random().unwrap(), Version::of(1));
+        (Wire::dialling(&secret, ours).unwrap(), Wire::listening(secret, ours))
+    }
+
+    /// Passes on what `from` says, in pieces of so many bytes.
+    fn pass(from: &mut Wire, to: &mut Wire, piece: usize) -> Result<Vec<Said>, End> {
+        let mut scratch = Scratch::default();
+        let mut said = Vec::new();
+        loop {
+            from.fill(None, &mut scratch)?;
+            let unsent = from.unsent();
+            let bytes = &unsent[..unsent.len().min(piece)];
+            if bytes.is_empty() {
+                return Ok(said);
+            }
+            to.take(bytes, &mut scratch, &mut said)?;
+            let gone = bytes.len();
+            from.sent(gone);
+        }
+    }
+
+    /// Two ends that have proved the secret to each other.
+    fn open(piece: usize) -> (Wire, Wire) {
+        let (mut here, mut there) = pair();
+        assert_eq!(pass(&mut here, &mut there, piece).unwrap(), [Said::Proved]);
+        assert_eq!(pass(&mut there, &mut here, piece).unwrap(), [Said::Proved]);
+        (here, there)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+        #[test]
+        fn letters_of_any_size_arrive_whole_in_pieces_of_any_size(
+            sizes in prop::collection::vec(0usize..3 * PART_BYTES, 1..5),
+            piece in 1usize..100_000,
+        ) {
+            let (mut here, mut there) = open(piece);
+            let letters: Vec<Vec<u8>> =
+                sizes.iter().enumerate().map(|(i, size)| vec![i as u8; *size]).collect();
+            letters.iter().for_each(|letter| here.send(letter.clone()));
+            here.wind_up();
+            let mut scratch = Scratch::default();
+            let mut said = Vec::new();
+            let end = loop {
+                here.fill(None, &mut scratch).unwrap();
+                let bytes = here.unsent()[..here.unsent().len().min(piece)].to_vec();
+                prop_assert!(!bytes.is_empty(), "it ends without a word");
+                if let Err(end) = there.take(&bytes, &mut scratch, &mut said) {
+                    break end;
+                }
+                here.sent(bytes.len());
+            };
+            prop_assert!(matches!(end, End::Closed), "{end}");
+            prop_assert_eq!(said.remove(0), Said::Fresh);
+            let expected: Vec<Said> = letters.into_iter().map(Said::Letter).collect();
+            prop_assert!(said == expected);
+        }
+
+        #[test]
+        fn whatever_a_stranger_says_is_not_answered(
+            begun in any::<bool>(),
+            bytes in prop::collection::vec(any::<u8>(), 0..700),
+        ) {
+            let (_, mut there) = pair();
+            let begun = if begun { &MAGIC[..] } else { &[] };
+            let mut said = Vec::new();
+            let _ = there.take(&[begun, &bytes].concat(), &mut Scratch::default(), &mut said);
+            prop_assert!(there.unsent().is_empty());
+            prop_assert_eq!(said, []);
+        }
+
+        #[test]
+        fn a_word_that_was_changed_on_the_way_ends_it(at in 0usize..200, bit in 0u8..8) {
+            let (mut here, mut there) = open(usize::MAX);
+            here.send(vec![7; 200 - 2 - 16 - 1]);
+            here.fill(None, &mut Scratch::default()).unwrap();
+            let mut bytes = here.unsent().to_vec();
+            prop_assert_eq!(bytes.len(), 200);
+            bytes[at] ^= 1 << bit;
+            let mut said = Vec::new();
+            let taken = there.take(&bytes, &mut Scratch::default(), &mut said);
+            // A length that has grown has it wait for more.
+            prop_assert!(matches!(taken, Err(End::Garbled)) || at < 2);
+            prop_assert_eq!(said, []);
+        }
+    }
+
+    #[test]
+    fn a_proof_of_old_is_answered_and_gets_no_further() {
+        let (secret, ours) = (Secret::random().unwrap(), Version::of(1));
+        let recorded = Wire::dialling(&secret, ours).unwrap().unsent().to_vec();
+        let mut there = Wire::listening(secret, ours);
+        let (mut said, mut scratch) = (Vec::new(), Scratch::default());
+        there.take(&recorded, &mut scratch, &mut said).unwrap();
+        assert_eq!(said, [Said::Proved]);
+        // Whoever repeats it does not know what to say next.
+        let garbage = [&[0, 20][..], &[7; 20]].concat();
+        let taken = there.take(&garbage, &mut scratch, &mut said);
+        assert!(matches!(taken, Err(End::Garbled)));
+        assert_eq!(said, [Said::Proved], "it counts as a stranger to the end");
+    }
+
+    #[test]
+    fn a_hello_is_not_longer_than_it_may_be() {
+        for (bytes, fits) in [(HELLO_BYTES, true), (HELLO_BYTES + 1, false)] {
+            let (mut here, mut there) = open(usize::MAX);
+            here.send(vec![0; bytes]);
+            match pass(&mut here, &mut there, usize::MAX) {
+                Ok(said) => assert!(fits && said.len() == 2),
+                Err(end) => assert!(!fits && matches!(end, End::LongHello)),
+            }
+            assert!(there.letter.len() <= HELLO_BYTES);
+        }
+    }
+
+    #[test]
+    fn what_is_broken_off_says_no_more() {
+        let (mut here, mut there) = open(usize::MAX);
+        here.send(vec![0; 10 * PART_BYTES]);
+        let mut scratch = Scratch::default();
+        here.fill(None, &mut scratch).unwrap();
+        here.break_off(Record::Refused(b"why"), &mut scratch).unwrap();
+        here.send(b"more".into());
+        let end = pass(&mut here, &mut there, usize::MAX).unwrap_err();
+        assert!(matches!(end, End::Refused(why) if why == "why"));
+        here.sent(here.unsent().len());
+        assert!(here.is_over());
+    }
+}
