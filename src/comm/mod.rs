@@ -10,6 +10,7 @@
 //! - Across `Down` anything may have been lost. Whoever sent it knows that it was told `Down`
 //!   too, and sends it again after the next `Up`.
 //! - Silence is no `Down`: a peer that hangs may stay up for ever. Leases find that out.
+//! - [`Incoming::Ended`] comes after a `Down`, at most once for it, or not at all.
 
 pub mod channel;
 #[cfg(feature = "link")]

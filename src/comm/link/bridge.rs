@@ -16,7 +16,8 @@ use super::setup::Setup;
 use crate::model::PeerId;
 
 /// A process of a world that has links beside it. Waiting in
-/// [`receive`](Transport::receive) is waiting in the transport of the world.
+/// [`receive`](Transport::receive) is waiting in the transport of the world, whose own
+/// [`Waker`] is for this one: others use that of the bridge.
 ///
 /// When it is dropped, what was sent over links goes on to be sent for
 /// [`FLUSH_TIME`](super::FLUSH_TIME) at most, and the other ends are told that this is the end.

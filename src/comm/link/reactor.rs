@@ -32,6 +32,7 @@ const BUFFER_BYTES: usize = 256 << 10;
 const READS: usize = 4;
 /// What the bell is known by; connections and doors have other numbers.
 const BELL: u64 = 0;
+const LEAST_SILENCE: Duration = Duration::from_millis(100);
 /// So long the other end may take to hear that a connection is closed.
 const CLOSING_TIME: Duration = Duration::from_secs(5);
 
@@ -76,7 +77,7 @@ impl Reactor {
             hub,
             epoll,
             version: Version::of(setup.version),
-            silence: setup.silence,
+            silence: setup.silence.max(LEAST_SILENCE),
             notes: Notes::new(setup.note),
             now: Instant::now(),
             agenda: Agenda::default(),

@@ -14,7 +14,7 @@ pub struct Setup {
     /// The version of what is said over them: who has another is refused, and told so.
     pub version: u32,
     /// A link over which nothing came for so long is broken. Each end says a word four times
-    /// in that time.
+    /// in that time. No less than a tenth of a second.
     pub silence: Duration,
     /// Called, from the thread of links, with what people should know: strangers that were turned
     /// away, links that broke. At most one note a second is of strangers.
@@ -35,7 +35,7 @@ pub struct Hello<'a> {
 pub enum Admission {
     /// It is let in.
     Admit {
-        /// Which peer it is from now on.
+        /// Which peer it is from now on; none of the world.
         peer: PeerId,
         /// What it is told: its [`Dial::welcomed`] gets it.
         answer: Vec<u8>,

@@ -9,7 +9,7 @@ use std::thread;
 use evenkeel::comm::link::Secret;
 use evenkeel::comm::{Incoming, Transport};
 use evenkeel::model::PeerId;
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, setrlimit};
 use tempfile::TempDir;
 
 use super::user::{User, poll};
@@ -78,6 +78,12 @@ impl Listening {
     pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
+    }
+
+    /// Has it stand still, or go on.
+    pub(crate) fn stop(&self, is_stopped: bool) {
+        let signal = if is_stopped { Signal::STOP } else { Signal::CONT };
+        kill_process(Pid::from_child(&self.process), signal).unwrap();
     }
 
     /// How much processor time it has used, in ticks of the system.
