@@ -14,7 +14,8 @@ pub struct Setup {
     /// The version of what is said over them: who has another is refused, and told so.
     pub version: u32,
     /// A link over which nothing came for so long is broken. Each end says a word four times
-    /// in that time. No less than a tenth of a second.
+    /// in that time, so it is to be longer than a host under load keeps a thread from running:
+    /// ten seconds, say. No less than a tenth of one.
     pub silence: Duration,
     /// Called, from the thread of links, with what people should know: strangers that were turned
     /// away, links that broke. At most one note a second is of strangers.

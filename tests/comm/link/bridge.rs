@@ -7,7 +7,7 @@ use evenkeel::comm::link::{Bridge, Secret, Setup};
 use evenkeel::comm::{Incoming, Transport};
 use evenkeel::model::PeerId;
 
-use super::user::{LIMIT, SILENCE, User, admit};
+use super::user::{LIMIT, User, admit};
 
 const SINGLE: PeerId = PeerId(7);
 const BASE: u32 = 20;
@@ -19,7 +19,7 @@ fn next(transport: &mut impl Transport) -> Incoming {
 #[test]
 fn the_world_has_its_own_numbers_beside_those_of_links() {
     let [first, mut second] = network(2).try_into().ok().expect("two");
-    let setup = Setup { version: 1, silence: SILENCE, note: Box::new(|_| {}) };
+    let setup = Setup { version: 1, silence: LIMIT, note: Box::new(|_| {}) };
     let mut first = Bridge::new(first, BASE..BASE + 2, setup).unwrap();
     let (me, other) = (PeerId(BASE), PeerId(BASE + 1));
     let secret = Secret::random().unwrap();

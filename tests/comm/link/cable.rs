@@ -86,7 +86,7 @@ fn inside() {
     let secret = Secret::random().unwrap();
     let child = Listening::start_in(Some(&other), "eth0", &secret, None);
     assert_eq!(child.address.ip().to_string(), ADDRESSES[1]);
-    let mut user = User::new(super::ends::B);
+    let mut user = User::impatient(super::ends::B);
     user.dial(&[child.address], &secret);
     assert_eq!(user.next(), Incoming::Up(CHILD));
 

@@ -27,7 +27,7 @@ fn pair() -> (User, User, Secret) {
 
 /// The same with something between them that can be cut.
 fn pair_with_proxy() -> (User, User, Proxy) {
-    let (mut a, mut b) = (User::new(A), User::new(B));
+    let (mut a, mut b) = (User::impatient(A), User::impatient(B));
     let secret = Secret::random().unwrap();
     let proxy = Proxy::to(a.listen(&secret));
     b.dial(&[proxy.address], &secret);
@@ -60,7 +60,7 @@ fn a_process_that_is_killed_is_told_to_have_ended() {
 fn a_process_that_stands_still_has_not_ended() {
     let secret = Secret::random().unwrap();
     let child = Listening::start(&secret);
-    let mut user = User::new(B);
+    let mut user = User::impatient(B);
     user.dial(&[child.address], &secret);
     assert_eq!(user.next(), Incoming::Up(CHILD));
     child.stop(true);

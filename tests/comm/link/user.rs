@@ -15,7 +15,7 @@ use evenkeel::model::PeerId;
 
 /// Longer than anything here takes on a loaded machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
-/// Short, so that tests need not wait, and longer than a thread is kept from running.
+/// What those bear who are to notice it: short, so that tests need not wait.
 pub(crate) const SILENCE: Duration = Duration::from_secs(4);
 
 pub(crate) struct User {
@@ -82,15 +82,24 @@ pub(crate) fn always(
 
 impl User {
     pub(crate) fn new(me: PeerId) -> User {
-        User::of_version(me, 1)
+        User::with(me, 1, LIMIT)
+    }
+
+    /// One that bears little silence.
+    pub(crate) fn impatient(me: PeerId) -> User {
+        User::with(me, 1, SILENCE)
     }
 
     pub(crate) fn of_version(me: PeerId, version: u32) -> User {
+        User::with(me, version, LIMIT)
+    }
+
+    fn with(me: PeerId, version: u32, silence: Duration) -> User {
         let told = Told::default();
         let sink = told.clone();
         let note = Box::new(move |note| sink.add(note));
         let inner = network(1).remove(0);
-        let setup = Setup { version, silence: SILENCE, note };
+        let setup = Setup { version, silence, note };
         let bridge = Bridge::new(inner, me.0..me.0 + 1, setup).unwrap();
         User { bridge, me, told }
     }
