@@ -67,7 +67,7 @@ impl Reactor {
         self.begin(Connection::new(key, socket, address, wire, phase, self.now))?;
         self.strangers.insert(key);
         // Who has spoken already need not wait among the strangers that come after it.
-        self.with(key, |this, connection| this.read(connection, 1));
+        self.with(key, |this, connection| this.read(connection).map(drop));
         Ok(())
     }
 

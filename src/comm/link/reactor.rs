@@ -25,11 +25,9 @@ use super::setup::Setup;
 use super::wire::{Said, Scratch};
 use crate::model::PeerId;
 
-/// So many sockets are served between two looks at the clock.
+/// So many sockets are served in a round.
 const EVENTS: usize = 256;
 const BUFFER_BYTES: usize = 256 << 10;
-/// A socket is read so many times before others have their turn.
-const READS: usize = 4;
 /// What the bell is known by; connections and doors have other numbers.
 const BELL: u64 = 0;
 const LEAST_SILENCE: Duration = Duration::from_millis(100);
@@ -102,13 +100,22 @@ impl Reactor {
             let left = next.map(|next| timespec(next.saturating_duration_since(Instant::now())));
             // A wait that a signal cut short is one in which nothing happened.
             let _ = epoll::wait(&self.epoll, spare_capacity(&mut events), left.as_ref());
-            self.now = Instant::now();
-            events.drain(..).for_each(|event| self.serve(event));
-            while let Some(what) = self.agenda.due(self.now) {
-                self.look(what);
+            self.look_round();
+            for event in events.drain(..) {
+                self.serve(event);
+                // Others are not to think that this end is silent, as so many speak to it.
+                self.look_round();
             }
         }
         self.notes.look(self.now, true);
+    }
+
+    /// Looks at the clock, and at what is due by it.
+    fn look_round(&mut self) {
+        self.now = Instant::now();
+        while let Some(what) = self.agenda.due(self.now) {
+            self.look(what);
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -127,7 +134,7 @@ impl Reactor {
         if let Phase::Connecting { caller } = connection.phase {
             return self.connected(connection, caller);
         }
-        self.read(connection, READS)
+        self.read(connection).map(drop)
     }
 
     fn obey(&mut self, command: Command) {
@@ -147,7 +154,7 @@ impl Reactor {
             What::Connection(key) => self.with(key, |this, connection| {
                 if !matches!(connection.phase, Phase::Connecting { .. }) {
                     // What this process was too slow to read was said in time.
-                    this.read(connection, READS)?;
+                    this.read(connection)?;
                 }
                 connection.look(this.now, this.silence, &mut this.scratch)
             }),
@@ -178,7 +185,7 @@ impl Reactor {
             other => return other,
         };
         // What the other end said before it went may tell more.
-        self.read(connection, usize::MAX)?;
+        while self.read(connection)? > 0 {}
         Err(End::Failed(failed))
     }
 
@@ -219,20 +226,14 @@ impl Reactor {
         self.last_key
     }
 
-    /// Reads what has come, some of it if it is a lot.
-    pub(super) fn read(&mut self, connection: &mut Connection, reads: usize) -> Result<(), End> {
+    /// Reads what has come, some of it if it is a lot: others have their turn. Gives how many bytes.
+    pub(super) fn read(&mut self, connection: &mut Connection) -> Result<usize, End> {
         let mut buffer = std::mem::take(&mut self.buffer);
-        let mut read = || {
-            for _ in 0..reads {
-                let bytes = connection.read(&mut buffer, self.now)?;
-                self.take(connection, &buffer[..bytes])?;
-                if bytes < buffer.len() {
-                    break;
-                }
-            }
-            Ok(())
-        };
-        let done = read();
+        let read = connection.read(&mut buffer, self.now);
+        let done = read.and_then(|bytes| {
+            self.take(connection, &buffer[..bytes])?;
+            Ok(bytes)
+        });
         self.buffer = buffer;
         done
     }
