@@ -13,7 +13,8 @@
 //! [`policy::schedule`] foretell a run on a machine that you do not have.
 //!
 //! Features: `cli` (default) is the command line and includes `files`, which reads job files and
-//! writes record files; `hwloc` takes the topology from hwloc instead of `/sys`; `mpi` runs on
+//! writes record files; `hwloc` takes the topology from hwloc instead of `/sys`; `link`, which `cli`
+//! includes, gives encrypted TCP links between processes that were started apart; `mpi` runs on
 //! ranks; `paralight` runs that crate's iterators on the pool; `rayon`, which `cli` includes, gives
 //! code that was written for rayon a pool on given cores; `full` is all of them. Without default
 //! features no system package and at most 20 crates are needed.

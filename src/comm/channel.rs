@@ -215,7 +215,7 @@ impl State {
     fn take(&mut self, me: usize, incoming: &Incoming) -> Option<usize> {
         let peer = &mut self.peers[me];
         match incoming {
-            Incoming::Up(_) => None,
+            Incoming::Up(_) | Incoming::Ended(_) => None,
             Incoming::Woken => {
                 peer.woken = false;
                 None

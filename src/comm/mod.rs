@@ -10,8 +10,11 @@
 //! - Across `Down` anything may have been lost. Whoever sent it knows that it was told `Down`
 //!   too, and sends it again after the next `Up`.
 //! - Silence is no `Down`: a peer that hangs may stay up for ever. Leases find that out.
+//! - [`Incoming::Ended`] comes after a `Down`, at most once for it, or not at all.
 
 pub mod channel;
+#[cfg(feature = "link")]
+pub mod link;
 #[cfg(feature = "mpi")]
 pub mod mpi;
 mod waker;
@@ -50,6 +53,9 @@ pub enum Incoming {
     Up(PeerId),
     /// This peer cannot be reached any more; frames to it may be lost.
     Down(PeerId),
+    /// The process of this peer, which is down, has ended: it will not come up again as what it
+    /// was. Not every transport can tell, and none can always: most deaths are only silence.
+    Ended(PeerId),
     /// Bytes from a peer that is up.
     Frame {
         /// Who sent them.

@@ -223,7 +223,8 @@ impl<T: Transport> Driver<T> {
         match incoming {
             Incoming::Up(peer) => self.step(Event::Up(peer)),
             Incoming::Down(peer) => self.step(Event::Down(peer)),
-            Incoming::Woken => {}
+            // Its lease finds that out as well, later.
+            Incoming::Ended(_) | Incoming::Woken => {}
             Incoming::Frame { from, bytes } => match Frame::from_bytes(&bytes) {
                 Ok(frame) => self.step(Event::Frame { from, frame }),
                 Err(error) => self.note(format!("from {from} came a {error}; it is ignored")),

@@ -143,6 +143,7 @@ fn observe(views: &mut [View], incoming: &Incoming) {
             assert!(view.last.is_none_or(|last| last + 1 == n), "a gap within a connection");
             (view.last, view.highest) = (Some(n), Some(n));
         }
+        Incoming::Ended(peer) => panic!("{peer} is a thread, and threads are not told to end"),
         Incoming::Woken => {}
     }
 }

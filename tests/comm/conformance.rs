@@ -53,6 +53,7 @@ impl<T: Transport> Peer<T> {
             Incoming::Frame { from, .. } => {
                 assert!(self.up.contains(from), "a frame of {from}, which is not up");
             }
+            Incoming::Ended(peer) => assert!(!self.up.contains(peer), "{peer} ended, and is up"),
             Incoming::Woken => {}
         }
         Some(incoming)

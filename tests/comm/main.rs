@@ -1,18 +1,24 @@
-//! What is promised of every transport, and what the one between threads does beyond that.
+//! What is promised of every transport, and what those between threads and between processes do
+//! beyond that.
+#![allow(clippy::print_stderr, reason = "what is skipped is worth seeing")]
 
 mod channel;
 mod conformance;
+#[cfg(feature = "link")]
+mod link;
 
 use std::thread;
 
-use evenkeel::comm::channel::{ChannelTransport, network};
+use evenkeel::comm::Transport;
+use evenkeel::comm::channel::network;
 use evenkeel::model::PeerId;
 
-/// Runs a check with each of `peers` threads as one peer.
-fn on_threads(peers: u32, check: fn(ChannelTransport, PeerId, u32)) {
+/// Runs a check with each of `transports`, which are peers of each other in this order, on a
+/// thread.
+fn on_threads<T: Transport>(transports: Vec<T>, check: fn(T, PeerId, u32)) {
+    let peers = transports.len() as u32;
     thread::scope(|scope| {
-        for transport in network(peers) {
-            let id = transport.id();
+        for (id, transport) in (0..).map(PeerId).zip(transports) {
             scope.spawn(move || check(transport, id, peers));
         }
     });
@@ -20,9 +26,17 @@ fn on_threads(peers: u32, check: fn(ChannelTransport, PeerId, u32)) {
 
 macro_rules! conforms {
     ($($check:ident with $peers:literal),* $(,)?) => {$(
-        #[test]
-        fn $check() {
-            on_threads($peers, conformance::$check);
+        mod $check {
+            #[test]
+            fn between_threads() {
+                super::on_threads(super::network($peers), super::conformance::$check);
+            }
+
+            #[test]
+            #[cfg(feature = "link")]
+            fn over_links() {
+                super::on_threads(super::link::mesh($peers), super::conformance::$check);
+            }
         }
     )*};
 }
