@@ -8,7 +8,7 @@ use evenkeel::sim::{
 };
 
 /// Seeds that broke a rule, and what they found.
-const FOUND: [(u64, &str); 11] = [
+const FOUND: [(u64, &str); 14] = [
     (1, "times of a sub-master's own node were told by its clock as if it were the master's"),
     (2, "a task that adds tasks lost its value before they were tied to it"),
     (297, "what ended after an interrupted run was closed was recorded, but not counted"),
@@ -18,6 +18,15 @@ const FOUND: [(u64, &str); 11] = [
     (133, "likewise, until nothing happened any more"),
     (896, "an interrupted run did not end when what was in limbo was the last that was out"),
     (2200, "likewise"),
+    (24126, "who learned late of its master's death went on for longer than the next one waited"),
+    (
+        1356,
+        "what a node ended that had left before the next master came was recorded as of nowhere",
+    ),
+    (
+        9713,
+        "what a master's own process was given went on to others, and the next one did not know",
+    ),
     (48969, "a welcome that came when its lease was over let a node start what came with it"),
     (1719, "what two clocks run apart while a renewal is on its way was left out of the error"),
 ];
@@ -62,6 +71,7 @@ fn the_swarm_meets_what_it_is_for() {
         total.restarts += outcome.stats.restarts;
         total.moves += outcome.stats.moves;
         total.lost += outcome.stats.lost;
+        total.successions += outcome.stats.successions;
         total.epochs += outcome.stats.epochs - 1;
         codes.push(outcome.verdict.code);
         states.extend(outcome.records.iter().map(|record| record.state));
@@ -71,7 +81,7 @@ fn the_swarm_meets_what_it_is_for() {
     let Stats { missed, repeated, restarts, moves, lost, epochs, .. } = total;
     let rare = [missed, repeated, restarts, lost, epochs.into()];
     assert!(rare.iter().all(|n| *n > 30), "{total:?}");
-    assert!(moves > 5, "{total:?}");
+    assert!(moves > 5 && total.successions > 5, "{total:?}");
     assert!(refused > 0, "nobody added a task behind a value that is gone");
     assert!([ExitCode::Done, ExitCode::TaskFailed].iter().all(|code| codes.contains(code)));
     assert!(

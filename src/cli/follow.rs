@@ -74,7 +74,12 @@ mod tests {
     use crate::model::{Attempt, AttemptKey, JobId, State, TaskId};
 
     fn line(task: u32) -> String {
-        let key = AttemptKey { job: JobId(0), task: TaskId(task), attempt: Attempt(1) };
+        let key = AttemptKey {
+            job: JobId(0),
+            task: TaskId(task),
+            attempt: Attempt(1),
+            epoch: crate::model::Epoch(1),
+        };
         report::record_to_json(&Record::new(key, State::Done)) + "\n"
     }
 

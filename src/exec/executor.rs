@@ -361,7 +361,12 @@ mod tests {
         };
         let executor = Executor::start(config, |_| {}).unwrap();
         let launch = Launch {
-            key: AttemptKey { job: JobId(0), task: TaskId(0), attempt: Attempt(1) },
+            key: AttemptKey {
+                job: JobId(0),
+                task: TaskId(0),
+                attempt: Attempt(1),
+                epoch: crate::model::Epoch(1),
+            },
             node: PeerId(0),
             name: "late".to_owned(),
             body: Body::Command(Vec::new()),

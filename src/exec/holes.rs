@@ -65,7 +65,12 @@ mod tests {
     #[test]
     fn each_placeholder_has_its_own_value() {
         let launch = Launch {
-            key: AttemptKey { job: JobId(1), task: TaskId(2), attempt: Attempt(3) },
+            key: AttemptKey {
+                job: JobId(1),
+                task: TaskId(2),
+                attempt: Attempt(3),
+                epoch: crate::model::Epoch(1),
+            },
             node: PeerId(4),
             name: "five".into(),
             body: Body::Command(Vec::new()),

@@ -61,6 +61,9 @@ pub struct AttemptKey {
     pub task: TaskId,
     /// The try, from 1.
     pub attempt: Attempt,
+    /// That of the master who gave it out. What one gave out in its last moments its successor may
+    /// not know of, and give out again under the same number.
+    pub epoch: Epoch,
 }
 
 impl fmt::Display for AttemptKey {

@@ -60,7 +60,12 @@ mod tests {
     use crate::model::{Attempt, AttemptKey, JobId, Task, Time};
 
     fn record(id: u32, attempt: u16, state: State, start: u64, end: u64) -> Record {
-        let key = AttemptKey { job: JobId(0), task: TaskId(id), attempt: Attempt(attempt) };
+        let key = AttemptKey {
+            job: JobId(0),
+            task: TaskId(id),
+            attempt: Attempt(attempt),
+            epoch: crate::model::Epoch(1),
+        };
         let [start, end] = [start, end].map(|s| Some(Time::ZERO + Span::from_secs(s)));
         let name = ["a", "b", "c"][id as usize].to_owned();
         Record { name, start, end, ..Record::new(key, state) }

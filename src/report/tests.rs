@@ -3,7 +3,12 @@ use crate::model::*;
 
 /// An attempt at task `id` on these cores of node `p<node>`, from and to these milliseconds.
 fn ran(id: u32, node: u32, cores: &[u32], start: u64, end: u64) -> Record {
-    let key = AttemptKey { job: JobId(0), task: TaskId(id), attempt: Attempt(1) };
+    let key = AttemptKey {
+        job: JobId(0),
+        task: TaskId(id),
+        attempt: Attempt(1),
+        epoch: crate::model::Epoch(1),
+    };
     Record {
         name: format!("task-{id}"),
         exit: Some(Exit::Code(0)),

@@ -102,6 +102,7 @@ impl Layout {
             lease: options.lease,
             wait_for_nodes: options.wait_for_nodes,
             reattach: Span::ZERO,
+            apart: self.nodes.iter().any(|other| other.pid != node.pid || other.host != node.host),
         }
     }
 }

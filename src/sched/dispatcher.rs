@@ -313,6 +313,12 @@ impl<T> Dispatcher<T> {
         held.map(|(key, held)| (*key, &held.request))
     }
 
+    /// What a child holds.
+    #[must_use]
+    pub(super) fn held_by(&self, peer: PeerId) -> Vec<AttemptKey> {
+        self.children.get(&peer).map(|c| c.held.keys().copied().collect()).unwrap_or_default()
+    }
+
     /// The child that holds an attempt.
     #[must_use]
     pub(super) fn holder(&self, key: AttemptKey) -> Option<PeerId> {
@@ -438,6 +444,7 @@ mod tests {
             hello: HelloNumber::default(),
             host: "h".into(),
             capacity: endless.clone(),
+            apart: true,
         };
         let mut dispatcher = Dispatcher::<()>::new(Span::from_millis(1));
         for peer in 0..2 {

@@ -38,6 +38,9 @@ pub struct Seat {
     /// How long this process goes on with what it has in hand when the master's process is known to
     /// have ended; until then it waits for another master. Nothing if it cannot reach another.
     pub reattach: Span,
+    /// Whether the processes that were started with it are processes for the operating system too, so
+    /// that one may outlive another; nodes may be threads.
+    pub apart: bool,
 }
 
 /// Tasks as they are submitted. Their priorities and costs were computed before.
@@ -152,7 +155,7 @@ pub enum Entry {
         /// The epoch.
         epoch: Epoch,
         /// How long others may go on without this master.
-        reattach: Span,
+        outlived: Span,
     },
     /// Tasks were submitted.
     Submitted(Batch),
@@ -184,7 +187,7 @@ pub enum Entry {
 wire_struct! {
     Seat {
         run, peer, incarnation, epoch, subcluster, sub_master, master, host, topology, capacity,
-        lease, wait_for_nodes, reattach
+        lease, wait_for_nodes, reattach, apart
     }
     Batch { name, tasks, ranks, templates, resources }
 }
@@ -221,7 +224,7 @@ wire_enum! {
         9 => Reach(peer),
     }
     Entry {
-        0 => Opened { run, epoch, reattach },
+        0 => Opened { run, epoch, outlived },
         1 => Submitted(batch),
         2 => Sealed,
         3 => Granted { keys, outlive },

@@ -75,6 +75,8 @@ pub(super) struct Attachment {
     state: State,
     /// Since when it has looked for a parent, if it has none.
     seeking: Option<Time>,
+    /// When it asked for the renewal that it got last.
+    asked: Time,
     clock: MasterClock,
 }
 
@@ -123,6 +125,7 @@ impl Attachment {
             lease,
             state: State::New,
             seeking: None,
+            asked: Time::ZERO,
             clock: MasterClock::default(),
         }
     }
@@ -168,13 +171,18 @@ impl Attachment {
     }
 
     /// The master is dead, and with it what it knew: for so long nobody gives away what is held
-    /// here. Whether that changes anything.
-    pub(super) fn orphan(&mut self, now: Time, reattach: Span) -> bool {
-        let attached = matches!(self.state, State::Attached { .. } | State::Moving { .. });
-        if attached && reattach > Span::ZERO {
-            self.state = State::Orphaned { until: now + (reattach - margin(reattach)) };
+    /// here, counted from when it was asked something the last time that it answered, for another
+    /// may have followed before this is known here. Whether that changes anything.
+    pub(super) fn orphan(&mut self, reattach: Span) -> bool {
+        let (State::Attached { until: lease, .. } | State::Moving { until: lease }) = self.state
+        else {
+            return false;
+        };
+        let until = self.asked + (reattach - margin(reattach));
+        if until > lease {
+            self.state = State::Orphaned { until };
         }
-        attached && reattach > Span::ZERO
+        until > lease
     }
 
     /// There is another master; a hello goes out to it now. `former`: where the last one was, which
@@ -182,6 +190,7 @@ impl Attachment {
     pub(super) fn follow(&mut self, former: PeerId, master: PeerId, now: Time) -> bool {
         self.candidates.retain(|peer| *peer != former);
         self.candidates.push(master);
+        self.clock.is_former = true;
         self.at = self.candidates.len() - 1;
         match self.state {
             State::Attached { until, .. } | State::Moving { until } | State::Orphaned { until } => {
@@ -201,6 +210,7 @@ impl Attachment {
         if let Some(last) = self.candidates.iter_mut().find(|peer| **peer == former) {
             *last = master;
         }
+        self.clock.is_former = true;
     }
 
     /// Wants no parent any more.
@@ -227,6 +237,7 @@ impl Attachment {
             return;
         }
         self.clock.learn(&renewal, now);
+        self.asked = renewal.asked;
         let until = renewal.asked + (renewal.lease - margin(renewal.lease));
         // A parent that is short of time itself has ever less to give; it is not asked ever
         // faster for that.
@@ -316,6 +327,8 @@ impl Attachment {
 #[derive(Debug, Default)]
 pub(super) struct MasterClock {
     best: Option<Reading>,
+    /// There is another master since, with another clock: the next reading is believed as it is.
+    is_former: bool,
 }
 
 #[derive(Debug)]
@@ -335,7 +348,8 @@ impl MasterClock {
         // In between the two clocks may have run apart already.
         let error = renewal.error + Span(trip.0 / 2 + trip.0.div_ceil(Self::DRIFT));
         let middle = i128::from(renewal.asked.0) + i128::from(trip.0 / 2);
-        if self.best.is_none() || error <= self.error(now) {
+        if self.is_former || self.best.is_none() || error <= self.error(now) {
+            self.is_former = false;
             let offset = i128::from(renewal.now.0) - middle;
             self.best = Some(Reading { at: now, offset, error });
         }

@@ -10,8 +10,8 @@ use super::event::Batch;
 use super::message::Dispatch;
 use super::ready::Urgency;
 use crate::model::{
-    Addition, Attempt, AttemptKey, Counts, Dependency, JobId, Record, Request, Task, TaskBody,
-    TaskId, TaskName, Template, Time, Value,
+    Addition, Attempt, AttemptKey, Counts, Dependency, Epoch, JobId, Record, Request, Task,
+    TaskBody, TaskId, TaskName, Template, Time, Value,
 };
 
 /// Where a task stands.
@@ -48,6 +48,8 @@ pub(super) struct Ledger {
     /// Predecessors that are not done.
     waits: Vec<u32>,
     attempts: Vec<Attempt>,
+    /// In which epoch the last attempt was given out.
+    epochs: Vec<Epoch>,
     failures: Vec<u16>,
     ready: Vec<Time>,
     /// Successors that have not ended: as long as there are any, the value is kept.
@@ -61,6 +63,10 @@ pub(super) struct Ledger {
     gone: Vec<bool>,
     counts: Counts,
     sealed: bool,
+    epoch: Epoch,
+    /// How many tasks there were when each epoch began: what an earlier master knew beyond them is
+    /// forgotten, and its ids may be others' now.
+    begins: Vec<(Epoch, usize)>,
 }
 
 const NONE: u32 = u32::MAX;
@@ -68,6 +74,12 @@ const NONE: u32 = u32::MAX;
 impl Ledger {
     pub(super) fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// What is given out from now on is of this epoch.
+    pub(super) fn begin(&mut self, epoch: Epoch) {
+        self.epoch = epoch;
+        self.begins.push((epoch, self.tasks.len()));
     }
 
     pub(super) fn seal(&mut self) {
@@ -101,13 +113,24 @@ impl Ledger {
     }
 
     pub(super) fn key(&self, id: TaskId) -> AttemptKey {
-        AttemptKey { job: self.job, task: id, attempt: self.attempts[id.index()] }
+        let (attempt, epoch) = (self.attempts[id.index()], self.epochs[id.index()]);
+        AttemptKey { job: self.job, task: id, attempt, epoch }
     }
 
     /// Whether `key` is the attempt that is out now.
     pub(super) fn is_out(&self, key: AttemptKey) -> bool {
         let known = key.job == self.job && key.task.index() < self.tasks.len();
         known && self.stage(key.task) == Stage::Granted && self.key(key.task) == key
+    }
+
+    /// Whether `key` may be an attempt that a former master gave out and had no time to write down:
+    /// the next one of a task that waits to be given out.
+    pub(super) fn may_be_out(&self, key: AttemptKey) -> bool {
+        let AttemptKey { job, task, attempt, epoch } = key;
+        let after = self.begins.iter().find(|(begun, _)| *begun > epoch);
+        let same = after.is_some_and(|(_, tasks)| task.index() < *tasks) && job == self.job;
+        let next = || self.attempts[task.index()].0.saturating_add(1);
+        same && self.stage(task) == Stage::Ready && attempt.0 == next()
     }
 
     /// Tasks in the given stage, by id.
@@ -195,6 +218,7 @@ impl Ledger {
         self.stage.push(Stage::Waiting);
         self.waits.push(0);
         self.attempts.push(Attempt(0));
+        self.epochs.push(Epoch(0));
         self.failures.push(0);
         self.ready.push(Time::ZERO);
         self.uses.push(0);
@@ -245,6 +269,7 @@ impl Ledger {
     pub(super) fn grant(&mut self, id: TaskId) -> AttemptKey {
         let attempt = &mut self.attempts[id.index()];
         attempt.0 = attempt.0.saturating_add(1);
+        self.epochs[id.index()] = self.epoch;
         self.stage[id.index()] = Stage::Granted;
         self.key(id)
     }
@@ -371,6 +396,7 @@ impl Ledger {
         if self.knows(key.task) && key.attempt > Attempt(0) {
             let attempt = &mut self.attempts[key.task.index()];
             *attempt = (*attempt).max(key.attempt);
+            self.epochs[key.task.index()] = key.epoch;
             if self.stage(key.task) == Stage::Ready {
                 self.stage[key.task.index()] = Stage::Granted;
             }
@@ -433,9 +459,20 @@ mod tests {
     #[test]
     fn a_task_takes_no_more_than_200_bytes_beside_the_strings_of_the_user() {
         let Ledger {
-            tasks, ranks, stage, waits, attempts, failures, ready, uses, first, gone, ..
+            tasks,
+            ranks,
+            stage,
+            waits,
+            attempts,
+            epochs,
+            failures,
+            ready,
+            uses,
+            first,
+            gone,
+            ..
         } = Ledger::default();
-        let columns = each(&ranks) + each(&stage) + each(&waits) + each(&attempts);
+        let columns = each(&ranks) + each(&stage) + each(&waits) + each(&attempts) + each(&epochs);
         let columns =
             columns + each(&failures) + each(&ready) + each(&uses) + each(&first) + each(&gone);
         assert!(columns <= 40, "{columns} bytes beside the task itself");

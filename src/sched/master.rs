@@ -13,7 +13,7 @@ use adoption::Limbo;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::dispatcher::{Child, Dispatcher};
+use super::dispatcher::Dispatcher;
 use super::event::Entry;
 use super::lease::Leases;
 use super::ledger::Ledger;
@@ -55,10 +55,12 @@ pub(super) struct Master {
     /// Since when there is work but no node that could ever do it.
     stuck: Option<Time>,
     interrupted: bool,
-    /// How long others go on without this master, or went on without those before.
-    reattach: Span,
+    /// How long others go on without this master, or may have gone on without those before.
+    outlived_for: Span,
+    /// Whether other processes were started with this one.
+    apart: bool,
     /// What may go on without a master, of what was out when the last one ended.
-    outlived: BTreeSet<AttemptKey>,
+    outlived: BTreeMap<TaskId, AttemptKey>,
     /// The verdict, and the entry that holds it.
     closing: Option<(u64, Verdict)>,
     finished: bool,
@@ -93,8 +95,9 @@ impl Master {
             unpublished: VecDeque::new(),
             stuck: None,
             interrupted: false,
-            reattach: seat.reattach,
-            outlived: BTreeSet::new(),
+            outlived_for: seat.lease.max(seat.reattach),
+            apart: seat.apart,
+            outlived: BTreeMap::new(),
             closing: None,
             finished: false,
             began: Time::ZERO,
@@ -154,8 +157,9 @@ impl Master {
 
     /// Whether what `child` is given may go on when this process has died.
     fn outlives(&self, me: PeerId, child: PeerId) -> bool {
-        let elsewhere = |child: &Child| child.members.keys().any(|node| *node != me);
-        self.reattach > Span::ZERO && self.work.child(child).is_some_and(elsewhere)
+        // What this process gives its own node may go on to others, and nobody says so.
+        let elsewhere = |member: &Member| member.apart && (self.apart || member.node != me);
+        self.work.child(child).is_some_and(|child| child.members.values().any(elsewhere))
     }
 
     fn peers(&self) -> Vec<PeerId> {

@@ -48,6 +48,8 @@ pub struct Member {
     pub host: String,
     /// What it has in all.
     pub capacity: Resources,
+    /// Whether it may outlive the process of the master.
+    pub apart: bool,
 }
 
 /// Hellos of a node in their order, so that an old one that comes late is known as that.
@@ -248,7 +250,7 @@ wire_newtype! { RunId }
 
 wire_struct! {
     HelloNumber { incarnation, number }
-    Member { node, hello, host, capacity }
+    Member { node, hello, host, capacity, apart }
     Dispatch { key, urgency, request, name, body, parameters, settings, inputs }
     Completion { key, node, cores, start, end, clock, ending }
     Lost { key, node }

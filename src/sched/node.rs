@@ -93,6 +93,7 @@ impl Node {
             hello: HelloNumber { incarnation: cx.incarnation, number: self.hellos },
             host: seat.host.clone(),
             capacity: seat.capacity.clone(),
+            apart: seat.apart,
         };
         let (asked, subcluster) = (cx.now, seat.subcluster);
         self.tell(cx, Message::Hello { asked, subcluster, members: vec![me], holding });
@@ -118,8 +119,8 @@ impl Node {
 
     /// The master is dead, which was this node's parent: nobody gives away what is held here, for
     /// as long as it is to go on without one.
-    pub(super) fn orphan(&mut self, cx: &mut Context<'_>) -> bool {
-        self.parent.orphan(cx.now, self.seat.reattach)
+    pub(super) fn orphan(&mut self) -> bool {
+        self.parent.orphan(self.seat.reattach)
     }
 
     /// The master is in another process than it was. A node that was with the old one goes over

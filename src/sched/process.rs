@@ -133,8 +133,8 @@ impl Process {
         }
         let orphan = match &mut self.sub_master {
             _ if peer != self.seat.master => return self.move_node(cx),
-            Some(sub_master) => sub_master.orphan(cx, self.seat.reattach),
-            None => self.node.orphan(cx),
+            Some(sub_master) => sub_master.orphan(self.seat.reattach),
+            None => self.node.orphan(),
         };
         if orphan {
             let (me, wait) = (cx.me, self.seat.reattach);

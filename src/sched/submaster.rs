@@ -34,6 +34,8 @@ pub(super) struct SubMaster {
     /// How much the parent called back that is still to come from the nodes.
     owed: u32,
     draining: bool,
+    /// Nodes that were here once: what they ended may still have to be reported.
+    departed: BTreeMap<PeerId, Member>,
     me: PeerId,
 }
 
@@ -54,6 +56,7 @@ impl SubMaster {
             unwanted: BTreeSet::new(),
             owed: 0,
             draining: false,
+            departed: BTreeMap::new(),
             me: seat.peer,
         }
     }
@@ -96,8 +99,8 @@ impl SubMaster {
     }
 
     /// The master is dead: nobody gives away what is held here, for as long as `reattach`.
-    pub(super) fn orphan(&mut self, cx: &mut Context<'_>, reattach: Span) -> bool {
-        self.parent.orphan(cx.now, reattach)
+    pub(super) fn orphan(&mut self, reattach: Span) -> bool {
+        self.parent.orphan(reattach)
     }
 
     /// Goes over from the master in process `former` to the one in `master`, with all that is held
@@ -117,9 +120,23 @@ impl SubMaster {
         self.owed = 0;
         let holding = self.holding(&unheard);
         self.greet(cx, holding);
+        self.remember_departed(cx);
         unheard.into_iter().for_each(|report| self.up(cx, report));
         if self.draining {
             self.up(cx, Message::Drain);
+        }
+    }
+
+    /// A new master does not know those who left before it came, and may hear of what they ended.
+    fn remember_departed(&mut self, cx: &mut Context<'_>) {
+        let gone = |node: &PeerId| self.work.child(*node).is_none();
+        let departed = self.departed.iter().filter(|(node, _)| gone(node));
+        let (left, joined): (Vec<PeerId>, Vec<Member>) =
+            departed.map(|(node, member)| (*node, member.clone())).unzip();
+        if !left.is_empty() {
+            let holding = Vec::new();
+            self.up(cx, Message::Members { joined, left: Vec::new(), holding: holding.clone() });
+            self.up(cx, Message::Members { joined: Vec::new(), left, holding });
         }
     }
 
@@ -141,6 +158,7 @@ impl SubMaster {
         self.unwanted.clear();
         self.owed = 0;
         self.draining = false;
+        self.departed.clear();
         self.start(cx);
     }
 
@@ -177,6 +195,9 @@ impl SubMaster {
         self.leases.forget(node);
         self.unwelcomed.remove(&node);
         self.unaccepted.remove(&node);
+        if let Some(member) = self.work.child(node).and_then(|child| child.members.get(&node)) {
+            self.departed.insert(node, member.clone());
+        }
         let held = self.work.leave(node);
         held.iter().for_each(|key| _ = self.unwanted.remove(key));
         held

@@ -7,7 +7,7 @@ use super::referee::{Foul, Place};
 use super::world::World;
 use crate::model::wire::Wire;
 use crate::model::{
-    AttemptKey, Ending, Exit, ExitCode, Launch, PeerId, Resources, Span, Time, Verdict,
+    AttemptKey, Ending, Epoch, Exit, ExitCode, Launch, PeerId, Resources, Span, Time, Verdict,
 };
 use crate::sched::{Action, Entry, Event};
 
@@ -31,8 +31,12 @@ impl World {
                 Ok(())
             }
             Action::Publish(record) => {
-                let key =
-                    AttemptKey { job: record.job, task: record.task, attempt: record.attempt };
+                let key = AttemptKey {
+                    job: record.job,
+                    task: record.task,
+                    attempt: record.attempt,
+                    epoch: Epoch(self.epoch),
+                };
                 self.log.add(self.now, peer, Line::Publishes(key, record.state));
                 let new = self.referee.is_new(&record);
                 self.referee.published(&record, self.journal.durable())?;
@@ -54,7 +58,7 @@ impl World {
 
     fn append(&mut self, entry: Entry) -> Result<(), Foul> {
         let (what, keys) = log::entry(&entry);
-        self.log.add(self.now, PeerId(0), Line::Writes(what, keys));
+        self.log.add(self.now, self.master, Line::Writes(what, keys));
         self.referee.wrote(&entry)?;
         if self.rng.chance(10) && Entry::from_bytes(&entry.to_bytes()).as_ref() != Ok(&entry) {
             return Err(format!("an entry does not survive the journal: {entry:?}"));
@@ -75,7 +79,7 @@ impl World {
     pub(super) fn committed(&mut self) -> Result<(), Foul> {
         let behind = if self.config.disorder { self.rng.index(3) } else { 0 };
         let upto = self.journal.commit(behind);
-        self.tell(PeerId(0), Event::Durable(upto))?;
+        self.tell(self.master, Event::Durable(upto))?;
         self.plan_commit();
         Ok(())
     }
@@ -91,14 +95,18 @@ impl World {
         if launch.cores.is_empty() || !launch.cores.iter().all(|core| known(*core)) {
             return Err(format!("{key} is granted {:?}, which {peer} has not", launch.cores));
         }
-        let running = host.running.keys().copied().collect();
-        let place = Place { capacity: &host.seat.capacity, running };
-        self.referee.launches(launch, &place)?;
-        self.judge_twins(peer, key)?;
-        let Some(task) = self.referee.task(key.task) else {
-            return Err(format!("{key} is of no task"));
+        let forgotten = self.referee.is_forgotten(key);
+        if !forgotten {
+            let known = host.running.keys().filter(|key| !self.referee.is_forgotten(**key));
+            let place = Place { capacity: &host.seat.capacity, running: known.copied().collect() };
+            self.referee.launches(launch, &place)?;
+            self.judge_twins(peer, key)?;
+        }
+        let (span, ending) = match self.referee.task(key.task) {
+            Some(task) => (self.config.behaviour)(launch, task, &self.nodes[peer.index()]),
+            None if forgotten => (Span::ZERO, Ending::new(Exit::Code(0), None)),
+            None => return Err(format!("{key} is of no task")),
         };
-        let (span, ending) = (self.config.behaviour)(launch, task, &self.nodes[peer.index()]);
         let off = self.config.deviation * (2.0 * self.rng.unit() - 1.0);
         let ends = self.now + span.scale(1.0 + off);
         let cores = launch.cores.clone();
@@ -113,7 +121,9 @@ impl World {
     /// A task does not run twice at once but where the earlier holder hangs, or is told to end.
     fn judge_twins(&self, peer: PeerId, key: AttemptKey) -> Result<(), Foul> {
         for host in self.hosts.iter().filter(|host| host.state == Condition::Well) {
-            let twin = |(k, r): &(&AttemptKey, &Running)| k.task == key.task && !r.stopping;
+            let counts = |key: AttemptKey| !self.referee.is_forgotten(key);
+            let twin =
+                |(k, r): &(&AttemptKey, &Running)| k.task == key.task && !r.stopping && counts(**k);
             if let Some((other, _)) = host.running.iter().find(twin) {
                 let there = host.seat.peer;
                 return Err(format!("{key} starts on {peer} while {other} runs on {there}"));
@@ -167,7 +177,7 @@ impl World {
         let host = &mut self.hosts[peer.index()];
         let Running { cores, started, ending, .. } = running;
         let (start, end) = (host.clock.read(started), host.clock.read(now));
-        let master = self.hosts[0].clock;
+        let master = self.hosts[self.master.index()].clock;
         self.log.add(now, peer, Line::Ends(key));
         let by_master = (master.read(started), master.read(now));
         self.referee.ended(key, peer, cores, by_master, ending.clone());

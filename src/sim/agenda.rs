@@ -31,6 +31,8 @@ pub(super) enum Occurrence {
     Settles(PeerId, PeerId),
     /// The run is resumed.
     Resumed { epoch: u32 },
+    /// Another process takes it up as its master.
+    Succeeds { epoch: u32 },
 }
 
 /// Occurrences by time.

@@ -47,6 +47,12 @@ pub enum Fault {
         /// How much later.
         back: Span,
     },
+    /// The process of the master dies, and no other. Of the journal remains what was durable, and
+    /// by chance some of the rest. Another process takes the run up.
+    Succession {
+        /// How much later.
+        back: Span,
+    },
     /// The user ends the run in an orderly way, and resumes it.
     Interrupt {
         /// How long after its end.
@@ -72,7 +78,9 @@ impl Fault {
             Fault::Crash { back, .. } => back.unwrap_or_default(),
             Fault::Hang { length, .. } | Fault::Cut { length, .. } => *length,
             Fault::Slow { length, extra, .. } => *length + *extra,
-            Fault::CrashRun { back } | Fault::Interrupt { back } => *back,
+            Fault::CrashRun { back } | Fault::Succession { back } | Fault::Interrupt { back } => {
+                *back
+            }
             Fault::Drain { .. } | Fault::Cancel { .. } => Span::ZERO,
         }
     }
@@ -89,6 +97,7 @@ impl fmt::Display for Fault {
                 write!(f, "{peer} sends {extra} late for {length}")
             }
             Fault::CrashRun { back } => write!(f, "the run dies, resumed in {back}"),
+            Fault::Succession { back } => write!(f, "the master dies, another comes in {back}"),
             Fault::Interrupt { back } => write!(f, "interrupted, resumed {back} after its end"),
             Fault::Drain { peer } => write!(f, "{peer} is drained"),
             Fault::Cancel { tasks } => {

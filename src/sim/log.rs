@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use super::fault::Fault;
-use crate::model::{AttemptKey, PeerId, Record, State, Time, Verdict};
+use crate::model::{AttemptKey, Epoch, PeerId, Record, State, Time, Verdict};
 use crate::sched::{Entry, Event, Frame, Message};
 
 /// How many lines are kept to be read.
@@ -160,7 +160,7 @@ pub(super) fn entry(entry: &Entry) -> (&'static str, Vec<AttemptKey>) {
         Entry::Unwanted(_) => ("unwanted", Vec::new()),
         Entry::Ended { record, .. } => {
             let Record { job, task, attempt, state, .. } = **record;
-            (state.word(), vec![AttemptKey { job, task, attempt }])
+            (state.word(), vec![AttemptKey { job, task, attempt, epoch: Epoch(0) }])
         }
         Entry::Closed(_) => ("closed", Vec::new()),
     }

@@ -37,6 +37,8 @@ pub struct Stats {
     pub moves: u64,
     /// Attempts that were lost.
     pub lost: u64,
+    /// How often a master died alone, and another followed.
+    pub successions: u64,
     /// How many masters there were, one after the other.
     pub epochs: u32,
 }

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Addition, Attempt, AttemptKey, CoreId, Counts, Dependency, Ending, Exit, ExitCode, Launch,
-    PeerId, Record, Resources, Span, State, Task, TaskId, Time, Value, Verdict,
+    Addition, Attempt, AttemptKey, CoreId, Counts, Dependency, Ending, Epoch, Exit, ExitCode,
+    Launch, PeerId, Record, Resources, Span, State, Task, TaskId, Time, Value, Verdict,
 };
 use crate::sched::{Batch, Entry};
 
@@ -20,8 +20,9 @@ pub(super) struct Known {
     pub(super) task: Task,
     /// How it ended, once that is final.
     fate: Option<State>,
-    /// The last attempt that was given out, and whether it has not ended.
+    /// The last attempt that was given out, in which epoch, and whether it has not ended.
     attempt: Attempt,
+    epoch: Epoch,
     out: bool,
     failures: u16,
     value: Value,
@@ -55,6 +56,9 @@ pub(super) struct Referee {
     /// In any epoch.
     ever_published: BTreeMap<(TaskId, Attempt), State>,
     counts: Counts,
+    /// What the journal says that was given out, and did not come back.
+    given: BTreeSet<AttemptKey>,
+    epoch: Epoch,
     /// The longest that all tasks could take one after the other, tried as often as allowed.
     pub(super) work: Span,
     /// How long a task takes on the slowest node.
@@ -85,12 +89,16 @@ impl Referee {
         self.counts.lost
     }
 
-    /// A new epoch begins with what survived of the journal.
-    pub(super) fn resume(&mut self, entries: &[Entry]) -> Result<(), Foul> {
-        let ever_published = std::mem::take(&mut self.ever_published);
-        *self = Referee { ever_published, ..Referee::new(self.slowest) };
+    /// A new epoch begins with what survived of the journal. `alone`: all processes are new.
+    pub(super) fn resume(&mut self, entries: &[Entry], alone: bool) -> Result<(), Foul> {
+        let mut former = std::mem::replace(self, Referee::new(self.slowest));
+        self.ever_published = std::mem::take(&mut former.ever_published);
         entries.iter().for_each(|entry| self.apply(entry));
         self.closed = false;
+        if !alone {
+            // What others run and ran is theirs still.
+            (self.launched, self.ended) = (former.launched, former.ended);
+        }
         for (at, state) in &self.ever_published {
             let kept = entries.iter().any(|entry| {
                 matches!(entry, Entry::Ended { record, .. }
@@ -155,7 +163,8 @@ impl Referee {
         if self.unwanted.contains(&key.task) && !known.out {
             return foul(format!("{key} was given out, but the task was cancelled"));
         }
-        let again = known.out && key.attempt == known.attempt && !self.launched.contains(&key);
+        // Said again, when it may go to others than was thought.
+        let again = known.out && (key.attempt, key.epoch) == (known.attempt, known.epoch);
         let next = !known.out && key.attempt.0 == known.attempt.0.saturating_add(1);
         if again || next {
             return Ok(());
@@ -174,8 +183,8 @@ impl Referee {
 
     fn judge_end(&self, record: &Record) -> Result<(), Foul> {
         let Record { job, task, attempt, state, .. } = *record;
-        let key = AttemptKey { job, task, attempt };
         let known = self.known(task)?;
+        let key = AttemptKey { job, task, attempt, epoch: known.epoch };
         if let Some(fate) = known.fate {
             return foul(format!("{key} was recorded {state}, but the task is {fate} already"));
         }
@@ -260,21 +269,23 @@ impl Referee {
     /// Takes an entry into the books.
     fn apply(&mut self, entry: &Entry) {
         match entry {
-            Entry::Opened { .. } => {}
+            Entry::Opened { epoch, .. } => self.epoch = *epoch,
             Entry::Submitted(Batch { tasks, .. }) => {
                 tasks.iter().for_each(|task| self.push(task.clone()));
             }
             Entry::Sealed => self.sealed = true,
             Entry::Granted { keys, .. } => {
                 for key in keys {
+                    self.given.insert(*key);
                     if let Some(known) = self.tasks.get_mut(key.task.index()) {
-                        known.attempt = key.attempt;
+                        (known.attempt, known.epoch) = (key.attempt, key.epoch);
                         known.out = true;
                     }
                 }
             }
             Entry::Returned(keys) => {
                 for key in keys {
+                    self.given.remove(key);
                     if let Some(known) = self.tasks.get_mut(key.task.index()) {
                         known.attempt.0 = key.attempt.0 - 1;
                         known.out = false;
@@ -298,6 +309,7 @@ impl Referee {
             task,
             fate: None,
             attempt: Attempt(0),
+            epoch: Epoch(0),
             out: false,
             failures: 0,
             value: Value::Unit,
@@ -336,10 +348,17 @@ impl Referee {
 
     // ---- what runs -----------------------------------------------------------------------
 
+    /// Whether an attempt was given out by a former master in its last moments, of which nothing
+    /// came into the journal.
+    pub(super) fn is_forgotten(&self, key: AttemptKey) -> bool {
+        key.epoch < self.epoch && !self.given.contains(&key)
+    }
+
     pub(super) fn launches(&mut self, launch: &Launch, place: &Place<'_>) -> Result<(), Foul> {
         let key = launch.key;
         let known = self.known(key.task)?;
-        let current = known.fate.is_none() && known.out && known.attempt == key.attempt;
+        let is_it = (known.attempt, known.epoch) == (key.attempt, key.epoch);
+        let current = known.fate.is_none() && known.out && is_it;
         if !current {
             let Known { fate, attempt, out, .. } = known;
             return foul(format!("{key} starts, but {attempt} is (out: {out}, fate: {fate:?})"));

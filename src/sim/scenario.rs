@@ -33,6 +33,7 @@ impl Scenario {
         let ranks = job.tasks.iter().map(|task| task.cost.mean().0).collect();
         let lease = rng.span(Span::from_millis(200), Span::from_secs(2));
         let faults = faults(rng, &platform, &job, lease);
+        let reattach = if rng.chance(60) { rng.span(lease, Span(lease.0 * 6)) } else { Span::ZERO };
         let traits = (self.seed, rng.chance(40), job.tasks.len());
         let failing = failing(&job);
         SimConfig {
@@ -44,6 +45,7 @@ impl Scenario {
             }),
             deviation: 0.5,
             wait_for_nodes: Span(lease.0 * 12),
+            reattach,
             commit: rng.span(Span::from_millis(1), Span::from_millis(200)),
             disorder: true,
             ..SimConfig::new(platform, job, ranks)
@@ -196,7 +198,8 @@ fn faults(rng: &mut Rng, platform: &Platform, job: &Job, lease: Span) -> FaultPl
             5..9 => Fault::Hang { peer: who, length },
             9..13 => Fault::Cut { a: who, b: peer(rng), length },
             13..15 => Fault::Slow { peer: who, length, extra: Span(rng.within(1, lease.0)) },
-            15..17 => Fault::CrashRun { back: length },
+            15 => Fault::CrashRun { back: length },
+            16 => Fault::Succession { back: length },
             17 => Fault::Interrupt { back: length },
             18 => Fault::Drain { peer: who },
             _ => {

@@ -28,6 +28,7 @@ pub(super) fn seats(config: &SimConfig) -> Vec<Seat> {
             lease: config.lease,
             wait_for_nodes: config.wait_for_nodes,
             reattach: config.reattach,
+            apart: true,
         }
     });
     seats.collect()

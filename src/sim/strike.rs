@@ -2,14 +2,12 @@
 
 use super::agenda::Occurrence;
 use super::fault::Fault;
-use super::host::Condition;
+use super::host::{Condition, Host};
 use super::log::Line;
 use super::referee::Foul;
 use super::world::World;
-use crate::model::{PeerId, Span};
+use crate::model::{Epoch, Incarnation, PeerId, Span};
 use crate::sched::Event;
-
-const MASTER: PeerId = PeerId(0);
 
 /// The longest that news of a death takes.
 const NEWS: Span = Span::from_millis(50);
@@ -18,9 +16,9 @@ impl World {
     /// A fault of the plan strikes.
     pub(super) fn strike(&mut self, fault: usize) -> Result<(), Foul> {
         let Some((_, fault)) = self.config.faults.0.get(fault).cloned() else { return Ok(()) };
-        self.log.add(self.now, MASTER, Line::Strikes(fault.clone()));
+        self.log.add(self.now, self.master, Line::Strikes(fault.clone()));
         match fault {
-            Fault::Crash { peer, back } if peer != MASTER => self.crash(peer, back),
+            Fault::Crash { peer, back } if peer != self.master => self.crash(peer, back),
             Fault::Crash { .. } => {}
             Fault::Hang { peer, length } => self.hang(peer, length),
             Fault::Cut { a, b, length } => self.cut(a, b, length),
@@ -29,11 +27,12 @@ impl World {
                 self.trouble(peer, length + extra);
             }
             Fault::CrashRun { back } => self.collapse(back),
+            Fault::Succession { back } => self.bereave(back),
             Fault::Interrupt { back } => {
-                if self.host(MASTER).is_there() {
+                if self.host(self.master).is_there() {
                     self.referee.interrupt();
                     self.resume_after = Some(back);
-                    return self.tell(MASTER, Event::Interrupt);
+                    return self.tell(self.master, Event::Interrupt);
                 }
             }
             Fault::Drain { peer } => {
@@ -42,11 +41,11 @@ impl World {
             }
             Fault::Cancel { tasks } => {
                 // A master that hangs learns of it later; what ends meanwhile may still count.
-                if self.host(MASTER).state == Condition::Well {
+                if self.host(self.master).state == Condition::Well {
                     self.referee.cancel(&tasks);
                     let now = self.now;
                     tasks.iter().for_each(|id| _ = self.cancelled.entry(*id).or_insert(now));
-                    self.tell(MASTER, Event::Cancel(tasks.clone()))?;
+                    self.tell(self.master, Event::Cancel(tasks.clone()))?;
                     return self.referee.judge_cancel(&tasks);
                 }
             }
@@ -59,7 +58,7 @@ impl World {
         let until = self.now + length + Span(self.config.lease.0 * 6);
         // When the parent of others is in trouble, so are they.
         for host in &mut self.hosts {
-            if host.seat.peer == peer || host.seat.sub_master == peer || peer == MASTER {
+            if host.seat.peer == peer || host.seat.sub_master == peer || peer == self.master {
                 host.troubled_until = host.troubled_until.max(until);
             }
         }
@@ -115,7 +114,7 @@ impl World {
 
     /// Every process dies; the run is resumed after `back`.
     pub(super) fn collapse(&mut self, back: Span) {
-        if !self.host(MASTER).is_there() {
+        if !self.host(self.master).is_there() {
             return;
         }
         let now = self.now;
@@ -130,8 +129,64 @@ impl World {
 
     /// The run goes on from what is left of the journal.
     pub(super) fn resume(&mut self) -> Result<(), Foul> {
-        self.referee.resume(self.journal.entries())?;
+        self.referee.resume(self.journal.entries(), true)?;
         self.begin();
         Ok(())
+    }
+
+    /// The process of the master dies. Another takes the run up after `back`, in which the others
+    /// are on their own.
+    fn bereave(&mut self, back: Span) {
+        let master = self.master;
+        if !self.host(master).is_there() {
+            return;
+        }
+        let now = self.now;
+        self.host(master).die();
+        self.trouble(master, back + self.config.reattach.max(self.config.lease));
+        self.settle_all(master);
+        self.spread_word(master, back);
+        self.journal.tear(&mut self.rng);
+        self.resume_after = None;
+        self.cancelled.clear();
+        self.epoch += 1;
+        self.agenda.plan(now + back, Occurrence::Succeeds { epoch: self.epoch });
+    }
+
+    /// Another process takes the run up from what is left of the journal. All others learn of it.
+    pub(super) fn succeed(&mut self) -> Result<(), Foul> {
+        let (former, master) = (self.master, PeerId(self.hosts.len() as u32));
+        self.stats.epochs += 1;
+        self.stats.successions += 1;
+        let mut seat = self.host(former).seat.clone();
+        (seat.peer, seat.sub_master, seat.master) = (master, master, master);
+        (seat.incarnation, seat.epoch) = (Incarnation(1), Epoch(self.epoch));
+        let clock = self.host(former).clock;
+        self.nodes.push(self.nodes[former.index()].clone());
+        self.slow.push(Default::default());
+        let link = self.config.platform.link_between(seat.subcluster.index(), 0);
+        for host in &mut self.hosts {
+            host.seat.master = master;
+            if host.seat.sub_master == former {
+                host.seat.sub_master = master;
+            }
+            self.network.connect(host.seat.peer, master, link);
+        }
+        self.hosts.push(Host::new(seat, clock));
+        self.master = master;
+        self.referee.resume(self.journal.entries(), false)?;
+        self.boot(master)?;
+        self.spread_news();
+        Ok(())
+    }
+
+    /// All others learn of the new master, sooner or later.
+    fn spread_news(&mut self) {
+        let event = Event::Master(self.master, Epoch(self.epoch));
+        for peer in self.network.neighbours(self.master) {
+            let after = self.rng.span(Span(1), Span::from_millis(500));
+            let (life, event) = (self.host(peer).life, event.clone());
+            self.agenda.plan(self.now + after, Occurrence::Told { peer, life, event });
+        }
     }
 }

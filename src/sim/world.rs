@@ -35,6 +35,8 @@ pub(super) struct World {
     pub(super) log: Log,
     pub(super) stats: Stats,
     pub(super) epoch: u32,
+    /// The process of the master, or of the last one.
+    pub(super) master: PeerId,
     /// The run was interrupted: when it is resumed, counted from its end.
     pub(super) resume_after: Option<Span>,
     /// When the user cancelled tasks, in this epoch.
@@ -73,6 +75,7 @@ impl World {
             log: Log::default(),
             stats: Stats::default(),
             epoch: 1,
+            master: PeerId(0),
             resume_after: None,
             cancelled: BTreeMap::new(),
             records: Vec::new(),
@@ -184,6 +187,7 @@ impl World {
             Occurrence::Wakes { peer, life } if self.living(peer, life) => self.wake(peer),
             Occurrence::Committed { epoch } if epoch == self.epoch => self.committed(),
             Occurrence::Resumed { epoch } if epoch == self.epoch => self.resume(),
+            Occurrence::Succeeds { epoch } if epoch == self.epoch => self.succeed(),
             Occurrence::Strikes(fault) => self.strike(fault),
             Occurrence::Settles(a, b) => {
                 self.settle(a, b);
@@ -196,19 +200,19 @@ impl World {
 
     // ---- processes -----------------------------------------------------------------------
 
-    fn boot(&mut self, peer: PeerId) -> Result<(), Foul> {
+    pub(super) fn boot(&mut self, peer: PeerId) -> Result<(), Foul> {
         let host = self.host(peer);
         host.boot();
         let incarnation = host.seat.incarnation.0;
         self.log.add(self.now, peer, Line::Boots(incarnation));
         self.stats.restarts += u64::from(incarnation > 1);
-        if peer == PeerId(0) {
+        if peer == self.master {
             for entry in self.journal.entries().to_vec() {
                 self.step(peer, Event::Replay(Box::new(entry)))?;
             }
         }
         self.step(peer, Event::Start)?;
-        if peer == PeerId(0) {
+        if peer == self.master {
             let has = |f: fn(&Entry) -> bool| self.journal.entries().iter().any(f);
             let submitted = has(|e| matches!(e, Entry::Submitted(_)));
             let sealed = has(|e| matches!(e, Entry::Sealed));
@@ -332,7 +336,7 @@ impl World {
     /// It has said all it had to say, and goes. The master's process stays to the end.
     fn leave(&mut self, peer: PeerId) {
         self.host(peer).leaving = false;
-        if peer != PeerId(0) {
+        if peer != self.master {
             self.log.add(self.now, peer, Line::Leaves);
             self.host(peer).die();
             for other in self.network.neighbours(peer) {

@@ -81,7 +81,12 @@ impl Bed {
 }
 
 pub(crate) fn key(task: u32) -> AttemptKey {
-    AttemptKey { job: JobId(7), task: TaskId(task), attempt: Attempt(1) }
+    AttemptKey {
+        job: JobId(7),
+        task: TaskId(task),
+        attempt: Attempt(1),
+        epoch: evenkeel::model::Epoch(1),
+    }
 }
 
 pub(crate) fn launch(task: u32, body: Body) -> Launch {

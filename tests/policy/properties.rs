@@ -211,7 +211,12 @@ fn the_measured_bound_counts_the_attempts_that_ended_well() {
     let (_, graph) = job(&[vec![1], vec![1], vec![1]], &[(0, 1, 0)]);
     let record = |task: u32, state: State, start: u64, end: u64| {
         let (job, attempt) = (evenkeel::model::JobId(0), evenkeel::model::Attempt(1));
-        let key = evenkeel::model::AttemptKey { job, task: TaskId(task), attempt };
+        let key = evenkeel::model::AttemptKey {
+            job,
+            task: TaskId(task),
+            attempt,
+            epoch: evenkeel::model::Epoch(1),
+        };
         Record { start: Some(Time(start)), end: Some(Time(end)), ..Record::new(key, state) }
     };
     let records = [

@@ -14,6 +14,7 @@ fn key() -> impl Strategy<Value = AttemptKey> {
         job: JobId(job / 2),
         task: TaskId(task),
         attempt: Attempt(attempt),
+        epoch: Epoch(1),
     })
 }
 
@@ -43,6 +44,7 @@ fn member() -> impl Strategy<Value = Member> {
         hello: hello(incarnation),
         host: "h".into(),
         capacity,
+        apart: true,
     })
 }
 
@@ -258,6 +260,7 @@ impl Watched {
             lease: LEASE,
             wait_for_nodes: PATIENCE,
             reattach: REATTACH,
+            apart: true,
         };
         Watched {
             process: Process::new(&seat),
@@ -362,7 +365,7 @@ proptest! {
 #[test]
 fn what_is_granted_twice_with_different_needs_runs_once() {
     let dispatch = |cores| Dispatch {
-        key: AttemptKey { job: JobId(0), task: TaskId(0), attempt: Attempt(1) },
+        key: AttemptKey { job: JobId(0), task: TaskId(0), attempt: Attempt(1), epoch: Epoch(1) },
         urgency: Urgency::new(0, 0, JobId(0), TaskId(0)),
         request: Arc::new(Request::of(Resources::cores(cores))),
         name: "twice".into(),

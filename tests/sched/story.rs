@@ -103,6 +103,7 @@ fn seats(subclusters: &[&[Resources]], epoch: Epoch) -> Vec<Seat> {
                 lease: LEASE,
                 wait_for_nodes: PATIENCE,
                 reattach: REATTACH,
+                apart: true,
             });
         }
     }

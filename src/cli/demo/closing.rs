@@ -126,7 +126,12 @@ mod tests {
     use crate::model::{Attempt, AttemptKey, JobId, Place, SubclusterId};
 
     fn record(task: u32, attempt: u16, state: State, node: u32) -> Record {
-        let key = AttemptKey { job: JobId(0), task: TaskId(task), attempt: Attempt(attempt) };
+        let key = AttemptKey {
+            job: JobId(0),
+            task: TaskId(task),
+            attempt: Attempt(attempt),
+            epoch: crate::model::Epoch(1),
+        };
         let (subcluster, node) = (SubclusterId(0), PeerId(node));
         let place = Place { subcluster, node, host: "alpha".into(), cores: Vec::new() };
         Record { place: Some(place), ..Record::new(key, state) }

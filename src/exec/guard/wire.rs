@@ -162,8 +162,12 @@ mod tests {
         Step::Exec,
     ];
 
-    const KEY: AttemptKey =
-        AttemptKey { job: JobId(1), task: TaskId(u32::MAX), attempt: Attempt(u16::MAX) };
+    const KEY: AttemptKey = AttemptKey {
+        job: JobId(1),
+        task: TaskId(u32::MAX),
+        attempt: Attempt(u16::MAX),
+        epoch: crate::model::Epoch(1),
+    };
 
     fn orders() -> Vec<Order> {
         let text = |text: &str| CString::new(text).unwrap();

@@ -13,7 +13,7 @@ wire_newtype! {
 }
 
 wire_struct! {
-    AttemptKey { job, task, attempt }
+    AttemptKey { job, task, attempt, epoch }
     Dependency { task, bytes }
     Variant { nodes, resources }
     Request { variants }

@@ -18,7 +18,12 @@ fn scene() -> Scene {
 
 /// Task `id` on `node`, from and to these seconds.
 fn record(id: u32, node: u32, state: State, start: u64, end: u64) -> Record {
-    let key = AttemptKey { job: JobId(0), task: TaskId(id), attempt: Attempt(1) };
+    let key = AttemptKey {
+        job: JobId(0),
+        task: TaskId(id),
+        attempt: Attempt(1),
+        epoch: crate::model::Epoch(1),
+    };
     let image: Vec<u8> = (0..16).map(|i| [0, 30, 70, 108][i % 4]).collect();
     let place = Place {
         subcluster: SubclusterId(node / 2),

@@ -1,10 +1,12 @@
 //! Attempts that go on although the one is gone through whom they were given out.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::Master;
 use crate::model::{AttemptKey, PeerId};
 use crate::sched::Context;
+use crate::sched::event::Entry;
 use crate::sched::message::{Held, HelloNumber, Member, Message};
 
 impl Master {
@@ -28,7 +30,13 @@ impl Master {
         for member in &joined {
             former.extend(self.take_over(cx, member, peer, holding));
         }
+        let (me, outlived) = (cx.me, self.outlives(cx.me, peer));
         self.work.change(peer, joined, left);
+        if !outlived && self.outlives(me, peer) {
+            // What this process kept to itself may go to the newcomers.
+            let keys = self.work.held_by(peer);
+            self.append(cx, Entry::Granted { keys, outlive: true });
+        }
         if !holding.is_empty() {
             let refused = self.adopt(cx, peer, &former, holding);
             Self::down(cx, peer, Message::Accepted { nodes, refused });
@@ -71,7 +79,7 @@ impl Master {
             let free = match self.work.holder(*key).filter(|_| self.awaits(*key)) {
                 Some(holder) if former.contains(&holder) => self.work.release(holder, *key),
                 Some(_) => false,
-                None => self.leave_limbo(*key),
+                None => self.leave_limbo(*key) || self.recognise(cx, *key),
             };
             if !free {
                 refused.push(*key);
@@ -86,6 +94,18 @@ impl Master {
             Self::down(cx, peer, Message::Cancel { keys: unwanted, grace: None });
         }
         refused
+    }
+
+    /// Whether a former master gave it out in its last moments, of which the journal does not know.
+    fn recognise(&mut self, cx: &mut Context<'_>, key: AttemptKey) -> bool {
+        let known = !self.is_closed() && self.ledger.may_be_out(key);
+        if known {
+            let request = Arc::clone(self.ledger.request(key.task));
+            self.work.queue().remove(&request, &self.ledger.urgency(key.task));
+            self.ledger.replay_granted(key);
+            self.append(cx, Entry::Granted { keys: vec![key], outlive: true });
+        }
+        known
     }
 
     /// Whether it was there, and counts still.

@@ -10,7 +10,10 @@ impl Master {
     /// Takes in an entry of the journal of a run that goes on.
     pub(in crate::sched) fn replay(&mut self, cx: &mut Context<'_>, entry: Entry) {
         match entry {
-            Entry::Opened { reattach, .. } => self.reattach = self.reattach.max(reattach),
+            Entry::Opened { epoch, outlived, .. } => {
+                self.outlived_for = self.outlived_for.max(outlived);
+                self.ledger.begin(epoch);
+            }
             Entry::Closed(_) => {}
             Entry::Submitted(batch) => {
                 if let Err(why) = self.ledger.submit(batch, cx.now) {
@@ -19,11 +22,12 @@ impl Master {
             }
             Entry::Sealed => self.ledger.seal(),
             Entry::Granted { keys, outlive } => {
-                self.outlived.extend(keys.iter().filter(|_| outlive));
+                let outlived = keys.iter().filter(|_| outlive);
+                self.outlived.extend(outlived.map(|key| (key.task, *key)));
                 keys.into_iter().for_each(|key| self.ledger.replay_granted(key));
             }
             Entry::Returned(keys) => {
-                keys.iter().for_each(|key| _ = self.outlived.remove(key));
+                keys.iter().for_each(|key| _ = self.outlived.remove(&key.task));
                 let out = keys.into_iter().filter(|key| self.ledger.is_out(*key));
                 let out: Vec<AttemptKey> = out.collect();
                 out.into_iter().for_each(|key| self.ledger.returned(key.task));
@@ -36,8 +40,7 @@ impl Master {
     }
 
     fn replay_ended(&mut self, cx: &mut Context<'_>, mut record: Record, added: Vec<Addition>) {
-        let Record { job, task, attempt, .. } = record;
-        self.outlived.remove(&AttemptKey { job, task, attempt });
+        self.outlived.remove(&record.task);
         if self.ledger.is_open(record.task) {
             self.settle(&record, added, cx.now);
             self.ledger.describe(&mut record);
@@ -50,13 +53,14 @@ impl Master {
     /// or waits for a task that failed, is cancelled.
     pub(in crate::sched) fn start(&mut self, cx: &mut Context<'_>) {
         self.began = cx.now;
-        let (run, epoch, reattach) = (self.run, self.epoch, self.reattach);
-        self.append(cx, Entry::Opened { run, epoch, reattach });
+        let (run, epoch, wait) = (self.run, self.epoch, self.outlived_for);
+        self.append(cx, Entry::Opened { run, epoch, outlived: wait });
+        self.ledger.begin(epoch);
         let outlived = std::mem::take(&mut self.outlived);
         for id in self.ledger.in_stage(Stage::Granted) {
             let key = self.ledger.key(id);
-            if outlived.contains(&key) {
-                self.limbo.entry((cx.now + reattach, cx.me)).or_default().insert(key);
+            if outlived.get(&id) == Some(&key) {
+                self.limbo.entry((cx.now + wait, cx.me)).or_default().insert(key);
             } else {
                 let record = self.lost_record(key, INTERRUPTED.to_owned());
                 self.conclude(cx, record, Vec::new());
