@@ -369,12 +369,17 @@ impl Ledger {
     /// The journal says that an attempt was given out. The first is 1.
     pub(super) fn replay_granted(&mut self, key: AttemptKey) {
         if self.knows(key.task) && key.attempt > Attempt(0) {
-            let attempt = &mut self.attempts[key.task.index()];
-            *attempt = (*attempt).max(key.attempt);
+            self.replay_tried(key.task, key.attempt);
             if self.stage(key.task) == Stage::Ready {
                 self.stage[key.task.index()] = Stage::Granted;
             }
         }
+    }
+
+    /// The journal says that there was such an attempt at a task: the next one counts on from it.
+    pub(super) fn replay_tried(&mut self, id: TaskId, attempt: Attempt) {
+        let last = &mut self.attempts[id.index()];
+        *last = (*last).max(attempt);
     }
 }
 

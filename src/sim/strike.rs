@@ -6,7 +6,7 @@ use super::host::Condition;
 use super::log::Line;
 use super::referee::Foul;
 use super::world::World;
-use crate::model::{PeerId, Span};
+use crate::model::{Epoch, PeerId, Span};
 use crate::sched::Event;
 
 const MASTER: PeerId = PeerId(0);
@@ -115,6 +115,9 @@ impl World {
     /// The run goes on from what is left of the journal.
     pub(super) fn resume(&mut self) -> Result<(), Foul> {
         self.referee.resume(self.journal.entries())?;
+        let mut seat = self.host(MASTER).seat.clone();
+        seat.epoch = Epoch(self.epoch);
+        self.journal.compact(&seat)?;
         self.begin();
         Ok(())
     }
