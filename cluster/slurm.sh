@@ -22,7 +22,7 @@ set -u
 # module load openmpi
 
 run=evenkeel-runs/slurm-$SLURM_JOB_ID
-if [ -e "$run/journal" ]; then
+if compgen -G "$run/journal.*" > /dev/null; then
     what=(--resume "$run")
 else
     what=("$@" --run-dir "$run")

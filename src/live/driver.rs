@@ -7,12 +7,13 @@ use std::time::Instant;
 use crossbeam::channel::{self, Receiver, Sender};
 
 use super::Recorder;
+use super::log::Log;
 use crate::comm::{Incoming, Transport, Waker};
 use crate::exec::{Executor, Report};
 use crate::host::{Clock, Preference};
 use crate::model::wire::Wire;
 use crate::model::{AttemptKey, Record, Span, Verdict};
-use crate::sched::{Action, Entry, Event, Frame, Machine, Process, Seat};
+use crate::sched::{Action, Event, Frame, Machine, Process, Seat};
 use crate::store::{Commit, Journal, StoreError};
 
 /// So many events are taken in before what they caused is sent, at most.
@@ -73,15 +74,12 @@ impl Control {
         }
     }
 
-    /// What a journal's commits become; `before` entries were in it when it was opened.
-    pub fn commit(&self, commit: Commit, before: u64) {
-        match commit {
-            Commit::Durable(upto) if upto > before => {
-                self.post(Input::Event(Event::Durable(upto - before)));
-            }
-            Commit::Durable(_) => {}
-            Commit::Failed { error } => self.post(Input::Trouble(error)),
-        }
+    /// What a journal's commits become.
+    pub fn commit(&self, commit: Commit) {
+        self.post(match commit {
+            Commit::Durable(upto) => Input::Event(Event::Durable(upto)),
+            Commit::Failed { error } => Input::Trouble(error),
+        });
     }
 }
 
@@ -92,7 +90,7 @@ pub struct Driver<T> {
     clock: Clock,
     inputs: Receiver<Input>,
     executor: Executor,
-    journal: Option<Journal>,
+    journal: Option<Log>,
     recorder: Option<Recorder>,
     notify: Arc<dyn Fn(Notice) + Send + Sync>,
     /// Entries appended while there is no journal: they count as durable at once.
@@ -146,7 +144,7 @@ impl<T: Transport> Driver<T> {
     /// The same, with a journal.
     #[must_use]
     pub fn with_journal(mut self, journal: Option<Journal>) -> Self {
-        self.journal = journal;
+        self.journal = journal.map(Log::new);
         self
     }
 
@@ -174,7 +172,7 @@ impl<T: Transport> Driver<T> {
             self.step(Event::Flush);
         }
         self.executor.abort();
-        if let Some(Err(error)) = self.journal.take().map(Journal::close) {
+        if let Some(Err(error)) = self.journal.take().map(Log::close) {
             (self.notify)(Notice::Note(format!("the journal: {error}")));
         }
         (self.ended.unwrap_or(Ended::Left), self.transport)
@@ -267,12 +265,8 @@ impl<T: Transport> Driver<T> {
             Action::Send { to, frame } => self.transport.send(to, frame.to_bytes()),
             Action::Append(entry) => {
                 self.appended += 1;
-                if let Some(journal) = &self.journal {
-                    journal.append(&entry.to_bytes());
-                    // Nothing starts, or ends, before it is durable: no need to wait for company.
-                    if matches!(entry, Entry::Submitted(_) | Entry::Closed(_)) {
-                        journal.flush();
-                    }
+                if let Some(journal) = &mut self.journal {
+                    journal.append(&entry);
                 }
             }
             Action::Launch(launch) => {

@@ -22,12 +22,14 @@ struct Records {
 }
 
 impl Collector {
-    pub(super) fn new(
-        file: Option<RecordFile>,
-        watch: impl Fn(&Notice) + Send + Sync + 'static,
-    ) -> Arc<Collector> {
-        let records = Mutex::new(Records { all: Vec::new(), file, problem: None });
+    pub(super) fn new(watch: impl Fn(&Notice) + Send + Sync + 'static) -> Arc<Collector> {
+        let records = Mutex::new(Records { all: Vec::new(), file: None, problem: None });
         Arc::new(Collector { records, watch: Box::new(watch) })
+    }
+
+    /// From now on records are written to `file` too.
+    pub(super) fn write_to(&self, file: RecordFile) {
+        self.records.lock().file = Some(file);
     }
 
     pub(super) fn hear(&self, notice: Notice) {

@@ -13,15 +13,13 @@ const NODES: &str = "nodes.json";
 const VERDICT: &str = "verdict.json";
 
 /// `records.jsonl`: one line an attempt. It says nothing that the journal does not, and is
-/// written anew when a run is resumed.
+/// another file, written anew, when a run is resumed.
 pub(super) struct RecordFile(Lines);
 
 impl RecordFile {
     /// Begins it, empty.
     pub(super) fn create(folder: &RunFolder) -> Result<RecordFile, StoreError> {
-        let mut lines = folder.lines(RECORDS)?;
-        lines.truncate(0)?;
-        Ok(RecordFile(lines))
+        Ok(RecordFile(folder.lines(RECORDS)?))
     }
 
     pub(super) fn append(&mut self, record: &Record) -> Result<(), String> {

@@ -13,10 +13,12 @@ mod format;
 mod journal;
 mod lines;
 mod owner;
+mod volume;
 
 pub use error::StoreError;
 pub use folder::{LAUNCHER_LOG, RunFolder};
-pub use format::{Recovered, TornTail};
-pub use journal::{Commit, Journal};
+pub use format::{Origin, Recovered, TornTail};
+pub use journal::{Commit, Fold, Journal};
 pub use lines::Lines;
 pub use owner::{Life, Owner};
+pub use volume::Volume;
