@@ -195,6 +195,10 @@ impl<T: Transport> Driver<T> {
     }
 
     fn wait(&mut self) {
+        // More than a burst came in, perhaps with a single word that something did.
+        if !self.inputs.is_empty() {
+            return;
+        }
         let until = self.process.deadline().map(|deadline| self.clock.instant(deadline));
         match self.transport.receive(until) {
             Some(incoming) => self.hear(incoming),
