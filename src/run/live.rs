@@ -175,7 +175,8 @@ impl Run {
     ) -> Result<Run, RunError> {
         let folder = RunFolder::open(folder)?;
         let read = Journal::read(folder.path())?;
-        let entries = sched::compact(past::decode(folder.path(), &read)?);
+        let entries = past::decode(folder.path(), &read).collect::<Result<_, _>>()?;
+        let entries = sched::compact(entries);
         let Some(past) = Past::of(&entries) else {
             return Err(RunError::NothingSubmitted(folder.path().to_owned()));
         };

@@ -76,6 +76,9 @@ pub struct Recovered {
     pub origin: Option<Origin>,
     /// So many of the first records are what is kept of that.
     pub kept: u64,
+    /// So many of the records are marked as durable. Those after them may be, or may just be
+    /// about to be.
+    pub marked: u64,
     /// The end that did not count, if there was one.
     pub torn: Option<TornTail>,
     bytes: Vec<u8>,
@@ -173,7 +176,7 @@ pub(super) fn scan(bytes: Vec<u8>) -> Result<Recovered, Fault> {
     let Head { run, volume, kept, origin } = read_head(&bytes)?;
     let mut records = Vec::new();
     let mut at = HEAD;
-    let mut torn = None;
+    let (mut marked, mut torn) = (0, None);
     while at < bytes.len() {
         match read_entry(&bytes, at) {
             Some(Entry::Record(range)) => {
@@ -184,6 +187,7 @@ pub(super) fn scan(bytes: Vec<u8>) -> Result<Recovered, Fault> {
                 if offset == at as u64 && count == records.len() as u64 =>
             {
                 at += MARK_LENGTH;
+                marked = count;
             }
             _ if mark_follows(&bytes, at) => return Err(Fault::Damaged(at as u64)),
             _ => {
@@ -192,7 +196,7 @@ pub(super) fn scan(bytes: Vec<u8>) -> Result<Recovered, Fault> {
             }
         }
     }
-    Ok(Recovered { run, volume, origin, kept, torn, bytes, records })
+    Ok(Recovered { run, volume, origin, kept, marked, torn, bytes, records })
 }
 
 enum Entry {
@@ -323,7 +327,7 @@ mod tests {
         let found = scan(journal()).unwrap();
         assert_eq!((found.run, found.torn, found.len()), (7, None, 5));
         assert_eq!((found.volume, found.origin), (HEAD_OF_7.volume, HEAD_OF_7.origin));
-        assert_eq!(found.kept, 2);
+        assert_eq!((found.kept, found.marked), (2, 2));
         let records: Vec<&[u8]> = found.records().collect();
         assert_eq!(records, [&b"one"[..], b"two", b"", b"four", b"five"]);
     }
