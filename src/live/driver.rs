@@ -24,7 +24,7 @@ const BURST: usize = 256;
 pub enum Input {
     /// For the protocol.
     Event(Event),
-    /// The journal has trouble, and keeps trying.
+    /// The journal has trouble, and keeps trying unless it was taken over.
     Trouble(StoreError),
     /// Stop at once and say goodbye to nobody, as if the process had been killed.
     Kill,
@@ -50,6 +50,8 @@ pub enum Ended {
     Left,
     /// It was killed by [`Input::Kill`].
     Killed,
+    /// The folder of its journal was taken over: another process goes on with the run.
+    TakenOver,
 }
 
 /// Reaches the loop from other threads.
@@ -95,6 +97,8 @@ pub struct Driver<T> {
     notify: Arc<dyn Fn(Notice) + Send + Sync>,
     /// Entries appended while there is no journal: they count as durable at once.
     appended: u64,
+    /// What keeps the journal from being written, as it was told last.
+    trouble: Option<String>,
     running: BTreeSet<AttemptKey>,
     actions: Vec<Action>,
     ended: Option<Ended>,
@@ -135,6 +139,7 @@ impl<T: Transport> Driver<T> {
             recorder: None,
             notify,
             appended: 0,
+            trouble: None,
             running: BTreeSet::new(),
             actions: Vec::new(),
             ended: None,
@@ -168,11 +173,12 @@ impl<T: Transport> Driver<T> {
                 self.wait();
             }
         }
-        if !matches!(self.ended, Some(Ended::Killed)) {
+        if !matches!(self.ended, Some(Ended::Killed | Ended::TakenOver)) {
             self.step(Event::Flush);
         }
         self.executor.abort();
-        if let Some(Err(error)) = self.journal.take().map(Log::close) {
+        let closed = self.journal.take().map_or(Ok(()), Log::close);
+        if let (Err(error), false) = (closed, self.ended == Some(Ended::TakenOver)) {
             (self.notify)(Notice::Note(format!("the journal: {error}")));
         }
         (self.ended.unwrap_or(Ended::Left), self.transport)
@@ -209,13 +215,24 @@ impl<T: Transport> Driver<T> {
     fn take(&mut self, input: Input) {
         match input {
             Input::Event(event) => {
-                if let Event::Ended { key, .. } = &event {
-                    self.running.remove(key);
+                match &event {
+                    Event::Ended { key, .. } => drop(self.running.remove(key)),
+                    Event::Durable(_) if self.trouble.take().is_some() => {
+                        self.note("the journal is written again, and the run goes on".to_owned());
+                    }
+                    _ => {}
                 }
                 self.step(event);
             }
+            // It can never again say that something is durable, nor should it run anything.
+            Input::Trouble(StoreError::TakenOver(_)) => self.ended = Some(Ended::TakenOver),
             Input::Trouble(error) => {
-                self.note(format!("the run waits for the journal: {error}"));
+                // It is tried every second.
+                let trouble = Some(error.to_string());
+                if self.trouble != trouble {
+                    self.note(format!("the run waits for the journal: {error}"));
+                    self.trouble = trouble;
+                }
             }
             Input::Kill => self.ended = Some(Ended::Killed),
         }

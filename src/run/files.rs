@@ -22,14 +22,13 @@ impl RecordFile {
         Ok(RecordFile(folder.lines(RECORDS)?))
     }
 
-    pub(super) fn append(&mut self, record: &Record) -> Result<(), String> {
-        let line = report::record_to_json(record) + "\n";
-        self.0.append(&line).map_err(|error| error.to_string())
+    pub(super) fn append(&mut self, record: &Record) -> Result<(), StoreError> {
+        self.0.append(&(report::record_to_json(record) + "\n"))
     }
 
     /// Lets others read what was appended.
-    pub(super) fn flush(&mut self) -> Result<(), String> {
-        self.0.flush().map_err(|error| error.to_string())
+    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
+        self.0.flush()
     }
 }
 

@@ -209,20 +209,28 @@ impl Run {
         &self.nodes
     }
 
-    /// Waits for the end.
+    /// Waits for the end, and then, where the disk is full, for room for what is to be written
+    /// down of it.
     ///
     /// # Errors
-    /// If the master was killed, or the verdict cannot be written.
+    /// If the master was killed, its folder was taken over by another process, or the verdict
+    /// cannot be written.
     pub fn wait(mut self) -> Result<Outcome, RunError> {
         let mut threads = std::mem::take(&mut self.threads).into_iter();
         let (ended, _network) = threads.next().map(join).unzip();
         // What is left of the others after the master's end has no purpose any more.
         self.kill_all();
         threads.for_each(|thread| drop(join(thread)));
-        let records = self.collector.finish();
-        let Some(Ended::Finished(verdict)) = ended else { return Err(RunError::MasterKilled) };
+        let verdict = match (ended, &self.folder) {
+            (Some(Ended::Finished(verdict)), _) => verdict,
+            (Some(Ended::TakenOver), Some(folder)) => {
+                return Err(StoreError::TakenOver(folder.path().to_owned()).into());
+            }
+            _ => return Err(RunError::MasterKilled),
+        };
+        let records = self.collector.finish(self.folder.as_ref());
         if let Some(folder) = &self.folder {
-            files::publish_verdict(folder, &verdict)?;
+            self.collector.once_there_is_room(|| files::publish_verdict(folder, &verdict))?;
         }
         let folder = self.folder.as_ref().map(|folder| folder.path().to_owned());
         // Where nodes share a core, that they took longer for it is in what was measured: each

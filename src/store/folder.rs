@@ -81,6 +81,14 @@ impl RunFolder {
         Epoch(self.ownership.number())
     }
 
+    /// Sees that this process still owns it, and shows others that it lives.
+    ///
+    /// # Errors
+    /// If it was taken over, or that cannot be seen.
+    pub fn confirm(&self) -> Result<(), StoreError> {
+        self.ownership.confirm()
+    }
+
     /// Writes a file whole or not at all: whoever reads `name` sees the old bytes or the new,
     /// also after a crash. Durable on return.
     ///

@@ -21,5 +21,6 @@ mod replay;
 mod scratch;
 mod shell;
 mod signals;
+mod takeover;
 mod topo;
 mod whole;
