@@ -46,3 +46,50 @@ impl Fold for Fewer {
         self.0.rest().iter().map(Wire::to_bytes).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::model::{Attempt, AttemptKey, JobId, Record, Span, State, TaskId};
+    use crate::sched::compact;
+    use crate::store::RunFolder;
+
+    fn key(task: u32) -> AttemptKey {
+        AttemptKey { job: JobId(0), task: TaskId(task), attempt: Attempt(1) }
+    }
+
+    #[test]
+    fn a_journal_full_of_what_came_to_nothing_is_compacted_and_says_the_same() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(root.path()).unwrap();
+        let journal = Journal::create(&folder, 7, Span::ZERO, |_| ()).unwrap();
+        let mut log = Log { upkeep: Upkeep::new(journal.bytes(), 10_000), journal };
+        let mut all = Vec::new();
+        let mut append = |log: &mut Log, entry: Entry| {
+            log.append(&entry);
+            all.push(entry);
+        };
+        // Dealt too far and called back, again and again, while something gets done.
+        let read = || Journal::read(root.path()).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let mut task = 0;
+        while read().volume.part < 3 {
+            assert!(Instant::now() < deadline, "it only grows");
+            let keys: Vec<AttemptKey> = (task..task + 100).map(key).collect();
+            append(&mut log, Entry::Granted(keys.clone()));
+            append(&mut log, Entry::Returned(keys));
+            append(&mut log, Entry::Granted(vec![key(task), key(task + 1)]));
+            let record = Box::new(Record::new(key(task), State::Done));
+            append(&mut log, Entry::Ended { record, added: Vec::new() });
+            task += 2;
+        }
+        log.close().unwrap();
+        let found = read();
+        let found = found.records().map(|bytes| Entry::from_bytes(bytes).unwrap());
+        let found: Vec<Entry> = found.collect();
+        assert!(found.len() < all.len());
+        assert_eq!(compact(found), compact(all));
+    }
+}

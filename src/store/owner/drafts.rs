@@ -78,6 +78,7 @@ pub(super) fn take_over(folder: &Path, number: u32) -> io::Result<()> {
         let void = match name.strip_prefix(DRAFTS) {
             Some(other) => {
                 let void = folder.join(format!("{VOID}{other}"));
+                let _ = fs::remove_dir_all(&void);
                 match fs::rename(&path, &void) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                     _ => void,
