@@ -108,6 +108,35 @@ fn a_torn_tail_is_cut_off_and_noted() {
 }
 
 #[test]
+fn a_takeover_that_dies_in_the_middle_leaves_the_journal_whole() {
+    let root = tempfile::tempdir().unwrap();
+    three_groups(root.path());
+    let expected = ["one", "two", "three"];
+    let read = || Journal::read(root.path()).unwrap();
+    // It owned the folder, and no more.
+    drop(RunFolder::open(root.path()).unwrap());
+    // It had written half of its own file.
+    let draft = root.path().join(".draft.3");
+    fs::create_dir(&draft).unwrap();
+    fs::write(draft.join("journal.3"), "evenkeel").unwrap();
+    assert_eq!((texts(&read()), read().volume.epoch), (expected.map(str::to_owned).into(), 1));
+    // It had put it in its place, and the former one was still there; whose owner adds to it.
+    let former = fs::read(root.path().join("journal.1")).unwrap();
+    let folder = RunFolder::open(root.path()).unwrap();
+    let (journal, _) = open(&folder);
+    drop((journal, folder));
+    assert!(!draft.exists());
+    fs::write(root.path().join("journal.1"), [former, vec![1; 50]].concat()).unwrap();
+    assert_eq!(volumes(root.path()), ["journal.1", "journal.3"]);
+    assert_eq!(texts(&read()), expected);
+    assert_eq!((read().volume.epoch, read().torn), (3, None));
+    let folder = RunFolder::open(root.path()).unwrap();
+    drop(open(&folder));
+    assert_eq!(volumes(root.path()), ["journal.4"]);
+    assert_eq!(texts(&read()), expected);
+}
+
+#[test]
 fn damage_is_an_error_with_its_place_and_nothing_is_cut() {
     let root = tempfile::tempdir().unwrap();
     three_groups(root.path());

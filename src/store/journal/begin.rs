@@ -12,6 +12,9 @@ use crate::store::disk::Tail;
 use crate::store::format;
 use crate::store::owner::Ownership;
 
+/// After so many records an owner shows that it lives.
+const BEAT_RECORDS: u64 = 10_000;
+
 /// A volume that is written to.
 pub(super) struct Begun<D> {
     pub(super) run: u64,
@@ -66,6 +69,17 @@ fn publish(
     ownership.confirm()?;
     let name = head.volume.name();
     let (path, draft) = (head.volume.path(ownership.folder()), ownership.draft(&name));
+    let mut so_far = 0u64;
+    let each = |put: &mut Put<'_>| {
+        each(&mut |record| {
+            so_far += 1;
+            if so_far.is_multiple_of(BEAT_RECORDS) {
+                // What comes of it is seen at the end.
+                let _ = ownership.confirm();
+            }
+            put(record)
+        })
+    };
     let written = ownership.judge(write(&draft, head, each), "write", &path);
     let put = written.and_then(|written| ownership.put(&name).map(|()| written));
     let (file, end, records) = put.inspect_err(|_| drop(fs::remove_file(&draft)))?;
