@@ -20,7 +20,7 @@ seconds=3600 # the time above
 # module load openmpi
 
 run=${RUN:-evenkeel-runs/lsf-$LSB_JOBID}
-if [ -e "$run/journal" ]; then
+if compgen -G "$run/journal.*" > /dev/null; then
     what=(--resume "$run")
 else
     what=(${JOB:+"$JOB"} --run-dir "$run")

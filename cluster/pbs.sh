@@ -20,7 +20,7 @@ seconds=3600 # the walltime above
 
 cd "$PBS_O_WORKDIR" || exit 3
 run=${RUN:-evenkeel-runs/pbs-$PBS_JOBID}
-if [ -e "$run/journal" ]; then
+if compgen -G "$run/journal.*" > /dev/null; then
     what=(--resume "$run")
 else
     what=(${JOB:+"$JOB"} --run-dir "$run")

@@ -26,7 +26,7 @@ trap 'warned=yes; [ -z "$launch" ] || kill -USR1 "$launch"' USR1
 # module load openmpi
 
 run=evenkeel-runs/slurm-$SLURM_JOB_ID
-if [ -e "$run/journal" ]; then
+if compgen -G "$run/journal.*" > /dev/null; then
     what=(--resume "$run")
 else
     what=("$@" --run-dir "$run")

@@ -85,6 +85,14 @@ Examples:
   evenkeel status evenkeel-runs/job-1
   evenkeel status out --exit-code || evenkeel run --resume out")]
     Status(StatusArgs),
+    /// Look into the journal of a run, which may be going on
+    #[command(after_help = "\
+Examples:
+  evenkeel journal show evenkeel-runs/job-1 --tail 20
+  evenkeel journal verify evenkeel-runs/job-1
+  evenkeel journal export evenkeel-runs/job-1 > records.jsonl")]
+    #[command(subcommand)]
+    Journal(JournalCommand),
     /// Measure the thread pool beside rayon and a single thread
     #[command(after_help = "\
 Examples:
@@ -261,6 +269,62 @@ pub(super) struct StatusArgs {
     /// Print it as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum JournalCommand {
+    /// Print what was written down, an entry a line
+    #[command(after_help = "\
+Examples:
+  evenkeel journal show out --task solve-3
+  evenkeel journal show out --tail 5 --json")]
+    Show(JournalShowArgs),
+    /// Read every byte, and see that what is told of each attempt makes sense
+    #[command(after_help = "\
+Example:
+  evenkeel journal verify out && evenkeel run --resume out
+
+The exit code is 0 for a journal that is sound, 2 if there is none and 3 if it is damaged. An end
+that a crash left half-written is no damage: nothing in it ever counted.")]
+    Verify(JournalVerifyArgs),
+    /// Write the records of the run, as they are in records.jsonl
+    #[command(after_help = "\
+Example:
+  evenkeel journal export out --output records.jsonl")]
+    Export(JournalExportArgs),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct JournalShowArgs {
+    /// The folder of the run
+    pub(super) run_dir: PathBuf,
+    /// Only what concerns this task: its name, or its place in the job, from 0
+    #[arg(long, value_name = "NAME")]
+    pub(super) task: Option<String>,
+    /// Only the last so many entries
+    #[arg(long, value_name = "N")]
+    pub(super) tail: Option<usize>,
+    /// Print each as a line of JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct JournalVerifyArgs {
+    /// The folder of the run
+    pub(super) run_dir: PathBuf,
+    /// Print it as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct JournalExportArgs {
+    /// The folder of the run
+    pub(super) run_dir: PathBuf,
+    /// Write them to this file instead of to standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

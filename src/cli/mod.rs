@@ -58,6 +58,7 @@ mod check;
 mod demo;
 mod follow;
 mod input;
+mod journal;
 mod launch;
 mod launcher;
 mod marked;
@@ -119,6 +120,7 @@ pub fn main(registry: Registry) -> process::ExitCode {
         Command::Topo(args) => topo::topo(&args),
         Command::Check(args) => check::check(&args, &registry),
         Command::Status(args) => status::status(&args),
+        Command::Journal(command) => journal::journal(&command),
         Command::Bench(args) => bench::bench(&args),
         Command::Demo(args) => demo::demo(&args, &registry),
         Command::Completions(args) => Ok(shell::completions(&args)),

@@ -7,12 +7,13 @@ use std::time::Instant;
 use crossbeam::channel::{self, Receiver, Sender};
 
 use super::Recorder;
+use super::log::Log;
 use crate::comm::{Incoming, Transport, Waker};
 use crate::exec::{Executor, Report};
 use crate::host::{Clock, Preference};
 use crate::model::wire::Wire;
 use crate::model::{AttemptKey, Record, Span, Verdict};
-use crate::sched::{Action, Entry, Event, Frame, Machine, Process, Seat};
+use crate::sched::{Action, Event, Frame, Machine, Process, Seat};
 use crate::store::{Commit, Journal, StoreError};
 
 /// So many events are taken in before what they caused is sent, at most.
@@ -23,7 +24,7 @@ const BURST: usize = 256;
 pub enum Input {
     /// For the protocol.
     Event(Event),
-    /// The journal has trouble, and keeps trying.
+    /// The journal has trouble, and keeps trying unless it was taken over.
     Trouble(StoreError),
     /// Stop at once and say goodbye to nobody, as if the process had been killed.
     Kill,
@@ -49,6 +50,8 @@ pub enum Ended {
     Left,
     /// It was killed by [`Input::Kill`].
     Killed,
+    /// The folder of its journal was taken over: another process goes on with the run.
+    TakenOver,
 }
 
 /// Reaches the loop from other threads.
@@ -73,15 +76,12 @@ impl Control {
         }
     }
 
-    /// What a journal's commits become; `before` entries were in it when it was opened.
-    pub fn commit(&self, commit: Commit, before: u64) {
-        match commit {
-            Commit::Durable(upto) if upto > before => {
-                self.post(Input::Event(Event::Durable(upto - before)));
-            }
-            Commit::Durable(_) => {}
-            Commit::Failed { error } => self.post(Input::Trouble(error)),
-        }
+    /// What a journal's commits become.
+    pub fn commit(&self, commit: Commit) {
+        self.post(match commit {
+            Commit::Durable(upto) => Input::Event(Event::Durable(upto)),
+            Commit::Failed { error } => Input::Trouble(error),
+        });
     }
 }
 
@@ -92,11 +92,13 @@ pub struct Driver<T> {
     clock: Clock,
     inputs: Receiver<Input>,
     executor: Executor,
-    journal: Option<Journal>,
+    journal: Option<Log>,
     recorder: Option<Recorder>,
     notify: Arc<dyn Fn(Notice) + Send + Sync>,
     /// Entries appended while there is no journal: they count as durable at once.
     appended: u64,
+    /// What keeps the journal from being written, as it was told last.
+    trouble: Option<String>,
     running: BTreeSet<AttemptKey>,
     actions: Vec<Action>,
     ended: Option<Ended>,
@@ -137,6 +139,7 @@ impl<T: Transport> Driver<T> {
             recorder: None,
             notify,
             appended: 0,
+            trouble: None,
             running: BTreeSet::new(),
             actions: Vec::new(),
             ended: None,
@@ -146,7 +149,7 @@ impl<T: Transport> Driver<T> {
     /// The same, with a journal.
     #[must_use]
     pub fn with_journal(mut self, journal: Option<Journal>) -> Self {
-        self.journal = journal;
+        self.journal = journal.map(Log::new);
         self
     }
 
@@ -170,11 +173,12 @@ impl<T: Transport> Driver<T> {
                 self.wait();
             }
         }
-        if !matches!(self.ended, Some(Ended::Killed)) {
+        if !matches!(self.ended, Some(Ended::Killed | Ended::TakenOver)) {
             self.step(Event::Flush);
         }
         self.executor.abort();
-        if let Some(Err(error)) = self.journal.take().map(Journal::close) {
+        let closed = self.journal.take().map_or(Ok(()), Log::close);
+        if let (Err(error), false) = (closed, self.ended == Some(Ended::TakenOver)) {
             (self.notify)(Notice::Note(format!("the journal: {error}")));
         }
         (self.ended.unwrap_or(Ended::Left), self.transport)
@@ -197,6 +201,10 @@ impl<T: Transport> Driver<T> {
     }
 
     fn wait(&mut self) {
+        // More than a burst came in, perhaps with a single word that something did.
+        if !self.inputs.is_empty() {
+            return;
+        }
         let until = self.process.deadline().map(|deadline| self.clock.instant(deadline));
         match self.transport.receive(until) {
             Some(incoming) => self.hear(incoming),
@@ -207,13 +215,24 @@ impl<T: Transport> Driver<T> {
     fn take(&mut self, input: Input) {
         match input {
             Input::Event(event) => {
-                if let Event::Ended { key, .. } = &event {
-                    self.running.remove(key);
+                match &event {
+                    Event::Ended { key, .. } => drop(self.running.remove(key)),
+                    Event::Durable(_) if self.trouble.take().is_some() => {
+                        self.note("the journal is written again, and the run goes on".to_owned());
+                    }
+                    _ => {}
                 }
                 self.step(event);
             }
+            // It can never again say that something is durable, nor should it run anything.
+            Input::Trouble(StoreError::TakenOver(_)) => self.ended = Some(Ended::TakenOver),
             Input::Trouble(error) => {
-                self.note(format!("the run waits for the journal: {error}"));
+                // It is tried every second.
+                let trouble = Some(error.to_string());
+                if self.trouble != trouble {
+                    self.note(format!("the run waits for the journal: {error}"));
+                    self.trouble = trouble;
+                }
             }
             Input::Kill => self.ended = Some(Ended::Killed),
         }
@@ -268,12 +287,8 @@ impl<T: Transport> Driver<T> {
             Action::Send { to, frame } => self.transport.send(to, frame.to_bytes()),
             Action::Append(entry) => {
                 self.appended += 1;
-                if let Some(journal) = &self.journal {
-                    journal.append(&entry.to_bytes());
-                    // Nothing starts, or ends, before it is durable: no need to wait for company.
-                    if matches!(entry, Entry::Submitted(_) | Entry::Closed(_)) {
-                        journal.flush();
-                    }
+                if let Some(journal) = &mut self.journal {
+                    journal.append(&entry);
                 }
             }
             Action::Launch(launch) => {

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod driver;
+mod log;
 mod recorder;
 mod replay;
 

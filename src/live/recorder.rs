@@ -4,7 +4,7 @@
 //! A recording is the file `inputs-N` of process N in the run folder: a version, the seat, then
 //! for each step the time, the event and the actions, each with its length in front.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -44,12 +44,18 @@ pub(super) fn path(folder: &Path, peer: PeerId) -> PathBuf {
 pub(super) const PREFIX: &str = "inputs-";
 
 impl Recorder {
-    /// Begins the recording of the process at `seat` in `folder`; an older one is overwritten.
+    /// Begins the recording of the process at `seat` in `folder`, in place of an older one.
     ///
     /// # Errors
     /// If the file cannot be written.
     pub fn create(folder: &Path, seat: &Seat) -> io::Result<Recorder> {
-        let mut file = BufWriter::new(File::create(path(folder, seat.peer))?);
+        let path = path(folder, seat.peer);
+        // Not in the file to which a former process, taken for dead, may still write.
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = BufWriter::new(File::create(path)?);
         file.write_all(&MAGIC)?;
         let mut recorder = Recorder { file, scratch: Vec::new() };
         recorder.block(seat)?;

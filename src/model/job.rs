@@ -339,6 +339,19 @@ impl Task {
         }
     }
 
+    /// Whether `templates` has all that it is made of: its template, and its place in the sweep of
+    /// that. Others have neither a name nor a body.
+    #[must_use]
+    pub fn is_made_of(&self, templates: &[Arc<Template>]) -> bool {
+        match (&self.body, &self.name) {
+            (TaskBody::Literal(_), name) => matches!(name, TaskName::Literal(_)),
+            (TaskBody::Template { template, index }, _) => {
+                let sweep = templates.get(*template as usize).map(|t| &t.sweep);
+                sweep.is_some_and(|sweep| sweep.len().is_some_and(|n| *index < n))
+            }
+        }
+    }
+
     /// What it runs, with the holes that are in it.
     #[must_use]
     pub fn unresolved_body<'a>(&'a self, templates: &'a [Arc<Template>]) -> &'a Body {

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Attempt, AttemptKey, CoreId, JobId, PeerId, Span, SubclusterId, TaskId, Time, Value};
+use super::{
+    Attempt, AttemptKey, CoreId, JobId, PeerId, Span, SubclusterId, Task, TaskId, Time, Value,
+};
 
 /// What became of one attempt, or of a task that was never tried (attempt 0).
 #[derive(Clone, Debug, PartialEq)]
@@ -66,6 +68,13 @@ impl Record {
             meta: Vec::new(),
             value: Value::Unit,
         }
+    }
+
+    /// Fills in what the job knows of the task, which is called `name`.
+    pub fn describe(&mut self, task: &Task, name: String) {
+        self.name = name;
+        self.kind.clone_from(&task.settings.kind);
+        self.meta.clone_from(&task.settings.meta);
     }
 }
 

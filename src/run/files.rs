@@ -13,25 +13,22 @@ const NODES: &str = "nodes.json";
 const VERDICT: &str = "verdict.json";
 
 /// `records.jsonl`: one line an attempt. It says nothing that the journal does not, and is
-/// written anew when a run is resumed.
+/// another file, written anew, when a run is resumed.
 pub(super) struct RecordFile(Lines);
 
 impl RecordFile {
     /// Begins it, empty.
     pub(super) fn create(folder: &RunFolder) -> Result<RecordFile, StoreError> {
-        let mut lines = folder.lines(RECORDS)?;
-        lines.truncate(0)?;
-        Ok(RecordFile(lines))
+        Ok(RecordFile(folder.lines(RECORDS)?))
     }
 
-    pub(super) fn append(&mut self, record: &Record) -> Result<(), String> {
-        let line = report::record_to_json(record) + "\n";
-        self.0.append(&line).map_err(|error| error.to_string())
+    pub(super) fn append(&mut self, record: &Record) -> Result<(), StoreError> {
+        self.0.append(&(report::record_to_json(record) + "\n"))
     }
 
     /// Lets others read what was appended.
-    pub(super) fn flush(&mut self) -> Result<(), String> {
-        self.0.flush().map_err(|error| error.to_string())
+    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
+        self.0.flush()
     }
 }
 

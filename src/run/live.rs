@@ -18,8 +18,8 @@ use crate::live::{Control, Driver, Ended, Input, Notice};
 use crate::model::wire::Wire;
 use crate::model::{Epoch, Graph, Job, NodeInfo, PeerId, TaskId};
 use crate::policy;
-use crate::sched::{Batch, Entry, Event, RunId, Seat};
-use crate::store::{Journal, RunFolder};
+use crate::sched::{self, Batch, Entry, Event, RunId, Seat};
+use crate::store::{Journal, Recovered, RunFolder, StoreError};
 
 /// A run that goes on. Dropping it kills it, as a crash would.
 pub struct Run {
@@ -117,7 +117,7 @@ impl Fleet {
 /// Where a run begins: with a job, or with the journal of an earlier epoch.
 enum Beginning {
     New(Batch),
-    Resumed { entries: Vec<Entry>, sealed: bool },
+    Resumed { read: Recovered, entries: Vec<Entry>, sealed: bool },
 }
 
 impl Run {
@@ -149,11 +149,7 @@ impl Run {
         let clock = Clock::start();
         let starting =
             Starting { fleet, layout, id, clock, folder, registry, options, name, graph };
-        let journal = |folder: &RunFolder, control: Control| {
-            let commit = move |commit| control.commit(commit, 0);
-            Ok(Journal::create(folder, id.0, options.commit_window, commit)?)
-        };
-        starting.go(Beginning::New(batch), journal, watch)
+        starting.go(Beginning::New(batch), watch)
     }
 
     /// Goes on with the run in `folder` where its journal ends.
@@ -178,19 +174,18 @@ impl Run {
         watch: impl Fn(&Notice) + Send + Sync + 'static,
     ) -> Result<Run, RunError> {
         let folder = RunFolder::open(folder)?;
-        let recovered = Journal::read(folder.path())?;
-        let before = recovered.len();
-        let entries = past::decode(folder.path(), &recovered)?;
+        let read = Journal::read(folder.path())?;
+        let entries = past::decode(folder.path(), &read).collect::<Result<_, _>>()?;
+        let entries = sched::compact(entries);
         let Some(past) = Past::of(&entries) else {
             return Err(RunError::NothingSubmitted(folder.path().to_owned()));
         };
         let mut layout = Layout::new(&fleet.sites(options)?, options, &past.job.resources)?;
-        layout.notes.extend(recovered.torn.map(|torn| {
+        layout.notes.extend(read.torn.map(|torn| {
             format!("the last {} bytes of the journal were torn and are cut off", torn.bytes)
         }));
         // A program that lacks a kernel must not fail the tasks that call it.
         check::tasks(&past.job, registry, layout.nodes(), |id| !past.done.contains(&id))?;
-        files::retract_verdict(&folder)?;
         let graph = Graph::new(&past.job).unwrap_or_default();
         let (id, name) = (past.run, past.job.name);
         // One axis of time for all records of a run, however often it is taken up.
@@ -198,11 +193,8 @@ impl Run {
         let folder = Some(folder);
         let starting =
             Starting { fleet, layout, id, clock, folder, registry, options, name, graph };
-        let journal = |folder: &RunFolder, control: Control| {
-            let commit = move |commit| control.commit(commit, before);
-            Ok(Journal::open(folder, options.commit_window, commit)?.0)
-        };
-        starting.go(Beginning::Resumed { entries, sealed: past.sealed }, journal, watch)
+        let sealed = past.sealed;
+        starting.go(Beginning::Resumed { read, entries, sealed }, watch)
     }
 
     /// What other threads reach the run by.
@@ -217,20 +209,28 @@ impl Run {
         &self.nodes
     }
 
-    /// Waits for the end.
+    /// Waits for the end, and then, where the disk is full, for room for what is to be written
+    /// down of it.
     ///
     /// # Errors
-    /// If the master was killed, or the verdict cannot be written.
+    /// If the master was killed, its folder was taken over by another process, or the verdict
+    /// cannot be written.
     pub fn wait(mut self) -> Result<Outcome, RunError> {
         let mut threads = std::mem::take(&mut self.threads).into_iter();
         let (ended, _network) = threads.next().map(join).unzip();
         // What is left of the others after the master's end has no purpose any more.
         self.kill_all();
         threads.for_each(|thread| drop(join(thread)));
-        let records = self.collector.finish();
-        let Some(Ended::Finished(verdict)) = ended else { return Err(RunError::MasterKilled) };
+        let verdict = match (ended, &self.folder) {
+            (Some(Ended::Finished(verdict)), _) => verdict,
+            (Some(Ended::TakenOver), Some(folder)) => {
+                return Err(StoreError::TakenOver(folder.path().to_owned()).into());
+            }
+            _ => return Err(RunError::MasterKilled),
+        };
+        let records = self.collector.finish(self.folder.as_ref());
         if let Some(folder) = &self.folder {
-            files::publish_verdict(folder, &verdict)?;
+            self.collector.once_there_is_room(|| files::publish_verdict(folder, &verdict))?;
         }
         let folder = self.folder.as_ref().map(|folder| folder.path().to_owned());
         // Where nodes share a core, that they took longer for it is in what was measured: each
@@ -284,33 +284,34 @@ impl Starting<'_> {
     fn go(
         mut self,
         beginning: Beginning,
-        journal: impl Fn(&RunFolder, Control) -> Result<Journal, RunError>,
         watch: impl Fn(&Notice) + Send + Sync + 'static,
     ) -> Result<Run, RunError> {
         if self.options.record && self.folder.is_none() {
             return Err(RunError::Options("a recording needs a run folder".to_owned()));
         }
-        let file = self.folder.as_ref().map(RecordFile::create).transpose()?;
-        let collector = Collector::new(file, watch);
+        let collector = Collector::new(watch);
         self.layout.notes.iter().for_each(|note| collector.note(note.clone()));
-        if let Some(folder) = &self.folder {
-            files::publish_nodes(folder, self.layout.nodes())?;
-        }
         let mut local = Vec::new();
         match std::mem::replace(&mut self.fleet, Fleet::Threads) {
             Fleet::Threads => {
                 let transports = channel::network(self.layout.nodes().len() as u32);
                 for (i, transport) in transports.into_iter().enumerate() {
-                    local.push(self.process(i, transport, &journal, &collector)?);
+                    local.push(self.process(i, transport, &beginning, &collector)?);
                 }
             }
             Fleet::Ranks(world) => {
                 let mut transport = world.into_transport();
                 self.seat_others(&mut transport);
-                local.push(self.process(0, transport, &journal, &collector)?);
+                local.push(self.process(0, transport, &beginning, &collector)?);
             }
         }
         let (controls, processes): (Vec<Control>, Vec<Ready>) = local.into_iter().unzip();
+        // Only now, when there is a journal: what an earlier epoch left holds until then.
+        if let Some(folder) = &self.folder {
+            files::publish_nodes(folder, self.layout.nodes())?;
+            collector.write_to(RecordFile::create(folder)?);
+            files::retract_verdict(folder)?;
+        }
         begin(&controls, beginning);
         let mut run = Run {
             controls,
@@ -345,12 +346,12 @@ impl Starting<'_> {
         &self,
         i: usize,
         transport: T,
-        journal: &impl Fn(&RunFolder, Control) -> Result<Journal, RunError>,
+        beginning: &Beginning,
         collector: &Arc<Collector>,
     ) -> Result<(Control, Ready), RunError> {
         let (control, inbox) = Driver::control(&transport);
         let journal = match &self.folder {
-            Some(folder) if i == 0 => Some(journal(folder, control.clone())?),
+            Some(folder) if i == 0 => Some(self.journal(folder, beginning, control.clone())?),
             _ => None,
         };
         let crew = Crew {
@@ -372,6 +373,22 @@ impl Starting<'_> {
         Ok((control, Box::new(ready)))
     }
 
+    fn journal(
+        &self,
+        folder: &RunFolder,
+        beginning: &Beginning,
+        control: Control,
+    ) -> Result<Journal, StoreError> {
+        let (window, commit) = (self.options.commit_window, move |commit| control.commit(commit));
+        match beginning {
+            Beginning::New(_) => Journal::create(folder, self.id.0, window, commit),
+            Beginning::Resumed { read, entries, .. } => {
+                let kept = entries.iter().map(Wire::to_bytes);
+                Journal::go_on(folder, read, kept, window, commit)
+            }
+        }
+    }
+
     fn seat(&self, i: usize) -> Seat {
         let epoch = self.folder.as_ref().map_or(Epoch(1), RunFolder::epoch);
         self.layout.seat(i, self.id, epoch, self.options)
@@ -388,7 +405,7 @@ fn begin(controls: &[Control], beginning: Beginning) {
             master(Event::Submit(Box::new(batch)));
             master(Event::Seal);
         }
-        Beginning::Resumed { entries, sealed } => {
+        Beginning::Resumed { entries, sealed, .. } => {
             entries.into_iter().for_each(|entry| master(Event::Replay(Box::new(entry))));
             start();
             if !sealed {

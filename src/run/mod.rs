@@ -70,6 +70,7 @@ mod files;
 #[cfg(not(feature = "files"))]
 #[path = "no_files.rs"]
 mod files;
+mod inspect;
 mod layout;
 mod live;
 mod options;
@@ -86,6 +87,7 @@ pub use error::RunError;
 pub use estimate::estimate;
 #[cfg(feature = "files")]
 pub use files::{RECORDS, nodes, verdict};
+pub use inspect::{Inspection, entries, inspect, records};
 pub use layout::local_nodes;
 pub use live::{NodeHandle, Run, RunHandle};
 pub use options::Options;

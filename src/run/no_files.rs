@@ -11,11 +11,11 @@ impl RecordFile {
         Ok(RecordFile)
     }
 
-    pub(super) fn append(&mut self, _: &Record) -> Result<(), String> {
+    pub(super) fn append(&mut self, _: &Record) -> Result<(), StoreError> {
         Ok(())
     }
 
-    pub(super) fn flush(&mut self) -> Result<(), String> {
+    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
 }

@@ -61,15 +61,18 @@ impl Past {
     }
 }
 
-pub(super) fn decode(folder: &Path, recovered: &Recovered) -> Result<Vec<Entry>, RunError> {
-    let decoded = recovered.records().zip(1..).map(|(bytes, entry)| {
+/// The entries that were read.
+pub(super) fn decode(
+    folder: &Path,
+    read: &Recovered,
+) -> impl Iterator<Item = Result<Entry, RunError>> {
+    read.records().zip(1..).map(|(bytes, entry)| {
         Entry::from_bytes(bytes).map_err(|error| RunError::Garbled {
             folder: folder.to_owned(),
             entry,
             problem: error.0,
         })
-    });
-    decoded.collect()
+    })
 }
 
 /// What can be said of a run from outside, while it goes on or after it ended.
@@ -90,7 +93,7 @@ pub struct Status {
 /// # Errors
 /// If there is no run, or its journal cannot be read.
 pub fn status(folder: &Path) -> Result<Status, RunError> {
-    let entries = decode(folder, &Journal::read(folder)?)?;
+    let read = Journal::read(folder)?;
     let alive = match Owner::of(folder)?.map(|owner| owner.life()) {
         Some(Life::Alive) => Some(true),
         Some(Life::Unknown) => None,
@@ -99,8 +102,8 @@ pub fn status(folder: &Path) -> Result<Status, RunError> {
     let mut status =
         Status { name: String::new(), counts: Counts::default(), verdict: None, alive };
     let mut last: BTreeMap<TaskId, State> = BTreeMap::new();
-    for entry in entries {
-        match entry {
+    for entry in decode(folder, &read) {
+        match entry? {
             // A master that goes on takes an earlier verdict back.
             Entry::Opened { .. } => status.verdict = None,
             Entry::Submitted(batch) => {

@@ -168,7 +168,7 @@ impl World {
             Ended::Killed if went.get() == Some(&Farewell::Unsaid) => {
                 Err(RunError::MasterDied { node: me })
             }
-            Ended::Killed | Ended::Left | Ended::Finished(_) => Ok(()),
+            Ended::Killed | Ended::TakenOver | Ended::Left | Ended::Finished(_) => Ok(()),
         }
     }
 

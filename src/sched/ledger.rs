@@ -11,7 +11,7 @@ use super::message::Dispatch;
 use super::ready::Urgency;
 use crate::model::{
     Addition, Attempt, AttemptKey, Counts, Dependency, Epoch, JobId, Record, Request, Task,
-    TaskBody, TaskId, TaskName, Template, Time, Value,
+    TaskBody, TaskId, Template, Time, Value,
 };
 
 /// Where a task stands.
@@ -141,10 +141,7 @@ impl Ledger {
 
     /// Fills in what a record in the journal leaves out.
     pub(super) fn describe(&self, record: &mut Record) {
-        let task = &self.tasks[record.task.index()];
-        record.name = self.name(record.task);
-        record.kind.clone_from(&task.settings.kind);
-        record.meta.clone_from(&task.settings.meta);
+        record.describe(&self.tasks[record.task.index()], self.name(record.task));
     }
 
     /// Takes tasks in; those that wait for nothing come back.
@@ -394,13 +391,18 @@ impl Ledger {
     /// The journal says that an attempt was given out. The first is 1.
     pub(super) fn replay_granted(&mut self, key: AttemptKey) {
         if self.knows(key.task) && key.attempt > Attempt(0) {
-            let attempt = &mut self.attempts[key.task.index()];
-            *attempt = (*attempt).max(key.attempt);
+            self.replay_tried(key.task, key.attempt);
             self.epochs[key.task.index()] = key.epoch;
             if self.stage(key.task) == Stage::Ready {
                 self.stage[key.task.index()] = Stage::Granted;
             }
         }
+    }
+
+    /// The journal says that there was such an attempt at a task: the next one counts on from it.
+    pub(super) fn replay_tried(&mut self, id: TaskId, attempt: Attempt) {
+        let last = &mut self.attempts[id.index()];
+        *last = (*last).max(attempt);
     }
 }
 
@@ -415,16 +417,12 @@ fn check(task: &Task, tasks: usize, templates: &[Arc<Template>]) -> Result<(), S
             "task {name} asks for several nodes at once, which is not possible yet"
         ));
     }
-    match (&task.body, &task.name) {
-        (TaskBody::Literal(_), TaskName::Literal(_)) => Ok(()),
-        (TaskBody::Literal(_), TaskName::Template) => {
+    match &task.body {
+        _ if task.is_made_of(templates) => Ok(()),
+        TaskBody::Literal(_) => {
             Err("a task has its name from a sweep but is not of one".to_owned())
         }
-        (TaskBody::Template { template, index }, _) => {
-            let sweep = templates.get(*template as usize).map(|t| &t.sweep);
-            let known = sweep.is_some_and(|s| s.len().is_some_and(|n| *index < n));
-            known.then_some(()).ok_or(format!("task {name} is of a sweep that there is not"))
-        }
+        TaskBody::Template { .. } => Err(format!("task {name} is of a sweep that there is not")),
     }
 }
 

@@ -7,8 +7,10 @@
 //! `README.md` beside this file draws the protocol.
 #![forbid(unsafe_code)]
 
+mod compaction;
 mod dispatcher;
 mod event;
+mod history;
 mod lease;
 mod ledger;
 mod master;
@@ -20,7 +22,9 @@ mod slots;
 mod submaster;
 mod uplink;
 
+pub use compaction::{Compactor, Upkeep, compact};
 pub use event::{Action, Batch, Entry, Event, Seat};
+pub use history::History;
 pub use message::{
     Address, Completion, Dispatch, Envelope, Frame, Held, HelloNumber, Lost, Member, Message,
     Renewal, Role, RunId,

@@ -63,7 +63,7 @@ impl World {
         if self.rng.chance(10) && Entry::from_bytes(&entry.to_bytes()).as_ref() != Ok(&entry) {
             return Err(format!("an entry does not survive the journal: {entry:?}"));
         }
-        self.journal.append(entry);
+        self.journal.append(entry)?;
         self.plan_commit();
         Ok(())
     }

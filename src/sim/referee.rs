@@ -319,6 +319,7 @@ impl Referee {
     fn end(&mut self, record: &Record, added: &[Addition]) {
         let Some(known) = self.tasks.get_mut(record.task.index()) else { return };
         known.out = false;
+        known.attempt = known.attempt.max(record.attempt);
         match record.state {
             State::Done => {
                 known.fate = Some(State::Done);

@@ -130,6 +130,9 @@ impl World {
     /// The run goes on from what is left of the journal.
     pub(super) fn resume(&mut self) -> Result<(), Foul> {
         self.referee.resume(self.journal.entries(), true)?;
+        let mut seat = self.host(self.master).seat.clone();
+        seat.epoch = Epoch(self.epoch);
+        self.journal.compact(&seat)?;
         self.begin();
         Ok(())
     }
@@ -172,6 +175,7 @@ impl World {
             }
             self.network.connect(host.seat.peer, master, link);
         }
+        self.journal.compact(&seat)?;
         self.hosts.push(Host::new(seat, clock));
         self.master = master;
         self.referee.resume(self.journal.entries(), false)?;

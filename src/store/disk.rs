@@ -59,25 +59,17 @@ impl<D: Disk> Tail<D> {
         Ok(())
     }
 
-    /// Appends `bytes` and returns when they are durable.
-    pub(super) fn append_durably(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// Writes `bytes` at the end and returns when they are durable. They count once they are
+    /// [accepted](Self::accept).
+    pub(super) fn write_durably(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.write(bytes)?;
-        self.disk.sync()?;
-        self.accept(bytes.len());
-        Ok(())
-    }
-
-    /// Cuts the file off at `end`.
-    pub(super) fn cut(&mut self, end: u64) -> io::Result<()> {
-        self.disk.truncate(end)?;
-        self.end = end;
-        self.dirty = false;
-        Ok(())
-    }
-
-    /// Returns when all that was appended is durable.
-    pub(super) fn sync(&mut self) -> io::Result<()> {
         self.disk.sync()
+    }
+
+    /// What was written last, so many bytes, counts.
+    pub(super) fn accept(&mut self, len: usize) {
+        self.end += len as u64;
+        self.dirty = false;
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -95,11 +87,6 @@ impl<D: Disk> Tail<D> {
             }
         }
         Ok(())
-    }
-
-    fn accept(&mut self, len: usize) {
-        self.end += len as u64;
-        self.dirty = false;
     }
 }
 

@@ -56,6 +56,14 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether it is that there is no room, which may change.
+    #[must_use]
+    pub fn is_for_want_of_room(&self) -> bool {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        let StoreError::Io { source, .. } = self else { return false };
+        matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+    }
+
     /// Turns the operating system's error into one that says what was tried on which file.
     pub(super) fn io(
         action: &'static str,
@@ -74,6 +82,7 @@ fn mend(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::StorageFull => ": free some space there",
         io::ErrorKind::QuotaExceeded => ": your quota there is used up, free some space",
+        io::ErrorKind::FileTooLarge => ": raise the limit for the size of files",
         io::ErrorKind::PermissionDenied => ": choose a folder that you may write to",
         io::ErrorKind::ReadOnlyFilesystem => ": choose a folder on another file system",
         _ => "",

@@ -6,12 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::disk::sync_folder;
-use super::owner::{Ownership, WATCH, is_claim};
+use super::owner::{Ownership, WATCH, is_of_owners};
+use super::volume::volumes;
 use super::{Lines, StoreError};
 use crate::model::Epoch;
-
-/// The name of the journal in its folder.
-pub(super) const JOURNAL: &str = "journal";
 
 /// Where what the launcher of a run prints goes: the one file that may be in the folder before
 /// the run is.
@@ -52,7 +50,7 @@ impl RunFolder {
     /// If there is no run, its owner still lives, or the folder cannot be read.
     pub fn open(path: impl AsRef<Path>) -> Result<RunFolder, StoreError> {
         let path = path.as_ref();
-        if !path.join(JOURNAL).is_file() {
+        if !holds_run(path)? {
             return Err(StoreError::NoRun(path.to_owned()));
         }
         RunFolder::take(&absolute(path)?)
@@ -83,6 +81,14 @@ impl RunFolder {
         Epoch(self.ownership.number())
     }
 
+    /// Sees that this process still owns it, and shows others that it lives.
+    ///
+    /// # Errors
+    /// If it was taken over, or that cannot be seen.
+    pub fn confirm(&self) -> Result<(), StoreError> {
+        self.ownership.confirm()
+    }
+
     /// Writes a file whole or not at all: whoever reads `name` sees the old bytes or the new,
     /// also after a crash. Durable on return.
     ///
@@ -90,15 +96,11 @@ impl RunFolder {
     /// If the folder was taken over, or the file cannot be written; then the old one stands.
     pub fn publish(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         self.ownership.confirm()?;
+        let draft = self.ownership.draft(name);
+        let written = write_durably(&draft, bytes);
         let path = self.path().join(name);
-        let temporary = self.path().join(format!(".{name}.new"));
-        let written = write_durably(&temporary, bytes)
-            .and_then(|()| fs::rename(&temporary, &path))
-            .and_then(|()| sync_folder(self.path()));
-        written.map_err(|error| {
-            let _ = fs::remove_file(&temporary);
-            StoreError::io("write", path)(error)
-        })
+        let put = self.ownership.judge(written, "write", &path);
+        put.and_then(|()| self.ownership.put(name)).inspect_err(|_| drop(fs::remove_file(draft)))
     }
 
     /// Removes a published file, if it is there.
@@ -107,21 +109,21 @@ impl RunFolder {
     /// If the folder was taken over, or the file cannot be removed.
     pub fn retract(&self, name: &str) -> Result<(), StoreError> {
         self.ownership.confirm()?;
-        let path = self.path().join(name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(StoreError::io("remove", path)(error))
-            }
-            _ => Ok(()),
-        }
+        self.ownership.withdraw(name)
     }
 
-    /// Opens the text file `name` to append lines to it; made if it is not there.
+    /// Begins the text file `name` to append lines to it. Whoever has one of that name open, to
+    /// read or to write, keeps the old one.
     ///
     /// # Errors
-    /// If it cannot be opened.
+    /// If the folder was taken over, or the file cannot be made.
     pub fn lines(&self, name: &str) -> Result<Lines, StoreError> {
-        Lines::open(self.path().join(name))
+        self.ownership.confirm()?;
+        let path = self.path().join(name);
+        let made = File::create(self.ownership.draft(name));
+        let file = self.ownership.judge(made, "make", &path)?;
+        self.ownership.put(name)?;
+        Ok(Lines::new(file, path))
     }
 
     pub(super) fn ownership(&self) -> &Arc<Ownership> {
@@ -141,7 +143,7 @@ fn check_vacant(path: &Path) -> Result<(), StoreError> {
         Ok(entries) => entries.filter_map(Result::ok).map(|entry| entry.file_name()),
         Err(error) => return Err(read(error)),
     };
-    if path.join(JOURNAL).exists() {
+    if holds_run(path)? {
         Err(StoreError::HoldsRun(path.to_owned()))
     } else if names.any(|name| !name.to_str().is_some_and(is_ours)) {
         Err(StoreError::NotEmpty(path.to_owned()))
@@ -150,8 +152,16 @@ fn check_vacant(path: &Path) -> Result<(), StoreError> {
     }
 }
 
+fn holds_run(path: &Path) -> Result<bool, StoreError> {
+    match volumes(path) {
+        Ok(volumes) => Ok(!volumes.is_empty()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(StoreError::io("read", path)(error)),
+    }
+}
+
 fn is_ours(name: &str) -> bool {
-    is_claim(name) || name == format!(".{JOURNAL}.new") || name == LAUNCHER_LOG
+    is_of_owners(name) || name == LAUNCHER_LOG
 }
 
 fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -1,12 +1,18 @@
-//! The bytes of a journal.
+//! The bytes of a volume of a journal.
 //!
-//! A header, then entries; all numbers little-endian:
+//! A head, then entries; all numbers little-endian:
 //!
 //! ```text
-//! header   "evenkeel"  version u32  run u64  crc32 u32 (of all before it)
+//! head     "evenkeel"  version u32  run u64  epoch u32  part u32  kept u64
+//!          of the volume that it goes on from: epoch u32  part u32  bytes u64  records u64
+//!          crc32 u32 (of all before it)
 //! record   length u32  crc32 u32 (of length and payload)  payload
 //! mark     u32::MAX    crc32 u32 (of the rest)            offset u64  records u64
 //! ```
+//!
+//! A volume is whole: the first `kept` records are what is still needed of those that came before
+//! it, and its head says how far that goes, in the volume that it goes on from (all zero in the
+//! first of a run). What is written there later is not read any more.
 //!
 //! A mark stands before the first record of a group and is written only when the group before
 //! it is durable: it says "all up to my own offset, so many records, was on the disk". That
@@ -22,23 +28,57 @@
 //! A journal that was closed ends with a mark. In one that was not, damage to the very last
 //! group cannot be told from a torn tail; the note of the torn tail is all there is.
 
+use std::io::{self, BufRead};
 use std::ops::Range;
+
+use super::volume::Volume;
 
 const MAGIC: &[u8; 8] = b"evenkeel";
 /// The version of the format that this program writes and reads.
-pub(super) const VERSION: u32 = 1;
-const HEADER: usize = 24;
+pub(super) const VERSION: u32 = 2;
+/// The length of a head.
+pub(super) const HEAD: usize = 64;
 const MARK: u32 = u32::MAX;
 const MARK_LENGTH: usize = 24;
 const PREFIX: usize = 8;
 /// The longest record in bytes.
 pub(super) const LONGEST_RECORD: usize = 1 << 30;
 
+/// Where the volume that came before another one ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Which it was.
+    pub volume: Volume,
+    /// So many bytes of it count.
+    pub bytes: u64,
+    /// So many records of it count.
+    pub records: u64,
+}
+
+/// What a volume says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) run: u64,
+    pub(super) volume: Volume,
+    /// How many of its first records are of what came before it.
+    pub(super) kept: u64,
+    pub(super) origin: Option<Origin>,
+}
+
 /// What a journal held.
 #[derive(Debug)]
 pub struct Recovered {
     /// The run that the journal belongs to.
     pub run: u64,
+    /// The volume that counts.
+    pub volume: Volume,
+    /// What came before it, if anything did.
+    pub origin: Option<Origin>,
+    /// So many of the first records are what is kept of that.
+    pub kept: u64,
+    /// So many of the records are marked as durable. Those after them may be, or may just be
+    /// about to be.
+    pub marked: u64,
     /// The end that did not count, if there was one.
     pub torn: Option<TornTail>,
     bytes: Vec<u8>,
@@ -72,8 +112,9 @@ impl Recovered {
         self.records.is_empty()
     }
 
-    /// How long the part of the file is that counts.
-    pub(super) fn end(&self) -> u64 {
+    /// How many bytes count.
+    #[must_use]
+    pub fn end(&self) -> u64 {
         self.torn.map_or(self.bytes.len() as u64, |torn| torn.offset)
     }
 }
@@ -81,19 +122,25 @@ impl Recovered {
 /// Why bytes are not a journal.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// The header is not there or not whole.
-    NoHeader,
-    /// The header has another version.
+    /// The head is not there or not whole.
+    NoHead,
+    /// The head has another version.
     Version(u32),
     /// An entry that was durable is bad; it starts at this offset.
     Damaged(u64),
 }
 
-/// The header of the journal of `run`.
-pub(super) fn header(run: u64) -> Vec<u8> {
+/// The bytes of a head.
+pub(super) fn head(head: &Head) -> Vec<u8> {
+    const NONE: Origin = Origin { volume: Volume { epoch: 0, part: 0 }, bytes: 0, records: 0 };
+    let Origin { volume, bytes: end, records } = head.origin.unwrap_or(NONE);
     let mut bytes = MAGIC.to_vec();
     bytes.extend(VERSION.to_le_bytes());
-    bytes.extend(run.to_le_bytes());
+    bytes.extend(head.run.to_le_bytes());
+    bytes.extend([head.volume.epoch, head.volume.part].map(u32::to_le_bytes).concat());
+    bytes.extend(head.kept.to_le_bytes());
+    bytes.extend([volume.epoch, volume.part].map(u32::to_le_bytes).concat());
+    bytes.extend([end, records].map(u64::to_le_bytes).concat());
     bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
     bytes
 }
@@ -126,10 +173,10 @@ fn checksum(length: &[u8], payload: &[u8]) -> u32 {
 
 /// Finds the records in the `bytes` of a journal.
 pub(super) fn scan(bytes: Vec<u8>) -> Result<Recovered, Fault> {
-    let run = read_header(&bytes)?;
+    let Head { run, volume, kept, origin } = read_head(&bytes)?;
     let mut records = Vec::new();
-    let mut at = HEADER;
-    let mut torn = None;
+    let mut at = HEAD;
+    let (mut marked, mut torn) = (0, None);
     while at < bytes.len() {
         match read_entry(&bytes, at) {
             Some(Entry::Record(range)) => {
@@ -140,6 +187,7 @@ pub(super) fn scan(bytes: Vec<u8>) -> Result<Recovered, Fault> {
                 if offset == at as u64 && count == records.len() as u64 =>
             {
                 at += MARK_LENGTH;
+                marked = count;
             }
             _ if mark_follows(&bytes, at) => return Err(Fault::Damaged(at as u64)),
             _ => {
@@ -148,7 +196,7 @@ pub(super) fn scan(bytes: Vec<u8>) -> Result<Recovered, Fault> {
             }
         }
     }
-    Ok(Recovered { run, torn, bytes, records })
+    Ok(Recovered { run, volume, origin, kept, marked, torn, bytes, records })
 }
 
 enum Entry {
@@ -156,18 +204,62 @@ enum Entry {
     Mark { offset: u64, count: u64 },
 }
 
-fn read_header(bytes: &[u8]) -> Result<u64, Fault> {
+fn read_head(bytes: &[u8]) -> Result<Head, Fault> {
     if !bytes.starts_with(MAGIC) {
-        return Err(Fault::NoHeader);
+        return Err(Fault::NoHead);
     }
-    // The version first: the rest of another version's header may look different.
-    let version = u32_at(bytes, 8).ok_or(Fault::NoHeader)?;
+    // The version first: the rest of another version's head may look different.
+    let version = u32_at(bytes, 8).ok_or(Fault::NoHead)?;
     if version != VERSION {
         return Err(Fault::Version(version));
     }
-    let run = u64_at(bytes, 12).ok_or(Fault::NoHeader)?;
-    let whole = u32_at(bytes, 20) == Some(crc32fast::hash(&bytes[..20]));
-    if whole { Ok(run) } else { Err(Fault::NoHeader) }
+    let crc = bytes.get(..HEAD - 4).map(crc32fast::hash);
+    if crc.is_none() || crc != u32_at(bytes, HEAD - 4) {
+        return Err(Fault::NoHead);
+    }
+    read_fields(bytes).ok_or(Fault::NoHead)
+}
+
+fn read_fields(bytes: &[u8]) -> Option<Head> {
+    let volume = |at| Some(Volume { epoch: u32_at(bytes, at)?, part: u32_at(bytes, at + 4)? });
+    let origin =
+        Origin { volume: volume(36)?, bytes: u64_at(bytes, 44)?, records: u64_at(bytes, 52)? };
+    Some(Head {
+        run: u64_at(bytes, 12)?,
+        volume: volume(20)?,
+        kept: u64_at(bytes, 28)?,
+        origin: (origin.volume.epoch > 0).then_some(origin),
+    })
+}
+
+/// Hands the records that `file` holds after its head to `take`, up to byte `end`, one at a time.
+pub(super) fn each_record(
+    mut file: impl BufRead,
+    end: u64,
+    mut take: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut payload = Vec::new();
+    let mut at = HEAD as u64;
+    while at < end {
+        let mut prefix = [0; PREFIX];
+        file.read_exact(&mut prefix)?;
+        let [length, crc] = [0, 4].map(|at| u32_at(&prefix, at).unwrap_or_default());
+        let size = match length {
+            MARK => MARK_LENGTH - PREFIX,
+            n if n as usize <= LONGEST_RECORD => n as usize,
+            _ => return Err(io::ErrorKind::InvalidData.into()),
+        };
+        payload.resize(size, 0);
+        file.read_exact(&mut payload)?;
+        if crc != checksum(&length.to_le_bytes(), &payload) {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        if length != MARK {
+            take(&payload)?;
+        }
+        at += (PREFIX + size) as u64;
+    }
+    Ok(())
 }
 
 /// The entry at `at`, if there is a whole one.
@@ -211,9 +303,16 @@ fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 mod tests {
     use super::*;
 
+    const HEAD_OF_7: Head = Head {
+        run: 7,
+        volume: Volume { epoch: 3, part: 1 },
+        kept: 2,
+        origin: Some(Origin { volume: Volume { epoch: 2, part: 0 }, bytes: 900, records: 40 }),
+    };
+
     /// Two groups of records, without the closing mark.
     fn journal() -> Vec<u8> {
-        let mut bytes = header(7);
+        let mut bytes = head(&HEAD_OF_7);
         put_record(&mut bytes, b"one");
         put_record(&mut bytes, b"two");
         bytes.extend(mark(bytes.len() as u64, 2));
@@ -227,6 +326,8 @@ mod tests {
     fn what_was_put_is_found_again() {
         let found = scan(journal()).unwrap();
         assert_eq!((found.run, found.torn, found.len()), (7, None, 5));
+        assert_eq!((found.volume, found.origin), (HEAD_OF_7.volume, HEAD_OF_7.origin));
+        assert_eq!((found.kept, found.marked), (2, 2));
         let records: Vec<&[u8]> = found.records().collect();
         assert_eq!(records, [&b"one"[..], b"two", b"", b"four", b"five"]);
     }
@@ -234,20 +335,20 @@ mod tests {
     #[test]
     fn a_cut_at_any_byte_leaves_a_prefix() {
         let whole = scan(journal()).unwrap();
-        for cut in HEADER..journal().len() {
+        for cut in HEAD..journal().len() {
             let found = scan(journal()[..cut].to_vec()).unwrap();
             assert!(found.records().zip(whole.records()).all(|(a, b)| a == b));
             assert_eq!(found.end() + found.torn.map_or(0, |t| t.bytes), cut as u64);
         }
-        for cut in 0..HEADER {
-            assert_eq!(scan(journal()[..cut].to_vec()).unwrap_err(), Fault::NoHeader);
+        for cut in 0..HEAD {
+            assert_eq!(scan(journal()[..cut].to_vec()).unwrap_err(), Fault::NoHead);
         }
     }
 
     #[test]
     fn a_flipped_bit_is_damage_before_a_mark_and_torn_after_the_last() {
-        let last_mark = HEADER + 2 * (PREFIX + 3);
-        for bit in HEADER * 8..journal().len() * 8 {
+        let last_mark = HEAD + 2 * (PREFIX + 3);
+        for bit in HEAD * 8..journal().len() * 8 {
             let mut bytes = journal();
             bytes[bit / 8] ^= 1 << (bit % 8);
             match scan(bytes) {
@@ -276,14 +377,31 @@ mod tests {
 
     #[test]
     fn a_mark_with_a_wrong_count_is_damage() {
-        let mut bytes = header(7);
-        bytes.extend(mark(HEADER as u64, 1));
-        assert_eq!(scan(bytes).unwrap_err(), Fault::Damaged(HEADER as u64));
+        let mut bytes = head(&HEAD_OF_7);
+        bytes.extend(mark(HEAD as u64, 1));
+        assert_eq!(scan(bytes).unwrap_err(), Fault::Damaged(HEAD as u64));
+    }
+
+    #[test]
+    fn records_are_read_one_by_one_as_they_are_read_together() {
+        let bytes = journal();
+        let whole = scan(bytes.clone()).unwrap();
+        let mut records = Vec::new();
+        let mut gather = |record: &[u8]| {
+            records.push(record.to_vec());
+            Ok(())
+        };
+        each_record(&bytes[HEAD..], whole.end(), &mut gather).unwrap();
+        assert_eq!(records, whole.records().collect::<Vec<_>>());
+        let mut bad = bytes.clone();
+        bad[HEAD + PREFIX] ^= 1;
+        let bad = each_record(&bad[HEAD..], whole.end(), |_| Ok(()));
+        assert_eq!(bad.unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 
     #[test]
     fn another_version_is_named() {
-        let mut bytes = header(7);
+        let mut bytes = head(&HEAD_OF_7);
         bytes[8] = 9;
         assert_eq!(scan(bytes).unwrap_err(), Fault::Version(9));
     }

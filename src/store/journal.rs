@@ -1,5 +1,6 @@
 //! The journal of a run: an append-only file of records, durable by group commit.
 
+mod begin;
 mod writer;
 
 #[cfg(test)]
@@ -12,17 +13,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use super::disk::{Disk, Tail};
-use super::folder::JOURNAL;
-use super::format::{self, Fault, Recovered};
+use super::format::{self, Fault, Head, Origin, Recovered};
+use super::volume::{Volume, volumes};
 use super::{RunFolder, StoreError};
 use crate::model::Span;
+use begin::Begun;
 use writer::{Queue, Writer};
 
 /// What became of the records that were handed to a [`Journal`].
 #[derive(Clone, Debug)]
 pub enum Commit {
-    /// So many records, counted from the start of the journal, are on the disk.
+    /// So many records, counted from the first that was appended to it, are on the disk.
     Durable(u64),
     /// Those after the last durable one could not be written. They are kept, and written as
     /// soon as the disk takes them: that is tried every second. Only after
@@ -33,18 +34,30 @@ pub enum Commit {
     },
 }
 
-/// The journal of a run, open for writing. See the bytes in the head of `format.rs`.
+/// Makes fewer records of those of a journal, in one pass over them.
+pub trait Fold: Send {
+    /// Whether the next record stays.
+    fn keeps(&mut self, record: &[u8]) -> bool;
+
+    /// What comes after those that stay.
+    fn rest(&mut self) -> Vec<Vec<u8>>;
+}
+
+/// The journal of a run, open for writing. See the bytes in the head of `format.rs`, and the
+/// files in that of `volume.rs`.
 ///
 /// Records are gathered into groups, each written and synced at once by a thread of its own. A
 /// record waits until the last group is `window` old; one that comes after a quiet time is
 /// written at once. A group is also written when it holds 1000 records, or at a
-/// [`flush`](Self::flush).
+/// [`flush`](Self::flush). It is reported durable if the folder had no other owner by then:
+/// whatever is reported is read by whoever takes it over.
 ///
 /// Dropping a journal commits what it holds, with one try; [`close`](Self::close) tells how that
 /// went.
 pub struct Journal {
     queue: Arc<Queue>,
     writer: Option<JoinHandle<Result<(), StoreError>>>,
+    bytes: u64,
 }
 
 impl Journal {
@@ -62,36 +75,32 @@ impl Journal {
         window: Span,
         on_commit: impl FnMut(Commit) + Send + 'static,
     ) -> Result<Journal, StoreError> {
-        let path = folder.path().join(JOURNAL);
-        if path.exists() {
+        let read = StoreError::io("read", folder.path());
+        if !volumes(folder.path()).map_err(read)?.is_empty() {
             return Err(StoreError::HoldsRun(folder.path().to_owned()));
         }
-        // Published, so that a journal without its header is never seen.
-        let header = format::header(run);
-        folder.publish(JOURNAL, &header)?;
-        let tail = Tail::new(open(&path)?, header.len() as u64);
-        Journal::start(folder, tail, 0, window, on_commit)
+        let volume = Volume { epoch: folder.epoch().0, part: 0 };
+        let begun = begin::begin(folder.ownership(), run, volume, None, std::iter::empty())?;
+        Journal::start(folder, begun, window, on_commit)
     }
 
-    /// Opens the journal of a run to go on with it, and gives what it holds. A torn tail is cut
-    /// off. All that is given is durable.
+    /// Goes on with a journal after what was read of it by this owner of the folder: a volume of
+    /// its own, which begins with what is `kept` of the records that there were. Once that is
+    /// durable, what was read is not needed any more.
     ///
     /// # Errors
-    /// If it is damaged where it was durable, of another version, or cannot be read or cut.
-    pub fn open(
+    /// If the folder was taken over, or it cannot be written.
+    pub fn go_on(
         folder: &RunFolder,
+        read: &Recovered,
+        kept: impl Iterator<Item = Vec<u8>>,
         window: Span,
         on_commit: impl FnMut(Commit) + Send + 'static,
-    ) -> Result<(Journal, Recovered), StoreError> {
-        let path = folder.path().join(JOURNAL);
-        let recovered = Journal::read(folder.path())?;
-        let mut tail = Tail::new(open(&path)?, recovered.end());
-        // The last group may have been written but not synced when its writer was killed.
-        tail.cut(recovered.end())
-            .and_then(|()| tail.sync())
-            .map_err(StoreError::io("recover", &path))?;
-        let journal = Journal::start(folder, tail, recovered.len(), window, on_commit)?;
-        Ok((journal, recovered))
+    ) -> Result<Journal, StoreError> {
+        let volume = Volume { epoch: folder.epoch().0, part: 0 };
+        let origin = Origin { volume: read.volume, bytes: read.end(), records: read.len() };
+        let begun = begin::begin(folder.ownership(), read.run, volume, Some(origin), kept)?;
+        Journal::start(folder, begun, window, on_commit)
     }
 
     /// Reads the journal in the run folder `folder` and changes nothing; the run may be going
@@ -100,41 +109,49 @@ impl Journal {
     /// # Errors
     /// If there is none, it is damaged where it was durable, or of another version.
     pub fn read(folder: &Path) -> Result<Recovered, StoreError> {
-        let path = folder.join(JOURNAL);
-        let bytes = fs::read(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => StoreError::NoRun(folder.to_owned()),
-            _ => StoreError::io("read", &path)(error),
-        })?;
-        format::scan(bytes).map_err(|fault| match fault {
-            Fault::NoHeader => StoreError::NotAJournal(path),
-            Fault::Version(found) => StoreError::Version { path, found, known: format::VERSION },
-            Fault::Damaged(offset) => StoreError::Damaged { path, offset },
-        })
+        let mut seen = None;
+        loop {
+            let newest = newest(folder)?;
+            let path = newest.path(folder);
+            match fs::read(&path) {
+                Ok(bytes) => return recover(bytes, &path),
+                // A later one has come in between.
+                Err(error) if is_gone(&error) && seen != Some(newest) => seen = Some(newest),
+                Err(error) => return Err(StoreError::io("read", &path)(error)),
+            }
+        }
     }
 
     fn start(
         folder: &RunFolder,
-        tail: Tail<impl Disk>,
-        records: u64,
+        begun: Begun<File>,
         window: Span,
         on_commit: impl FnMut(Commit) + Send + 'static,
     ) -> Result<Journal, StoreError> {
-        let queue = Arc::new(Queue::new(records));
-        let ownership = folder.ownership().clone();
+        let queue = Arc::new(Queue::default());
+        let bytes = begun.tail.end();
+        let path = begun.path.clone();
+        let [fence, hand] = [(); 2].map(|()| folder.ownership().clone());
         let writer = Writer {
             queue: queue.clone(),
-            tail,
+            begun,
             window: window.as_duration(),
-            path: folder.path().join(JOURNAL),
-            confirm: Box::new(move || ownership.confirm()),
+            confirm: Box::new(move || fence.confirm()),
+            rewrite: Box::new(move |begun, fold| begin::rewrite(&hand, begun, fold)),
             on_commit: Box::new(on_commit),
-            durable: records,
+            durable: 0,
         };
         let writer = thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || writer.run())
-            .map_err(StoreError::io("start the thread that writes", folder.path().join(JOURNAL)))?;
-        Ok(Journal { queue, writer: Some(writer) })
+            .map_err(StoreError::io("start the thread that writes", path))?;
+        Ok(Journal { queue, writer: Some(writer), bytes })
+    }
+
+    /// How many bytes it had when it was opened.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Appends a record and gives its place, counted from 1: it is durable when
@@ -152,6 +169,13 @@ impl Journal {
     /// not wait until that is done.
     pub fn flush(&self) {
         self.queue.flush();
+    }
+
+    /// Has all records up to here, or some more, go through `fold`: what stays becomes a new part
+    /// of the journal. Does not wait until that is done. If it cannot be done, the journal stays
+    /// as it is.
+    pub fn compact(&self, fold: Box<dyn Fold>) {
+        self.queue.compact(fold);
     }
 
     /// Commits what was appended and ends.
@@ -179,6 +203,27 @@ impl Drop for Journal {
     }
 }
 
-fn open(path: &Path) -> Result<File, StoreError> {
-    File::options().write(true).open(path).map_err(StoreError::io("open", path))
+fn newest(folder: &Path) -> Result<Volume, StoreError> {
+    let none = || StoreError::NoRun(folder.to_owned());
+    match volumes(folder) {
+        Ok(volumes) => volumes.last().copied().ok_or_else(none),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(none()),
+        Err(error) => Err(StoreError::io("read", folder)(error)),
+    }
+}
+
+/// Whether a file was removed, by this host or another.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::StaleNetworkFileHandle)
+}
+
+fn recover(bytes: Vec<u8>, path: &Path) -> Result<Recovered, StoreError> {
+    format::scan(bytes).map_err(|fault| {
+        let path = path.to_owned();
+        match fault {
+            Fault::NoHead => StoreError::NotAJournal(path),
+            Fault::Version(found) => StoreError::Version { path, found, known: format::VERSION },
+            Fault::Damaged(offset) => StoreError::Damaged { path, offset },
+        }
+    })
 }

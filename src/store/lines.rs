@@ -20,26 +20,9 @@ pub struct Lines {
 }
 
 impl Lines {
-    pub(super) fn open(path: PathBuf) -> Result<Lines, StoreError> {
-        let open = || {
-            let file = File::options().write(true).create(true).truncate(false).open(&path)?;
-            let end = file.metadata()?.len();
-            Ok(Tail::new(file, end))
-        };
-        let tail = open().map_err(StoreError::io("open", &path))?;
-        Ok(Lines { tail, buffer: Vec::new(), path })
-    }
-
-    /// How long the file is in bytes, with what is still in the buffer.
-    #[must_use]
-    pub fn len(&self) -> u64 {
-        self.tail.end() + self.buffer.len() as u64
-    }
-
-    /// Whether there is nothing in it.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// In `file`, which is empty, and whose name is `path`.
+    pub(super) fn new(file: File, path: PathBuf) -> Lines {
+        Lines { tail: Tail::new(file, 0), buffer: Vec::new(), path }
     }
 
     /// Appends `text`: whole lines, each with its line break.
@@ -58,21 +41,6 @@ impl Lines {
     pub fn flush(&mut self) -> Result<(), StoreError> {
         self.tail.append(&self.buffer).map_err(StoreError::io("write", &self.path))?;
         self.buffer.clear();
-        Ok(())
-    }
-
-    /// Cuts the file off after `len` bytes; nothing happens if it is not longer. What is in
-    /// the buffer goes first.
-    ///
-    /// # Errors
-    /// If it cannot be written or cut.
-    pub fn truncate(&mut self, len: u64) -> Result<(), StoreError> {
-        if len < self.tail.end() {
-            self.buffer.clear();
-            self.tail.cut(len).map_err(StoreError::io("truncate", &self.path))?;
-        } else {
-            self.buffer.truncate((len - self.tail.end()) as usize);
-        }
         Ok(())
     }
 }

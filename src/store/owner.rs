@@ -8,7 +8,11 @@
 //! Whether an owner still lives is certain on its own host: the file names the boot, the process
 //! and when it started. From elsewhere it is watched: an owner touches its file every
 //! [`BEAT`], one that does not for [`WATCH`] is taken for dead. Should it wake up after all, it
-//! finds its file gone before it writes the next group, and stops.
+//! finds its file gone, and stops.
+//!
+//! That it may find it gone a moment too late does no harm: see [`drafts`].
+
+mod drafts;
 
 #[cfg(test)]
 mod tests;
@@ -160,9 +164,9 @@ impl Claim {
     }
 }
 
-/// Whether a file of this name only says who owns the folder.
-pub(super) fn is_claim(name: &str) -> bool {
-    Claim::parse(name).is_some()
+/// Whether a file of this name only says who owns the folder, or is of use to its owner alone.
+pub(super) fn is_of_owners(name: &str) -> bool {
+    Claim::parse(name).is_some() || drafts::is_drafts(name)
 }
 
 fn claims(folder: &Path) -> io::Result<Vec<Claim>> {
@@ -208,17 +212,20 @@ impl Ownership {
                 remove_if_there(&claim.path(folder)).map_err(io)?;
                 continue;
             }
-            // Only now, before anything of the run is read: who finds its file gone, stops.
-            for other in older {
-                remove_if_there(&other.path(folder)).map_err(io)?;
-            }
-            sync_folder(folder).map_err(io)?;
-            return Ok(Ownership {
+            let ownership = Ownership {
                 folder: folder.to_owned(),
                 claim,
                 beat: Mutex::new(Instant::now()),
                 lost: AtomicBool::new(false),
-            });
+            };
+            // Only now, before anything of the run is read: who finds its file gone, stops, and
+            // what it has in hand comes too late.
+            for other in older {
+                remove_if_there(&other.path(folder)).map_err(io)?;
+            }
+            drafts::take_over(folder, claim.number).map_err(io)?;
+            sync_folder(folder).map_err(io)?;
+            return Ok(ownership);
         }
     }
 
@@ -261,6 +268,7 @@ impl Ownership {
 
 impl Drop for Ownership {
     fn drop(&mut self) {
+        drafts::remove(&self.folder, self.claim.number);
         // If this fails the folder was taken over, or the next owner finds this process dead.
         let released = Claim { held: false, ..self.claim };
         let _ = fs::rename(self.claim.path(&self.folder), released.path(&self.folder));

@@ -58,7 +58,8 @@ fn each_goes_on_from_a_journal() {
         let scratch = Scratch::new();
         let folder = format!("evenkeel-runs/{name}-7");
         fs::create_dir_all(scratch.path(&folder)).unwrap();
-        scratch.write(&format!("{folder}/journal"), "");
+        scratch.write(&format!("{folder}/journal.2"), "");
+        scratch.write(&format!("{folder}/journal.3"), "");
         let ended = scratch.start_command(script(&scratch, name, "")).wait().expect(0);
         let last = format!(" run --resume {folder}\n");
         assert!(ended.stdout.ends_with(&last), "{}{}", ended.stdout, ended.stderr);

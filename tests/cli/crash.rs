@@ -14,7 +14,7 @@ fn until_the_end(random: &mut Random, kills: u32, shape: &[&str]) -> u32 {
     let run = [&["run", "job.toml", "--run-dir", "run"], shape].concat();
     let resume = [&["run", "--resume", "run"], shape].concat();
     let mut killed = Vec::new();
-    let begun = |scratch: &Scratch| scratch.path("run/journal").exists();
+    let begun = |scratch: &Scratch| effects::journal(scratch).is_some();
     loop {
         let mut running = scratch.start(if begun(&scratch) { &resume } else { &run });
         let more = killed.len() < kills as usize;

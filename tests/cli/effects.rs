@@ -44,6 +44,13 @@ pub(crate) fn job(scratch: &Scratch, random: &mut Random, n: u64) -> Parents {
     job
 }
 
+/// How many bytes the files of the journal have together; nothing if there is none.
+pub(crate) fn journal(scratch: &Scratch) -> Option<u64> {
+    let entries = fs::read_dir(scratch.path("run")).ok()?.flatten();
+    let files = entries.filter(|e| e.file_name().to_string_lossy().starts_with("journal."));
+    files.map(|file| file.metadata().map_or(0, |meta| meta.len())).reduce(|a, b| a + b)
+}
+
 /// Waits for a moment that chance chooses: so many more lines of records or of effects, or
 /// bytes of the journal, than there are now. False if the run ended before.
 pub(crate) fn comes_to_a_random_moment(
@@ -51,12 +58,15 @@ pub(crate) fn comes_to_a_random_moment(
     scratch: &Scratch,
     random: &mut Random,
 ) -> bool {
-    let size = |name: &str| fs::metadata(scratch.path(name)).map_or(0, |meta| meta.len());
+    let size = |name: &str| match name {
+        "journal" => journal(scratch).unwrap_or(0),
+        _ => fs::metadata(scratch.path(name)).map_or(0, |meta| meta.len()),
+    };
     let (name, more) = match random.below(8) {
         0 => return !running.has_ended(),
         1 => ("run", 1),
-        2 => ("run/journal", 1),
-        3 | 4 => ("run/journal", 1 + random.below(1500)),
+        2 => ("journal", 1),
+        3 | 4 => ("journal", 1 + random.below(1500)),
         5 | 6 => ("effects", 1 + random.below(300)),
         _ => ("run/records.jsonl", 1 + random.below(1500)),
     };

@@ -34,6 +34,7 @@ fn every_command_has_a_manual_page_and_an_example() {
         "topo",
         "check",
         "status",
+        "journal",
         "completions",
         "man",
     ] {
@@ -42,6 +43,11 @@ fn every_command_has_a_manual_page_and_an_example() {
         assert!(page.starts_with(".ie") && page.contains(".SH NAME"), "{page}");
         let help = scratch.run(&[command, "--help"]).expect(0).stdout;
         assert!(help.contains(&format!("evenkeel {command}")), "{help}");
+        assert!(help.contains("\nExample"), "{help}");
+    }
+    for command in ["show", "verify", "export"] {
+        assert!(scratch.path(&format!("pages/evenkeel-journal-{command}.1")).exists());
+        let help = scratch.run(&["journal", command, "--help"]).expect(0).stdout;
         assert!(help.contains("\nExample"), "{help}");
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use evenkeel::exec::Registry;
 use evenkeel::model::{ExitCode, Job, Span, State, Task, Time, Value};
 use evenkeel::run::{Options, Outcome, Run, RunError};
+use evenkeel::store::StoreError;
 
 use crate::growth;
 use crate::jobs::reduction;
@@ -36,6 +37,20 @@ fn a_reduction_goes_on_with_the_values_of_the_journal() {
         let tasks = job.tasks.len();
         crash(job, &Registry::default(), folder.path(), heard);
         let outcome = resume(folder.path(), &Registry::default()).unwrap();
+        expect_all_done(&outcome, tasks);
+        assert_eq!(outcome.value(total).and_then(Value::as_f64), Some(expected));
+    }
+}
+
+#[test]
+fn a_long_journal_is_gone_through_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let (job, total, expected) = reduction(2000);
+    let tasks = job.tasks.len();
+    crash(job, &Registry::default(), folder.path(), 3000);
+    for _ in 0..2 {
+        let run = Run::resume(folder.path(), &Registry::default(), &options(1, 1), |_| ());
+        let outcome = Watched::of(run.unwrap()).wait();
         expect_all_done(&outcome, tasks);
         assert_eq!(outcome.value(total).and_then(Value::as_f64), Some(expected));
     }
@@ -128,4 +143,22 @@ fn a_program_that_lacks_a_kernel_takes_up_nothing_and_spoils_nothing() {
     expect_all_done(&outcome, 3);
     // What is done needs no kernel any more.
     expect_all_done(&resume(&run, &Registry::default()).unwrap(), 3);
+}
+
+#[test]
+fn a_run_whose_folder_was_taken_over_ends_and_stops_what_it_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut job = Job::new("taken");
+    job.add(Task::command("first", ["true"]));
+    job.add(Task::command("long", ["sleep", "1000"]));
+    let watched = Watched::start(job, &Registry::default(), &in_folder(folder.path()));
+    watched.hear(1);
+    // As its successor does it first of all.
+    std::fs::remove_file(folder.path().join("owner.1")).unwrap();
+    match watched.end() {
+        Err(RunError::Store(StoreError::TakenOver(path))) => {
+            assert_eq!(path, folder.path().canonicalize().unwrap());
+        }
+        other => panic!("{other:?}"),
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use evenkeel::exec::Registry;
 use evenkeel::live::Notice;
 use evenkeel::model::{ExitCode, Job, Record, State, TaskId};
-use evenkeel::run::{Options, Outcome, Run, RunHandle};
+use evenkeel::run::{Options, Outcome, Run, RunError, RunHandle};
 
 /// Longer than any run here takes, however busy the machine is.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -32,6 +32,11 @@ impl Watched {
         Watched { handle: run.handle(), run, records }
     }
 
+    /// A run of which nothing is heard but its end.
+    pub(crate) fn of(run: Run) -> Watched {
+        Watched { handle: run.handle(), run, records: mpsc::channel().1 }
+    }
+
     /// Waits until `n` attempts are on record, from now.
     #[track_caller]
     pub(crate) fn hear(&self, n: usize) {
@@ -44,9 +49,15 @@ impl Watched {
     /// Waits for the end.
     #[track_caller]
     pub(crate) fn wait(self) -> Outcome {
+        self.end().unwrap()
+    }
+
+    /// Waits for an end that need not be a good one.
+    #[track_caller]
+    pub(crate) fn end(self) -> Result<Outcome, RunError> {
         let (sender, ended) = mpsc::sync_channel(1);
         std::thread::spawn(move || drop(sender.send(self.run.wait())));
-        ended.recv_timeout(LIMIT).expect("the run ends in time").unwrap()
+        ended.recv_timeout(LIMIT).expect("the run ends in time")
     }
 }
 

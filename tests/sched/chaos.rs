@@ -385,7 +385,7 @@ fn what_is_granted_twice_with_different_needs_runs_once() {
 }
 
 #[derive(Clone, Debug)]
-enum Fate {
+pub(crate) enum Fate {
     Runs(usize),
     Passes(u64),
     Kill(u32),
@@ -397,7 +397,7 @@ enum Fate {
     Drain(u32),
 }
 
-fn fate() -> impl Strategy<Value = Fate> {
+pub(crate) fn fate() -> impl Strategy<Value = Fate> {
     prop_oneof![
         6 => (1usize..6).prop_map(Fate::Runs),
         3 => (1u64..6_000).prop_map(Fate::Passes),
@@ -412,7 +412,7 @@ fn fate() -> impl Strategy<Value = Fate> {
 }
 
 /// Layers of four tasks, each waiting for two of the layer before.
-fn layers() -> Vec<Task> {
+pub(crate) fn layers() -> Vec<Task> {
     let before = |i: u32| [i, (i / 4) * 4 + (i + 1) % 4].map(|j| TaskId(j.wrapping_sub(4)));
     let one = |i: u32| {
         let after = if i < 4 { Vec::new() } else { before(i).to_vec() };
@@ -448,7 +448,7 @@ proptest! {
 }
 
 impl Story {
-    fn suffer(&mut self, fate: Fate) {
+    pub(crate) fn suffer(&mut self, fate: Fate) {
         if self.verdict.is_some() {
             return;
         }

@@ -2,6 +2,7 @@
 #![allow(unreachable_pub, reason = "modules of a test")]
 
 mod chaos;
+mod compaction;
 mod deaths;
 mod garbage;
 mod order;

@@ -35,7 +35,9 @@ impl Master {
         if !outlived && self.outlives(me, peer) {
             // What this process kept to itself may go to the newcomers.
             let keys = self.work.held_by(peer);
-            self.append(cx, Entry::Granted { keys, outlive: true });
+            if !keys.is_empty() && !self.is_closed() {
+                self.append(cx, Entry::Granted { keys, outlive: true });
+            }
         }
         if !holding.is_empty() {
             let refused = self.adopt(cx, peer, &former, holding);

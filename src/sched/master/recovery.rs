@@ -42,6 +42,7 @@ impl Master {
     fn replay_ended(&mut self, cx: &mut Context<'_>, mut record: Record, added: Vec<Addition>) {
         self.outlived.remove(&record.task);
         if self.ledger.is_open(record.task) {
+            self.ledger.replay_tried(record.task, record.attempt);
             self.settle(&record, added, cx.now);
             self.ledger.describe(&mut record);
             cx.actions.push(Action::Publish(Box::new(record)));

@@ -9,8 +9,12 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use proptest::prelude::*;
 
-use super::writer::{Queue, Writer};
+use super::begin::Begun;
+use super::writer::{Confirm, Queue, Writer};
 use super::*;
+use crate::store::disk::{Disk, Tail};
+
+const VOLUME: Volume = Volume { epoch: 1, part: 0 };
 
 /// Small pages, so that a group spans many.
 const PAGE: usize = 16;
@@ -32,7 +36,7 @@ struct Sim {
 
 impl Sim {
     fn new(seed: u64, faults: u64, until_crash: usize) -> Sim {
-        let durable = format::header(1);
+        let durable = format::head(&Head { run: 1, volume: VOLUME, kept: 0, origin: None });
         Sim {
             cache: durable.clone(),
             dirty: vec![false; durable.len()],
@@ -140,12 +144,32 @@ fn record(place: u64) -> Vec<u8> {
     place.to_le_bytes().repeat((place % 5) as usize)
 }
 
+/// What writes a journal on the disk `sim`.
+fn writer(
+    sim: &Arc<Mutex<Sim>>,
+    queue: Arc<Queue>,
+    confirm: Confirm,
+    on_commit: Box<dyn FnMut(Commit) + Send>,
+) -> Writer<Arc<Mutex<Sim>>> {
+    let tail = Tail::new(sim.clone(), sim.lock().cache.len() as u64);
+    let path = PathBuf::from(VOLUME.name());
+    Writer {
+        queue,
+        begun: Begun { run: 1, volume: VOLUME, path, tail, records: 0 },
+        window: Duration::ZERO,
+        confirm,
+        rewrite: Box::new(|_, _| unreachable!("nobody asks for it")),
+        on_commit,
+        durable: 0,
+    }
+}
+
 /// Appends groups of these sizes, each when the one before is durable, until all are or the
 /// disk crashes. Gives how many records were reported durable.
 ///
 /// All on this thread: the queue is filled from the callback.
 fn drive(sim: &Arc<Mutex<Sim>>, groups: &[u64]) -> u64 {
-    let queue = Arc::new(Queue::new(0));
+    let queue = Arc::new(Queue::default());
     let reported = Arc::new(AtomicU64::new(0));
     let mut places = 1..;
     let mut fill = move |queue: &Queue, n: u64| {
@@ -169,16 +193,7 @@ fn drive(sim: &Arc<Mutex<Sim>>, groups: &[u64]) -> u64 {
             Commit::Failed { .. } => queue.flush(),
         }
     };
-    let writer = Writer {
-        queue,
-        tail: Tail::new(sim.clone(), sim.lock().cache.len() as u64),
-        window: Duration::ZERO,
-        path: PathBuf::from("journal"),
-        confirm: Box::new(|| Ok(())),
-        on_commit: Box::new(on_commit),
-        durable: 0,
-    };
-    let result = writer.run();
+    let result = writer(sim, queue, Box::new(|| Ok(())), Box::new(on_commit)).run();
     assert_eq!(
         result.is_err(),
         sim.lock().crashed && reported.load(Ordering::Relaxed) < groups.iter().sum()
@@ -223,5 +238,43 @@ proptest! {
         let recovered = format::scan(sim.lock().durable.clone()).expect("whole");
         prop_assert_eq!(recovered.len(), appended);
         check(&recovered, appended, appended);
+    }
+}
+
+#[test]
+fn a_group_that_was_written_while_another_took_over_is_not_reported() {
+    // Of two groups of three records each, before and after each write: where it happens.
+    for taken_at in 0..4 {
+        let sim = Arc::new(Mutex::new(Sim::new(1, 0, usize::MAX)));
+        let queue = Arc::new(Queue::default());
+        let fill = |queue: &Queue, places: std::ops::RangeInclusive<u64>| {
+            places.for_each(|place| assert_eq!(queue.append(&record(place)), place));
+        };
+        fill(&queue, 1..=3);
+        let mut looks = 0..;
+        let (disk, seen) = (sim.clone(), Arc::new(Mutex::new(None)));
+        let successor = seen.clone();
+        let confirm = move || {
+            if looks.next() < Some(taken_at) {
+                return Ok(());
+            }
+            // Whoever takes over reads what is there by now.
+            successor.lock().get_or_insert_with(|| disk.lock().cache.clone());
+            Err(StoreError::TakenOver(PathBuf::from("run")))
+        };
+        let reported = Arc::new(AtomicU64::new(0));
+        let (count, filled) = (reported.clone(), queue.clone());
+        let on_commit = move |commit| {
+            if let Commit::Durable(upto) = commit {
+                count.store(upto, Ordering::Relaxed);
+                fill(&filled, 4..=6);
+            }
+        };
+        let ended = writer(&sim, queue, Box::new(confirm), Box::new(on_commit)).run();
+        assert!(matches!(ended, Err(StoreError::TakenOver(_))), "{ended:?}");
+        let reported = reported.load(Ordering::Relaxed);
+        assert_eq!(reported, if taken_at < 2 { 0 } else { 3 });
+        let read = format::scan(seen.lock().take().expect("somebody took over")).unwrap();
+        assert!(read.len() >= reported, "{} of {reported} are read", read.len());
     }
 }

@@ -1,15 +1,15 @@
 //! The thread that writes a journal, and the queue before it.
 
 use std::mem;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::Commit;
+use super::begin::Begun;
+use super::{Commit, Fold};
 use crate::store::StoreError;
-use crate::store::disk::{Disk, Tail};
+use crate::store::disk::Disk;
 use crate::store::format;
 use crate::store::owner::BEAT;
 
@@ -21,6 +21,7 @@ const QUEUE_BYTES: usize = 64 << 20;
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Records on their way to the disk.
+#[derive(Default)]
 pub(super) struct Queue {
     state: Mutex<State>,
     /// There is something to do for the writer.
@@ -29,13 +30,16 @@ pub(super) struct Queue {
     room: Condvar,
 }
 
+#[derive(Default)]
 struct State {
     /// The entries of the next group.
     bytes: Vec<u8>,
     /// How many records that is.
     records: u64,
-    /// How many there are altogether, with those of the file.
+    /// How many there were altogether.
     appended: u64,
+    /// What the records are to go through, and how many have to be durable first.
+    fold: Option<(u64, Box<dyn Fold>)>,
     /// Write now.
     flush: bool,
     /// Write now, then end.
@@ -45,18 +49,6 @@ struct State {
 }
 
 impl Queue {
-    pub(super) fn new(appended: u64) -> Queue {
-        let state = State {
-            bytes: Vec::new(),
-            records: 0,
-            appended,
-            flush: false,
-            closed: false,
-            abandoned: false,
-        };
-        Queue { state: Mutex::new(state), work: Condvar::new(), room: Condvar::new() }
-    }
-
     pub(super) fn append(&self, record: &[u8]) -> u64 {
         let mut state = self.state.lock();
         while state.bytes.len() >= QUEUE_BYTES && !state.abandoned {
@@ -75,6 +67,12 @@ impl Queue {
 
     pub(super) fn flush(&self) {
         self.state.lock().flush = true;
+        self.work.notify_one();
+    }
+
+    pub(super) fn compact(&self, fold: Box<dyn Fold>) {
+        let mut state = self.state.lock();
+        state.fold = Some((state.appended, fold));
         self.work.notify_one();
     }
 
@@ -101,14 +99,19 @@ impl State {
 /// Says whether the journal may still be written to.
 pub(super) type Confirm = Box<dyn FnMut() -> Result<(), StoreError> + Send>;
 
+/// Makes of a volume another one, with fewer records.
+pub(super) type Rewrite<D> =
+    Box<dyn FnMut(&Begun<D>, Box<dyn Fold>) -> Result<Begun<D>, StoreError> + Send>;
+
 pub(super) struct Writer<D> {
     pub(super) queue: Arc<Queue>,
-    pub(super) tail: Tail<D>,
+    /// The volume, with all that is durable.
+    pub(super) begun: Begun<D>,
     pub(super) window: Duration,
-    pub(super) path: PathBuf,
     pub(super) confirm: Confirm,
+    pub(super) rewrite: Rewrite<D>,
     pub(super) on_commit: Box<dyn FnMut(Commit) + Send>,
-    /// So many records are on the disk.
+    /// So many of the records that were appended are on the disk.
     pub(super) durable: u64,
 }
 
@@ -129,6 +132,7 @@ impl<D: Disk> Writer<D> {
         while self.wait(last)? {
             last = Some(Instant::now());
             self.commit()?;
+            self.compact()?;
         }
         self.seal();
         Ok(())
@@ -150,6 +154,12 @@ impl<D: Disk> Writer<D> {
                     return Ok(false);
                 }
                 state.flush = false;
+                if state.fold.is_some() {
+                    drop(state);
+                    self.compact()?;
+                    state = queue.state.lock();
+                    continue;
+                }
             }
             let beat = now + BEAT;
             let until = if state.records > 0 { due.min(beat) } else { beat };
@@ -176,16 +186,15 @@ impl<D: Disk> Writer<D> {
     /// Writes the group that waits, however long it takes. An error if there is no point in
     /// trying again.
     fn commit(&mut self) -> Result<(), StoreError> {
-        let (records, upto) = {
+        let (count, bytes, upto) = {
             let mut state = self.queue.state.lock();
             state.flush = false;
-            state.records = 0;
-            let records = mem::take(&mut state.bytes);
+            let group = (mem::take(&mut state.records), mem::take(&mut state.bytes));
             self.queue.room.notify_all();
-            (records, state.appended)
+            (group.0, group.1, state.appended)
         };
         let mut group = self.mark();
-        group.extend(records);
+        group.extend(bytes);
         loop {
             // Looked at before the try: a close that comes later gets one of its own.
             let last_try = self.queue.state.lock().closed;
@@ -196,22 +205,45 @@ impl<D: Disk> Writer<D> {
             }
             self.pause();
         }
+        self.begun.records += count;
         self.durable = upto;
         (self.on_commit)(Commit::Durable(upto));
         Ok(())
     }
 
+    /// Has what is durable go through a fold, if one waits. An error if the folder has another
+    /// owner; else what cannot be done now stays undone.
+    fn compact(&mut self) -> Result<(), StoreError> {
+        let ready = |(upto, _): &mut (u64, Box<dyn Fold>)| *upto <= self.durable;
+        let fold = self.queue.state.lock().fold.take_if(ready);
+        match fold.map(|(_, fold)| (self.rewrite)(&self.begun, fold)) {
+            Some(Ok(begun)) => self.begun = begun,
+            Some(Err(error @ StoreError::TakenOver(_))) => {
+                self.fail(error.clone());
+                return Err(error);
+            }
+            Some(Err(_)) | None => {}
+        }
+        Ok(())
+    }
+
     /// The mark that ends what is durable; nothing if there is no record.
     fn mark(&self) -> Vec<u8> {
-        match self.durable {
+        match self.begun.records {
             0 => Vec::new(),
-            durable => format::mark(self.tail.end(), durable),
+            records => format::mark(self.begun.tail.end(), records),
         }
     }
 
+    /// What was written counts only if the folder had no other owner afterwards either: one that
+    /// came in between may have read the file before.
     fn write(&mut self, group: &[u8]) -> Result<(), StoreError> {
         (self.confirm)()?;
-        self.tail.append_durably(group).map_err(StoreError::io("write", &self.path))
+        let written = self.begun.tail.write_durably(group);
+        written.map_err(StoreError::io("write", &self.begun.path))?;
+        (self.confirm)()?;
+        self.begun.tail.accept(group.len());
+        Ok(())
     }
 
     fn fail(&mut self, error: StoreError) {

@@ -152,3 +152,58 @@ fn of_many_that_race_for_a_folder_one_wins() {
         assert_eq!(winners, 1);
     }
 }
+
+/// One that owns `folder`, and another one that has taken it over since: as it looks to hosts
+/// that do not see each other's processes.
+fn taken_over(folder: &Path) -> (Ownership, Ownership) {
+    let first = Ownership::take(folder, SHORT).unwrap();
+    let claim = first.claim.path(folder);
+    fs::write(claim, elsewhere().text()).unwrap();
+    let second = Ownership::take(folder, SHORT).unwrap();
+    (first, second)
+}
+
+#[test]
+fn what_a_former_owner_had_in_hand_comes_too_late() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("verdict.json");
+    let first = Ownership::take(folder.path(), SHORT).unwrap();
+    // It has written its draft, and stands still before it puts it in its place.
+    first.confirm().unwrap();
+    fs::write(first.draft("verdict.json"), "late").unwrap();
+    fs::write(first.claim.path(folder.path()), elsewhere().text()).unwrap();
+    let second = Ownership::take(folder.path(), SHORT).unwrap();
+    fs::write(second.draft("verdict.json"), "new").unwrap();
+    second.put("verdict.json").unwrap();
+    assert!(matches!(first.put("verdict.json"), Err(StoreError::TakenOver(_))));
+    assert!(matches!(first.withdraw("verdict.json"), Err(StoreError::TakenOver(_))));
+    assert!(fs::write(first.draft("verdict.json"), "later").is_err(), "there is no place for it");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+    second.withdraw("verdict.json").unwrap();
+    second.withdraw("verdict.json").unwrap();
+    assert!(!path.exists());
+}
+
+#[test]
+fn nothing_is_left_of_the_drafts_of_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = || {
+        let names = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name());
+        let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let (first, second) = taken_over(folder.path());
+    assert_eq!(names(), [".draft.2", "owner.2"]);
+    drop(first);
+    assert_eq!(names(), [".draft.2", "owner.2"]);
+    drop(second);
+    assert_eq!(names(), ["released.2"]);
+    // One died in the middle of taking over.
+    for left in [".void.1", ".draft.3"] {
+        fs::create_dir(folder.path().join(left)).unwrap();
+        fs::write(folder.path().join(left).join("file"), "").unwrap();
+    }
+    let third = Ownership::take(folder.path(), SHORT).unwrap();
+    assert_eq!((third.number(), names()), (3, vec![".draft.3".to_owned(), "owner.3".to_owned()]));
+}

@@ -1,0 +1,184 @@
+//! An entry of a journal as a line, for people or for programs.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::model::{AttemptKey, Job, Record, State, Task, TaskId};
+use crate::report;
+use crate::sched::{Batch, Entry};
+
+/// So many attempts or tasks are named in a line for people.
+const NAMED: usize = 8;
+
+/// Knows what was submitted, so that tasks have names.
+pub(super) struct Teller<'a> {
+    job: Job,
+    /// Only what concerns this task is told.
+    only: Option<&'a str>,
+    /// Which that is, once it is known.
+    wanted: Vec<TaskId>,
+    json: bool,
+}
+
+impl<'a> Teller<'a> {
+    pub(super) fn new(only: Option<&'a str>, json: bool) -> Teller<'a> {
+        Teller { job: Job::default(), only, wanted: Vec::new(), json }
+    }
+
+    /// Whether the task that was asked for was met.
+    pub(super) fn found(&self) -> bool {
+        !self.wanted.is_empty()
+    }
+
+    /// The line for an entry, without its line break; nothing if it is not asked for.
+    pub(super) fn tell(&mut self, number: u64, entry: Entry) -> Option<String> {
+        match &entry {
+            Entry::Submitted(batch) => self.learn(&batch.tasks, batch),
+            Entry::Ended { added, .. } => {
+                let added: Vec<Task> = added.iter().map(|a| a.task.clone()).collect();
+                self.learn(&added, &Batch::default());
+            }
+            _ => {}
+        }
+        let entry = self.narrow(entry)?;
+        Some(if self.json { self.json(number, &entry) } else { self.text(number, &entry) })
+    }
+
+    fn learn(&mut self, tasks: &[Task], batch: &Batch) {
+        self.job.templates.extend(batch.templates.iter().cloned().map(Arc::new));
+        for task in tasks {
+            let id = TaskId(self.job.tasks.len() as u32);
+            self.job.tasks.push(task.clone());
+            let place = id.0.to_string();
+            let is_wanted = |only| only == place || only == self.name(id);
+            if self.only.is_some_and(is_wanted) {
+                self.wanted.push(id);
+            }
+        }
+    }
+
+    /// What of an entry is asked for.
+    fn narrow(&self, entry: Entry) -> Option<Entry> {
+        let wanted = |id: TaskId| self.only.is_none() || self.wanted.contains(&id);
+        let keys = |mut keys: Vec<AttemptKey>| {
+            keys.retain(|key| wanted(key.task));
+            (!keys.is_empty()).then_some(keys)
+        };
+        match entry {
+            Entry::Granted { keys: all, outlive } => {
+                keys(all).map(|keys| Entry::Granted { keys, outlive })
+            }
+            Entry::Returned(all) => keys(all).map(Entry::Returned),
+            Entry::Unwanted(mut ids) => {
+                ids.retain(|id| wanted(*id));
+                (!ids.is_empty()).then_some(Entry::Unwanted(ids))
+            }
+            Entry::Ended { ref record, .. } => wanted(record.task).then_some(entry),
+            Entry::Opened { .. } | Entry::Submitted(_) | Entry::Sealed | Entry::Closed(_) => {
+                self.only.is_none().then_some(entry)
+            }
+        }
+    }
+
+    fn name(&self, id: TaskId) -> String {
+        match self.job.tasks.get(id.index()) {
+            Some(task) if task.is_made_of(&self.job.templates) => {
+                self.job.task_name(id).into_owned()
+            }
+            _ => id.to_string(),
+        }
+    }
+
+    fn text(&self, number: u64, entry: &Entry) -> String {
+        let some = |names: Vec<String>| {
+            let more = names.len().saturating_sub(NAMED);
+            let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+            names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(" ") + &rest
+        };
+        let attempt = |key: &AttemptKey| format!("{}{}", self.name(key.task), key.attempt);
+        let (what, text) = match entry {
+            Entry::Opened { run, epoch, .. } => {
+                ("opened", format!("epoch {} of run {:016x}", epoch.0, run.0))
+            }
+            Entry::Submitted(batch) => {
+                ("submitted", format!("{} tasks of `{}`", batch.tasks.len(), batch.name))
+            }
+            Entry::Sealed => ("sealed", String::new()),
+            Entry::Granted { keys, .. } => ("granted", some(keys.iter().map(attempt).collect())),
+            Entry::Returned(keys) => ("returned", some(keys.iter().map(attempt).collect())),
+            Entry::Unwanted(ids) => {
+                ("unwanted", some(ids.iter().map(|id| self.name(*id)).collect()))
+            }
+            Entry::Ended { record, added } => ("ended", {
+                let added = match added.len() {
+                    0 => String::new(),
+                    n => format!("; it added {n} tasks"),
+                };
+                self.ending(record) + &added
+            }),
+            Entry::Closed(verdict) => {
+                ("closed", format!("exit code {}: {}", verdict.code as u8, verdict.reason))
+            }
+        };
+        format!("{number:>6}  {what:<9}  {text}").trim_end().to_owned()
+    }
+
+    fn ending(&self, record: &Record) -> String {
+        let mut text = format!("{}{} {}", self.name(record.task), record.attempt, record.state);
+        if let Some(place) = &record.place {
+            text += &format!(" on node {} at {}", place.node.0, place.host);
+        }
+        if let (Some(start), Some(end)) = (record.start, record.end) {
+            text += &format!(" from {start} for {}", end.since(start));
+        }
+        match &record.reason {
+            Some(reason) if record.state != State::Done => text + ": " + &reason.replace('\n', " "),
+            _ => text,
+        }
+    }
+
+    fn json(&self, number: u64, entry: &Entry) -> String {
+        let task = |id: TaskId| json!({ "task": self.name(id), "index": id.0 });
+        let attempts = |keys: &[AttemptKey]| {
+            let attempt = |key: &AttemptKey| {
+                let AttemptKey { task, attempt, .. } = *key;
+                json!({ "task": self.name(task), "index": task.0, "attempt": attempt.0 })
+            };
+            keys.iter().map(attempt).collect::<Value>()
+        };
+        let part = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
+        let (what, key, value) = match entry {
+            Entry::Opened { run, epoch, .. } => {
+                ("opened", "master", json!({ "run": format!("{:016x}", run.0), "epoch": epoch.0 }))
+            }
+            Entry::Submitted(batch) => {
+                ("submitted", "job", json!({ "name": batch.name, "tasks": batch.tasks.len() }))
+            }
+            Entry::Sealed => ("sealed", "job", Value::Null),
+            Entry::Granted { keys, .. } => ("granted", "attempts", attempts(keys)),
+            Entry::Returned(keys) => ("returned", "attempts", attempts(keys)),
+            Entry::Unwanted(ids) => ("unwanted", "tasks", ids.iter().map(|id| task(*id)).collect()),
+            Entry::Ended { record, .. } => {
+                ("ended", "record", part(&report::record_to_json(&self.described(record))))
+            }
+            Entry::Closed(verdict) => {
+                ("closed", "verdict", part(&report::verdict_to_json(verdict)))
+            }
+        };
+        let mut line = json!({ "entry": number, "kind": what, key: value });
+        if let Entry::Ended { added, .. } = entry {
+            line["added"] = added.len().into();
+        }
+        line.to_string()
+    }
+
+    fn described(&self, record: &Record) -> Record {
+        let mut record = record.clone();
+        match self.job.tasks.get(record.task.index()) {
+            Some(task) => record.describe(task, self.name(record.task)),
+            None => record.name = record.task.to_string(),
+        }
+        record
+    }
+}
