@@ -242,8 +242,8 @@ impl<T: Transport> Driver<T> {
         match incoming {
             Incoming::Up(peer) => self.step(Event::Up(peer)),
             Incoming::Down(peer) => self.step(Event::Down(peer)),
-            // Its lease finds that out as well, later.
-            Incoming::Ended(_) | Incoming::Woken => {}
+            Incoming::Ended(peer) => self.step(Event::Dead(peer)),
+            Incoming::Woken => {}
             Incoming::Frame { from, bytes } => match Frame::from_bytes(&bytes) {
                 Ok(frame) => self.step(Event::Frame { from, frame }),
                 Err(error) => self.note(format!("from {from} came a {error}; it is ignored")),
@@ -302,8 +302,6 @@ impl<T: Transport> Driver<T> {
                 }
             }
             Action::Publish(record) => (self.notify)(Notice::Record(record)),
-            // Whom this transport can reach, it does.
-            Action::Reach(_) => {}
             Action::Note(text) => self.note(text),
             Action::Finish(verdict) => self.ended = Some(Ended::Finished(verdict)),
             Action::Leave => {

@@ -131,19 +131,8 @@ impl Upkeep {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Attempt, Epoch, Record, State};
-
-    fn key(task: u32, attempt: u16) -> AttemptKey {
-        AttemptKey { job: JobId(0), task: TaskId(task), attempt: Attempt(attempt), epoch: Epoch(1) }
-    }
-
-    fn granted(keys: Vec<AttemptKey>) -> Entry {
-        Entry::Granted { keys, outlive: false }
-    }
-
-    fn ended(task: u32, attempt: u16, state: State) -> Entry {
-        Entry::Ended { record: Box::new(Record::new(key(task, attempt), state)), added: vec![] }
-    }
+    use crate::model::State;
+    use crate::sched::event::told::{ended, granted, key};
 
     #[test]
     fn what_is_out_is_said_once_and_last() {

@@ -134,8 +134,6 @@ pub enum Action {
     StopAll,
     /// A record is final and durable.
     Publish(Box<Record>),
-    /// Have the transport reach this peer, if it does not by itself.
-    Reach(PeerId),
     /// Something that the user should read.
     Note(String),
     /// The run is over.
@@ -221,7 +219,6 @@ wire_enum! {
         6 => Note(text),
         7 => Finish(verdict),
         8 => Leave,
-        9 => Reach(peer),
     }
     Entry {
         0 => Opened { run, epoch, outlived },
@@ -232,5 +229,24 @@ wire_enum! {
         5 => Closed(verdict),
         6 => Returned(keys),
         7 => Unwanted(tasks),
+    }
+}
+
+/// Entries in few words, for tests of what reads them.
+#[cfg(test)]
+pub(super) mod told {
+    use super::Entry;
+    use crate::model::{Attempt, AttemptKey, Epoch, JobId, Record, State, TaskId};
+
+    pub(in crate::sched) fn key(task: u32, attempt: u16) -> AttemptKey {
+        AttemptKey { job: JobId(0), task: TaskId(task), attempt: Attempt(attempt), epoch: Epoch(1) }
+    }
+
+    pub(in crate::sched) fn granted(keys: Vec<AttemptKey>) -> Entry {
+        Entry::Granted { keys, outlive: false }
+    }
+
+    pub(in crate::sched) fn ended(task: u32, attempt: u16, state: State) -> Entry {
+        Entry::Ended { record: Box::new(Record::new(key(task, attempt), state)), added: vec![] }
     }
 }

@@ -154,19 +154,8 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{JobId, Verdict};
-
-    fn key(task: u32, attempt: u16) -> AttemptKey {
-        AttemptKey { job: JobId(0), task: TaskId(task), attempt: Attempt(attempt), epoch: Epoch(1) }
-    }
-
-    fn granted(keys: Vec<AttemptKey>) -> Entry {
-        Entry::Granted { keys, outlive: false }
-    }
-
-    fn ended(task: u32, attempt: u16, state: State) -> Entry {
-        Entry::Ended { record: Box::new(Record::new(key(task, attempt), state)), added: vec![] }
-    }
+    use crate::model::{State, Verdict};
+    use crate::sched::event::told::{ended, granted, key};
 
     fn opened(epoch: u32) -> Entry {
         Entry::Opened { run: RunId(7), epoch: Epoch(epoch), outlived: crate::model::Span::ZERO }

@@ -9,8 +9,6 @@ mod closing;
 mod door;
 mod recovery;
 
-use adoption::Limbo;
-
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::dispatcher::Dispatcher;
@@ -43,7 +41,7 @@ pub(super) struct Master {
     unwanted: BTreeSet<TaskId>,
     /// What sub-masters held that went before their lease was over: their nodes may still run it
     /// until then, and nobody else may.
-    limbo: BTreeMap<(Time, PeerId), Limbo>,
+    limbo: BTreeMap<(Time, PeerId), BTreeSet<AttemptKey>>,
     /// How many entries were appended, and how many of them are durable.
     appended: u64,
     durable: u64,
@@ -136,10 +134,12 @@ impl Master {
         }
         let ledger = &mut self.ledger;
         let dealt = self.work.deal(|_, id| ledger.grant(*id));
-        for outlive in [false, true] {
-            let of = dealt.iter().filter(|(peer, _)| self.outlives(cx.me, **peer) == outlive);
-            let keys: Vec<AttemptKey> =
-                of.flat_map(|(_, ids)| ids).map(|id| self.ledger.key(*id)).collect();
+        let (mut with_us, mut apart) = (Vec::new(), Vec::new());
+        for (peer, ids) in &dealt {
+            let keys = if self.outlives(cx.me, *peer) { &mut apart } else { &mut with_us };
+            keys.extend(ids.iter().map(|id| self.ledger.key(*id)));
+        }
+        for (keys, outlive) in [(with_us, false), (apart, true)] {
             if !keys.is_empty() {
                 self.append(cx, Entry::Granted { keys, outlive });
             }

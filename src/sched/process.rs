@@ -330,9 +330,6 @@ impl Process {
         for peer in std::mem::take(&mut self.unsent) {
             let Some(session) = self.sessions.get_mut(&peer) else { continue };
             session.settle(safe);
-            if !session.is_up() {
-                out.push(Action::Reach(peer));
-            }
             let frame = session.flush(header);
             out.extend(frame.map(|frame| Action::Send { to: peer, frame }));
         }

@@ -43,7 +43,6 @@ impl World {
                 self.records.extend(new.then_some(*record));
                 Ok(())
             }
-            Action::Reach(_) => Ok(()),
             Action::Note(text) => {
                 self.log.add(self.now, peer, Line::Says(text));
                 Ok(())

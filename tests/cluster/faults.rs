@@ -42,6 +42,18 @@ fn expect_survives(
     records::expect_all_done(&scratch.path("run"), &job);
 }
 
+/// Has a run of `count` tasks come to its end in the middle; resumed, all of it must come to be done.
+#[track_caller]
+fn expect_resumable(hosts: &Hosts, count: u32, ends: impl FnOnce(Running<'_>)) {
+    let scratch = Scratch::new();
+    let job: Parents = sweep::job(&scratch, count);
+    let mut running = launch(hosts, &scratch, &["job.toml", "--run-dir", "run"]);
+    comes_to(&mut running, &scratch, BEFORE);
+    ends(running);
+    launch(hosts, &scratch, &["--resume", "run"]).wait_within(LONG).expect(0);
+    records::expect_all_done(&scratch.path("run"), &job);
+}
+
 /// Cuts `link` for so long. Nothing can be waited for: it is the time itself that is tried.
 fn cut_for(hosts: &Hosts, link: &str, seconds: u64) {
     hosts.does(&format!("cut {link}"));
@@ -92,15 +104,11 @@ fn a_run_that_ends_with_a_host_goes_on_when_resumed() {
         return;
     }
     let Some(hosts) = Hosts::new(3) else { return };
-    let scratch = Scratch::new();
-    let job: Parents = sweep::job(&scratch, 300);
-    let mut running = launch(&hosts, &scratch, &["job.toml", "--run-dir", "run"]);
-    comes_to(&mut running, &scratch, BEFORE);
-    hosts.does("kill h2");
-    let finished = running.wait_within(LONG).expect(3);
-    assert!(finished.stderr.contains("run --resume run"), "{}", finished.stderr);
-    launch(&hosts, &scratch, &["--resume", "run"]).wait_within(LONG).expect(0);
-    records::expect_all_done(&scratch.path("run"), &job);
+    expect_resumable(&hosts, 300, |running| {
+        hosts.does("kill h2");
+        let finished = running.wait_within(LONG).expect(3);
+        assert!(finished.stderr.contains("run --resume run"), "{}", finished.stderr);
+    });
 }
 
 #[test]
@@ -160,15 +168,11 @@ fn a_run_whose_first_host_dies_goes_on_when_resumed() {
         return;
     }
     let Some(hosts) = Hosts::new(3) else { return };
-    let scratch = Scratch::new();
-    let job = sweep::job(&scratch, 500);
-    let mut running = launch(&hosts, &scratch, &["job.toml", "--run-dir", "run"]);
-    comes_to(&mut running, &scratch, BEFORE);
-    hosts.does("kill h0");
-    // The command itself ran there.
-    assert_eq!(running.wait_within(LONG).status.code(), None);
-    launch(&hosts, &scratch, &["--resume", "run"]).wait_within(LONG).expect(0);
-    records::expect_all_done(&scratch.path("run"), &job);
+    expect_resumable(&hosts, 500, |running| {
+        hosts.does("kill h0");
+        // The command itself ran there.
+        assert_eq!(running.wait_within(LONG).status.code(), None);
+    });
 }
 
 /// The signal that a batch system sends before the time is up.
@@ -179,13 +183,9 @@ fn a_warning_reaches_a_run_on_several_hosts() {
         return;
     }
     let Some(hosts) = Hosts::new(3) else { return };
-    let scratch = Scratch::new();
-    let job = sweep::job(&scratch, 500);
-    let mut running = launch(&hosts, &scratch, &["job.toml", "--run-dir", "run"]);
-    comes_to(&mut running, &scratch, BEFORE);
-    // No process stands between: what was started is `evenkeel` by now.
-    running.signal(Signal::USR1);
-    running.wait_within(LONG).expect(4);
-    launch(&hosts, &scratch, &["--resume", "run"]).wait_within(LONG).expect(0);
-    records::expect_all_done(&scratch.path("run"), &job);
+    expect_resumable(&hosts, 500, |running| {
+        // No process stands between: what was started is `evenkeel` by now.
+        running.signal(Signal::USR1);
+        running.wait_within(LONG).expect(4);
+    });
 }

@@ -487,7 +487,6 @@ impl Story {
                     self.end_attempt(peer, key, Ending::new(Exit::Signal(9), None));
                 }
             }
-            Action::Reach(_) => {}
             Action::Publish(record) => self.publish(*record),
             Action::Note(text) => self.notes.push(text),
             Action::Finish(verdict) => {

@@ -124,6 +124,3 @@ impl Master {
         }
     }
 }
-
-/// What nobody who is there has in hand, and somebody may run.
-pub(super) type Limbo = BTreeSet<AttemptKey>;
