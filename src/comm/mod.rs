@@ -17,11 +17,13 @@ pub mod channel;
 pub mod link;
 #[cfg(feature = "mpi")]
 pub mod mpi;
+mod renumbered;
 mod waker;
 
 use std::time::Instant;
 
 use crate::model::PeerId;
+pub use renumbered::Renumbered;
 pub use waker::Waker;
 
 /// So many bytes may wait for a peer from one other; over that the connection goes down. A

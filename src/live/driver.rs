@@ -12,7 +12,7 @@ use crate::comm::{Incoming, Transport, Waker};
 use crate::exec::{Executor, Report};
 use crate::host::{Clock, Preference};
 use crate::model::wire::Wire;
-use crate::model::{AttemptKey, Record, Span, Verdict};
+use crate::model::{AttemptKey, PeerId, Record, Span, Verdict};
 use crate::sched::{Action, Event, Frame, Machine, Process, Seat};
 use crate::store::{Commit, Journal, StoreError};
 
@@ -85,6 +85,9 @@ impl Control {
     }
 }
 
+/// Looks for a way to a peer.
+pub type Reach = Box<dyn FnMut(PeerId) + Send>;
+
 /// One process of a run, with all that it acts through.
 pub struct Driver<T> {
     process: Process,
@@ -95,6 +98,7 @@ pub struct Driver<T> {
     journal: Option<Log>,
     recorder: Option<Recorder>,
     notify: Arc<dyn Fn(Notice) + Send + Sync>,
+    reach: Option<Reach>,
     /// Entries appended while there is no journal: they count as durable at once.
     appended: u64,
     /// What keeps the journal from being written, as it was told last.
@@ -138,6 +142,7 @@ impl<T: Transport> Driver<T> {
             journal: None,
             recorder: None,
             notify,
+            reach: None,
             appended: 0,
             trouble: None,
             running: BTreeSet::new(),
@@ -150,6 +155,13 @@ impl<T: Transport> Driver<T> {
     #[must_use]
     pub fn with_journal(mut self, journal: Option<Journal>) -> Self {
         self.journal = journal.map(Log::new);
+        self
+    }
+
+    /// The same, with something that finds ways to peers that the transport does not reach by itself.
+    #[must_use]
+    pub fn with_reach(mut self, reach: Option<Reach>) -> Self {
+        self.reach = reach;
         self
     }
 
@@ -304,6 +316,11 @@ impl<T: Transport> Driver<T> {
             Action::Publish(record) => (self.notify)(Notice::Record(record)),
             Action::Note(text) => self.note(text),
             Action::Finish(verdict) => self.ended = Some(Ended::Finished(verdict)),
+            Action::Reach(peer) => {
+                if let Some(reach) = &mut self.reach {
+                    reach(peer);
+                }
+            }
             Action::Leave => {
                 self.ended.get_or_insert(Ended::Left);
             }

@@ -8,6 +8,6 @@ mod log;
 mod recorder;
 mod replay;
 
-pub use driver::{Control, Driver, Ended, Inbox, Input, Notice};
+pub use driver::{Control, Driver, Ended, Inbox, Input, Notice, Reach};
 pub use recorder::Recorder;
 pub use replay::{ReplayError, Replayed, replay};

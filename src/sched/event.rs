@@ -138,6 +138,9 @@ pub enum Action {
     Note(String),
     /// The run is over.
     Finish(Verdict),
+    /// Look for a way to this peer, of which something is wanted and which cannot be reached. Where
+    /// there is none to look for, that is all.
+    Reach(PeerId),
     /// This process is not needed any more. To be obeyed after the next [`Event::Flush`]: its
     /// last words wait to be sent.
     Leave,
@@ -219,6 +222,7 @@ wire_enum! {
         6 => Note(text),
         7 => Finish(verdict),
         8 => Leave,
+        9 => Reach(peer),
     }
     Entry {
         0 => Opened { run, epoch, outlived },

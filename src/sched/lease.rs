@@ -12,6 +12,8 @@ use crate::model::{PeerId, Span, Time};
 
 /// A child asks this many times in a lease.
 const ASKS: u64 = 4;
+/// That a parent is in doubt already; it is not a time that comes.
+const DOUBTED: Time = Time(u64::MAX);
 
 /// What a child gives up of its lease for the sake of clocks that run apart (1 part in 16 is far
 /// more than any two quartzes differ).
@@ -170,6 +172,19 @@ impl Attachment {
         true
     }
 
+    /// The parent is dead or silent: it wants another as soon as one can be reached.
+    pub(super) fn doubt(&mut self) {
+        if let State::Attached { doubt, .. } = &mut self.state {
+            *doubt = DOUBTED;
+        }
+    }
+
+    /// Whether it wants another parent, and there was none.
+    #[must_use]
+    pub(super) fn is_doubted(&self) -> bool {
+        matches!(self.state, State::Attached { doubt: DOUBTED, .. })
+    }
+
     /// The master is dead, and with it what it knew: for so long nobody gives away what is held
     /// here, counted from when it was asked something the last time that it answered, for another
     /// may have followed before this is known here. Whether that changes anything.
@@ -298,7 +313,7 @@ impl Attachment {
             }
             State::Attached { doubt, .. } if *doubt <= now => {
                 // Once: who finds no other stays.
-                *doubt = Time(u64::MAX);
+                *doubt = DOUBTED;
                 Due::Move
             }
             State::Attached { ask, .. } if *ask <= now => {

@@ -117,6 +117,16 @@ impl Node {
         changed
     }
 
+    /// The parent is dead or silent, and no other can be reached yet.
+    pub(super) fn doubt(&mut self) {
+        self.parent.doubt();
+    }
+
+    /// Whether it would change its parent if it could.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.parent.is_doubted()
+    }
+
     /// The master is dead, which was this node's parent: nobody gives away what is held here, for
     /// as long as it is to go on without one.
     pub(super) fn orphan(&mut self) -> bool {

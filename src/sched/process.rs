@@ -103,6 +103,7 @@ impl Process {
             let sessions = &self.sessions;
             self.node.turn(|peer| sessions.get(&peer).is_some_and(Uplink::is_up));
             self.restart(cx);
+            self.reach(cx, self.parent().unwrap_or(cx.me));
         }
     }
 
@@ -116,6 +117,17 @@ impl Process {
         if self.node.change_parent(cx, is_up, done) {
             let (me, new) = (cx.me, self.node.parent().peer);
             cx.note(format!("{me} hears nothing from {old} and goes to {new} with what it runs"));
+        } else if self.sub_master.is_none() {
+            self.node.doubt();
+            self.reach(cx, self.seat.master);
+        }
+    }
+
+    /// Has a way looked for to a peer of which something is wanted.
+    fn reach(&self, cx: &mut Context<'_>, peer: PeerId) {
+        let is_up = self.sessions.get(&peer).is_some_and(Uplink::is_up);
+        if !is_up && peer != cx.me {
+            cx.actions.push(Action::Reach(peer));
         }
     }
 
@@ -139,6 +151,7 @@ impl Process {
         if orphan {
             let (me, wait) = (cx.me, self.seat.reattach);
             cx.note(format!("the master is dead; {me} goes on and waits for another for {wait}"));
+            self.reach(cx, peer);
         }
     }
 
@@ -202,6 +215,9 @@ impl Process {
                 let again = self.sessions.entry(peer).or_default().up(header);
                 let send = again.into_iter().map(|frame| Action::Send { to: peer, frame });
                 cx.actions.extend(send);
+                if self.node.is_in_doubt() {
+                    self.move_node(cx);
+                }
             }
             Event::Down(peer) => self.sessions.entry(peer).or_default().down(),
             Event::Dead(peer) => self.ended(cx, peer),

@@ -52,6 +52,8 @@ impl World {
                 self.host(peer).leaving = true;
                 Ok(())
             }
+            // Here all have a way to each other, which may be cut.
+            Action::Reach(_) => Ok(()),
         }
     }
 

@@ -89,6 +89,27 @@ fn who_knows_that_its_sub_master_is_dead_does_not_wait_for_its_silence() {
 }
 
 #[test]
+fn a_node_that_has_no_way_to_the_master_looks_for_one_when_its_sub_master_is_gone() {
+    for known in [true, false] {
+        let (mut story, running) = bereaved();
+        story.tell(node(2), Event::Down(node(0)));
+        if known {
+            story.tell(node(2), Event::Dead(node(1)));
+        } else {
+            story.pass(Span(LEASE.0 * 6 / 10));
+        }
+        assert_eq!(story.wanted, [(node(2), node(0))], "{:?}", story.notes);
+        let (peer, key) = *running.iter().find(|(peer, _)| *peer == node(2)).unwrap();
+        assert!(story.running.contains_key(&(peer, key)));
+        story.tell(node(2), Event::Up(node(0)));
+        story.pass(LONGER_THAN_A_LEASE + LONGER_THAN_A_LEASE);
+        assert!(story.running.contains_key(&(peer, key)), "{:?}", story.notes);
+        assert_eq!(story.finish(), ExitCode::Done);
+        story.assert_whole();
+    }
+}
+
+#[test]
 fn what_ended_on_its_way_through_a_sub_master_that_dies_is_not_run_again() {
     let mut story = Story::of(&[&[1], &[1, 1]]).job(wide(20));
     story.run_until(|s| s.count(State::Done) == 5 && s.runs_on(node(2)) == 1);

@@ -40,6 +40,8 @@ pub struct Story {
     pub stopped: Vec<AttemptKey>,
     pub journal: Vec<Entry>,
     pub published: Vec<Record>,
+    /// Who has looked for a way to whom.
+    pub wanted: Vec<(PeerId, PeerId)>,
     pub notes: Vec<String>,
     pub left: BTreeSet<PeerId>,
     pub verdict: Option<Verdict>,
@@ -146,6 +148,7 @@ impl Story {
             stopped: Vec::new(),
             journal,
             published: Vec::new(),
+            wanted: Vec::new(),
             notes: Vec::new(),
             left: BTreeSet::new(),
             verdict: None,
@@ -496,6 +499,7 @@ impl Story {
             Action::Leave => {
                 self.left.insert(peer);
             }
+            Action::Reach(other) => self.wanted.push((peer, other)),
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use super::super::{Incoming, Transport, Waker};
+use super::super::{Incoming, Renumbered, Transport, Waker};
 use super::hub::{Command, Hub, Links};
 use super::line::{Arrived, Line};
 use super::reactor::Reactor;
@@ -33,7 +33,7 @@ pub struct Bridge<T: Transport> {
     woken: Arc<AtomicBool>,
     /// Which peers those of the world are.
     world: Range<u32>,
-    inner: T,
+    inner: Renumbered<T>,
 }
 
 impl<T: Transport> Bridge<T> {
@@ -54,9 +54,17 @@ impl<T: Transport> Bridge<T> {
             arrived: VecDeque::new(),
             is_links_turn: false,
             woken: Arc::default(),
+            inner: Renumbered::new(inner, PeerId(world.start)),
             world,
-            inner,
         })
+    }
+
+    /// Gives the peers of the world other numbers, from `first` on. Before anything was received.
+    #[must_use]
+    pub fn renumbered(mut self, first: PeerId) -> Bridge<T> {
+        self.inner.renumber(first);
+        self.world = first.0..first.0 + (self.world.end - self.world.start);
+        self
     }
 
     /// What has this process listen and dial.
@@ -85,24 +93,12 @@ impl<T: Transport> Bridge<T> {
             Arrived::Ended(peer) => Incoming::Ended(peer),
         })
     }
-
-    /// What came in the world, as it is known outside.
-    fn outside(&self, incoming: Incoming) -> Incoming {
-        let known = |peer: PeerId| PeerId(self.world.start + peer.0);
-        match incoming {
-            Incoming::Up(peer) => Incoming::Up(known(peer)),
-            Incoming::Down(peer) => Incoming::Down(known(peer)),
-            Incoming::Ended(peer) => Incoming::Ended(known(peer)),
-            Incoming::Frame { from, bytes } => Incoming::Frame { from: known(from), bytes },
-            Incoming::Woken => Incoming::Woken,
-        }
-    }
 }
 
 impl<T: Transport> Transport for Bridge<T> {
     fn send(&mut self, to: PeerId, frame: Vec<u8>) {
         if self.world.contains(&to.0) {
-            self.inner.send(PeerId(to.0 - self.world.start), frame);
+            self.inner.send(to, frame);
         } else if let Some(line) = self.lines.get(&to) {
             line.send(frame, &self.hub);
         }
@@ -127,7 +123,7 @@ impl<T: Transport> Transport for Bridge<T> {
                 // Whatever comes over links where nothing was before wakes the world once: with each
                 // such wake all of it has to be fetched.
                 Some(Incoming::Woken) => self.arrived.append(&mut self.hub.arrived()),
-                Some(incoming) => return Some(self.outside(incoming)),
+                Some(incoming) => return Some(incoming),
                 None if is_waiting => {}
                 None => return None,
             }
