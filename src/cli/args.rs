@@ -10,6 +10,7 @@ use super::launcher;
 use super::terminal::Screen;
 use crate::bench::WORKLOADS;
 use crate::bench::uts::TREES;
+use crate::comm::link::Listen;
 use crate::model::{Amount, Span};
 use crate::spec;
 
@@ -36,6 +37,8 @@ Examples:
   evenkeel run job.toml --nodes 4 --subclusters 2
   evenkeel run workflow.json --time-scale 0.01
   evenkeel run --resume evenkeel-runs/job-1
+  evenkeel run job.toml --run-dir out --listen eth0    others may join: see evenkeel join
+  evenkeel run --resume out --standby-master           on another host: takes over by itself
 
 Ctrl-C finishes what runs and leaves a run that can be resumed; a second one stops at once.")]
     Run(RunArgs),
@@ -50,6 +53,17 @@ The exit code is that of the run, and 3 if the run came to no verdict. What the 
 goes to launcher.log in the folder of the run. Ctrl-C finishes what runs and leaves a run that
 can be resumed; a second one ends the launcher.")]
     Launch(LaunchArgs),
+    /// Take part in a run that goes on, with this process or with the ranks of a launcher
+    #[command(after_help = "\
+Examples:
+  evenkeel run job.toml --run-dir out --listen eth0    a run that others may join
+  evenkeel join out                                    with all cores of this host
+  mpirun -n 4 evenkeel join out                        with four ranks, as one subcluster
+  EVENKEEL_SECRET=... evenkeel join n17:40001          without the folder of the run
+
+The file `address` in the folder of the run says where it is met and holds its secret; a copy of it
+will do for the folder. Ctrl-C finishes what runs here, gives back the rest and leaves.")]
+    Join(JoinArgs),
     /// Work out a static schedule of a job on a platform (HEFT)
     #[command(after_help = "\
 Examples:
@@ -151,6 +165,16 @@ pub(super) struct RunArgs {
     /// How long to wait for a node when none could run what is left
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
     pub(super) wait_for_nodes: Span,
+    /// Wait until the process with the master of this run dies or hangs, and go on with it then
+    #[arg(long, requires = "resume")]
+    pub(super) standby_master: bool,
+    /// Let others join while the run goes on, at an interface (eth0, ib0:40000-40100) or an address
+    /// [default: as before for a run that is resumed, else off]
+    #[arg(long, value_name = "off|IFACE[:PORTS]")]
+    pub(super) listen: Option<Listen>,
+    /// How long those that joined go on without a master, and a resumed run waits for them
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = duration)]
+    pub(super) reattach: Span,
     /// Under a launcher: pay no heed to it, and run by itself
     #[arg(long)]
     pub(super) single: bool,
@@ -160,6 +184,22 @@ pub(super) struct RunArgs {
     /// Speak through a launcher to `evenkeel launch`, which has such a screen
     #[arg(long, value_name = "SCREEN", hide = true)]
     pub(super) launched: Option<Screen>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct JoinArgs {
+    /// The folder of the run, the file `address` in it, or HOST:PORT
+    #[arg(value_name = "RUN_DIR|ADDRESS")]
+    pub(super) run: String,
+    /// What each node has beside cores and memory, such as gpus=2 or licence=1
+    #[arg(long = "resource", value_name = "NAME=AMOUNT", value_parser = resource)]
+    pub(super) resources: Vec<(String, Amount)>,
+    /// How long to look for the run
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = duration)]
+    pub(super) patience: Span,
+    /// Under a launcher: pay no heed to it, and join with this process alone
+    #[arg(long)]
+    pub(super) single: bool,
 }
 
 #[derive(Args, Debug)]

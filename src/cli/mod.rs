@@ -58,6 +58,7 @@ mod check;
 mod demo;
 mod follow;
 mod input;
+mod join;
 mod journal;
 mod launch;
 mod launcher;
@@ -113,6 +114,7 @@ impl From<crate::run::RunError> for Failure {
 pub fn main(registry: Registry) -> process::ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(args) => run::run(&args, &registry),
+        Command::Join(args) => join::join(&args, &registry),
         Command::Launch(args) => launch::launch(&args),
         Command::Plan(args) => plan::plan(&args, &registry),
         Command::Simulate(args) => simulate::simulate(&args, &registry),

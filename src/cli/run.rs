@@ -11,12 +11,14 @@ use std::time::Duration;
 use super::args::RunArgs;
 use super::progress::Watcher;
 use super::{Failure, input, show, terminal};
+use crate::comm::link::Listen;
 use crate::exec::Registry;
 use crate::host::{self, Launcher, LauncherKind, Signal, Signals};
 use crate::live::Notice;
 use crate::model::{ExitCode, Job};
 use crate::run::{self, Options, Run, RunError, World};
 use crate::spec::JobFile;
+use crate::store::RunFolder;
 
 pub(super) fn run(args: &RunArgs, registry: &Registry) -> Result<ExitCode, Failure> {
     if let Some(screen) = args.launched.filter(|_| prints()) {
@@ -39,7 +41,7 @@ fn launcher() -> Option<Launcher> {
 }
 
 /// What all processes of a launcher have to say, the first says for them.
-fn told_once(error: RunError) -> Failure {
+pub(super) fn told_once(error: RunError) -> Failure {
     /// Some launchers end all processes when one ends: the first has so long to say it.
     const TIME_TO_TELL: Duration = Duration::from_secs(1);
     match &error {
@@ -58,7 +60,10 @@ fn lead(world: Option<World>, args: &RunArgs, registry: &Registry) -> Result<Exi
         return Err(Failure::bad_input(message));
     }
     let (run, watcher) = match (&args.resume, &args.file) {
-        (Some(folder), _) => resume(world, args, folder, registry)?,
+        (Some(folder), _) => match take(folder, args)? {
+            Some(folder) => resume(world, args, folder, registry)?,
+            None => return Ok(was_not_needed(folder)),
+        },
         (None, Some(file)) => start(world, args, file, registry)?,
         (None, None) => return Err(Failure::bad_input("a job file is needed")),
     };
@@ -88,20 +93,22 @@ fn lead(world: Option<World>, args: &RunArgs, registry: &Registry) -> Result<Exi
 }
 
 /// Runs tasks for the first rank, until it needs this one no more or a signal says to leave.
-fn serve(world: World, registry: &Registry) -> Result<ExitCode, Failure> {
+pub(super) fn serve(world: World, registry: &Registry) -> Result<ExitCode, Failure> {
     let mut signals = None;
-    let tell = |notice: &Notice| {
-        if let Notice::Note(text) = notice {
-            terminal::say(&format!("note: {text}"));
-        }
-    };
     world.serve(registry, tell, |node| {
         signals = Some(on_signal(move |_| node.drain()));
     })?;
     Ok(ExitCode::Done)
 }
 
-fn on_signal(act: impl Fn(Signal) + Send + 'static) -> Result<Signals, Failure> {
+/// What a node elsewhere has to say.
+pub(super) fn tell(notice: &Notice) {
+    if let Notice::Note(text) = notice {
+        terminal::say(&format!("note: {text}"));
+    }
+}
+
+pub(super) fn on_signal(act: impl Fn(Signal) + Send + 'static) -> Result<Signals, Failure> {
     Signals::install(act).map_err(|error| Failure::new(ExitCode::Infrastructure, error))
 }
 
@@ -130,21 +137,52 @@ fn start(
     Ok((run, watcher))
 }
 
+/// Takes the folder of a run, once that can be; nothing if it ended before.
+fn take(folder: &Path, args: &RunArgs) -> Result<Option<RunFolder>, Failure> {
+    if !args.standby_master {
+        return Ok(Some(RunFolder::open(folder).map_err(RunError::from)?));
+    }
+    terminal::say(&format!("note: stands by for the master of the run in {}", folder.display()));
+    let inherited = RunFolder::inherit(folder).map_err(RunError::from)?;
+    // One that let go of it without a verdict has failed as well.
+    let heir = match inherited {
+        None if run::verdict(folder).is_none() => {
+            Some(RunFolder::open(folder).map_err(RunError::from)?)
+        }
+        other => other,
+    };
+    if heir.is_some() {
+        terminal::say("note: the master is dead or hangs: this process goes on with the run");
+    }
+    Ok(heir)
+}
+
+/// The run ended without a standby; how is told by its exit code here too.
+fn was_not_needed(folder: &Path) -> ExitCode {
+    let verdict = run::verdict(folder);
+    let reason = verdict.as_ref().map_or("it came to no verdict", |v| v.reason.as_str());
+    terminal::say(&format!("note: the run has ended by itself: {reason}"));
+    verdict.map_or(ExitCode::Infrastructure, |verdict| verdict.code)
+}
+
 fn resume(
     world: Option<World>,
     args: &RunArgs,
-    folder: &Path,
+    folder: RunFolder,
     registry: &Registry,
 ) -> Result<(Run, Arc<Watcher>), Failure> {
-    let status = run::status(folder)?;
+    let status = run::status(folder.path())?;
     let mut options = input::options(&args.nodes);
-    complete(&mut options, args, Some(folder.to_owned()));
+    complete(&mut options, args, Some(folder.path().to_owned()));
+    if args.listen.is_none() {
+        options.listen = run::listened(folder.path()).unwrap_or(Listen::Off);
+    }
     let watcher = Watcher::resumed(status.counts);
     let listener = Arc::clone(&watcher);
     let watch = move |notice: &Notice| listener.hear(notice);
     let run = match world {
-        Some(world) => world.resume(folder, registry, &options, watch)?,
-        None => Run::resume(folder, registry, &options, watch)?,
+        Some(world) => world.resume_in(folder, registry, &options, watch)?,
+        None => Run::resume_in(folder, registry, &options, watch)?,
     };
     Ok((run, watcher))
 }
@@ -154,6 +192,8 @@ fn complete(options: &mut Options, args: &RunArgs, folder: Option<PathBuf>) {
     options.record = args.record;
     options.lease = args.lease;
     options.wait_for_nodes = args.wait_for_nodes;
+    options.listen = args.listen.clone().unwrap_or(Listen::Off);
+    options.reattach = args.reattach;
 }
 
 /// The folder for a new run of `job`.

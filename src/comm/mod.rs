@@ -48,6 +48,20 @@ pub trait Transport: Send {
     fn waker(&self) -> Waker;
 }
 
+impl<T: Transport + ?Sized> Transport for Box<T> {
+    fn send(&mut self, to: PeerId, frame: Vec<u8>) {
+        (**self).send(to, frame);
+    }
+
+    fn receive(&mut self, until: Option<Instant>) -> Option<Incoming> {
+        (**self).receive(until)
+    }
+
+    fn waker(&self) -> Waker {
+        (**self).waker()
+    }
+}
+
 /// What comes in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incoming {

@@ -60,6 +60,11 @@ impl Collector {
         }
     }
 
+    /// Tells whoever watches, and keeps nothing.
+    pub(super) fn tell(&self, notice: &Notice) {
+        (self.watch)(notice);
+    }
+
     pub(super) fn note(&self, text: String) {
         self.hear(Notice::Note(text));
     }

@@ -4,11 +4,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::RunError;
+#[cfg(any(feature = "link", feature = "mpi"))]
+use super::links::Watch;
 use crate::comm::Transport;
 use crate::exec::{Executor, ExecutorConfig, Registry};
 use crate::host::Clock;
 use crate::live::{Control, Driver, Inbox, Notice, Recorder};
+#[cfg(any(feature = "link", feature = "mpi"))]
+use crate::live::{Ended, Input, Reach};
+#[cfg(all(feature = "link", feature = "mpi"))]
+use crate::model::NodeInfo;
+use crate::model::PeerId;
 use crate::model::wire::wire_struct;
+#[cfg(any(feature = "link", feature = "mpi"))]
+use crate::sched::Event;
 use crate::sched::Seat;
 
 /// What a process is told by the one with the master before it can begin.
@@ -18,10 +27,55 @@ pub(super) struct Posting {
     pub(super) pinned: bool,
     /// The run folder, if what goes into the machines is to be written down there.
     pub(super) recorded_in: Option<String>,
+    /// The number of the first of its world.
+    pub(super) first: PeerId,
+    /// Where the master is to be found by who has no way to it, if that can be.
+    pub(super) meeting: Option<(String, String)>,
+}
+
+#[cfg(all(feature = "link", feature = "mpi"))]
+impl Posting {
+    /// The node in this process.
+    pub(super) fn node(&self) -> NodeInfo {
+        let seat = &self.seat;
+        NodeInfo {
+            node: seat.peer,
+            subcluster: seat.subcluster,
+            host: seat.host.clone(),
+            pid: std::process::id(),
+            cores: seat.topology.cores().map(|core| core.id).collect(),
+            pinned: self.pinned,
+            capacity: seat.capacity.clone(),
+        }
+    }
 }
 
 wire_struct! {
-    Posting { seat, pinned, recorded_in }
+    Posting { seat, pinned, recorded_in, first, meeting }
+}
+
+/// Serves the run as `posting` says, until this process is not needed any more.
+#[cfg(any(feature = "link", feature = "mpi"))]
+pub(super) fn serve(
+    posting: Posting,
+    registry: &Registry,
+    transport: Box<dyn Transport>,
+    (control, inbox): (Control, Inbox),
+    reach: Option<Reach>,
+    watch: &Watch,
+) -> Result<Ended, RunError> {
+    control.post(Input::Event(Event::Start));
+    let crew = Crew {
+        seat: posting.seat,
+        pinned: posting.pinned,
+        registry,
+        clock: Clock::start(),
+        recorded_in: posting.recorded_in.as_deref().map(Path::new),
+    };
+    let watch = Arc::clone(watch);
+    let notify = Arc::new(move |notice: Notice| watch(&notice));
+    let driver = crew.driver(transport, (control, inbox), notify)?;
+    Ok(driver.with_reach(reach).drive().0)
 }
 
 /// A process at its seat, before it begins.

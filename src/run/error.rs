@@ -87,6 +87,10 @@ pub enum RunError {
         /// The node that was left behind.
         node: PeerId,
     },
+    /// Others cannot come to the run where they were to.
+    Listen(String),
+    /// This process cannot come to a run.
+    Join(String),
     /// The master was killed: there is no verdict, and the run can be resumed from its folder.
     MasterKilled,
 }
@@ -101,6 +105,7 @@ impl RunError {
             | RunError::UnknownKernel { .. }
             | RunError::Unmeetable { .. }
             | RunError::Options(_)
+            | RunError::Listen(_)
             | RunError::NothingSubmitted(_)
             | RunError::Store(
                 StoreError::NoRun(_) | StoreError::HoldsRun(_) | StoreError::NotEmpty(_),
@@ -114,6 +119,7 @@ impl RunError {
             | RunError::WrongLauncher { .. }
             | RunError::Mpi(_)
             | RunError::Silent { .. }
+            | RunError::Join(_)
             | RunError::OtherVersion(_)
             | RunError::MasterDied { .. }
             | RunError::MasterKilled => ExitCode::Infrastructure,
@@ -141,7 +147,8 @@ impl fmt::Display for RunError {
                 f,
                 "task `{task}` asks for {asks}, which no node has (the largest has {have})"
             ),
-            RunError::Options(problem) => f.write_str(problem),
+            RunError::Options(problem) | RunError::Listen(problem) => f.write_str(problem),
+            RunError::Join(problem) => write!(f, "cannot join the run: {problem}"),
             RunError::NothingSubmitted(folder) => write!(
                 f,
                 "{}: the run ended before its job was written down; run the job anew in another \

@@ -29,7 +29,29 @@ impl Site {
     }
 }
 
-/// The nodes of a run.
+/// What is the same for all processes of a run, as long as it has one master.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Terms {
+    pub(super) run: RunId,
+    pub(super) epoch: Epoch,
+    pub(super) master: PeerId,
+    pub(super) lease: Span,
+    pub(super) wait_for_nodes: Span,
+    pub(super) reattach: Span,
+}
+
+wire_struct! {
+    Terms { run, epoch, master, lease, wait_for_nodes, reattach }
+}
+
+/// From where on the nodes of a world are numbered, and their subclusters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Numbers {
+    pub(super) node: PeerId,
+    pub(super) subcluster: SubclusterId,
+}
+
+/// The nodes of a world.
 #[derive(Debug)]
 pub(super) struct Layout {
     shares: Vec<host::Share>,
@@ -40,14 +62,26 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// One node at each of `sites`, the first with the master. Sites of one host divide it.
-    pub(super) fn new(
+    /// The nodes with which a run begins, the first with the master.
+    pub(super) fn of_run(
         sites: &[Site],
         options: &Options,
         names: &ResourceNames,
+        numbers: Numbers,
+    ) -> Result<Layout, RunError> {
+        Layout::new(sites, options.subclusters, (&options.resources, names), numbers)
+    }
+
+    /// One node at each of `sites`. Sites of one host divide it, and are one of the subclusters if
+    /// there are not to be `asked` of them. What each has by name is in the terms of `names`.
+    pub(super) fn new(
+        sites: &[Site],
+        asked: Option<u32>,
+        (resources, names): (&[(String, Amount)], &ResourceNames),
+        numbers: Numbers,
     ) -> Result<Layout, RunError> {
         let hosts = by_host(sites);
-        let subclusters = subclusters(&hosts, options)?;
+        let subclusters = subclusters(&hosts, asked)?;
         let mut notes = Vec::new();
         let mut seats = Vec::new();
         for members in &hosts {
@@ -59,20 +93,24 @@ impl Layout {
             for (&i, share) in members.iter().zip(shares) {
                 let site = &sites[i];
                 let info = NodeInfo {
-                    node: PeerId(i as u32),
-                    subcluster: subclusters[i],
+                    node: PeerId(numbers.node.0 + i as u32),
+                    subcluster: SubclusterId(numbers.subcluster.0 + subclusters[i].0),
                     host: site.host.name.clone(),
                     pid: site.pid,
                     cores: share.topology.cores().map(|core| core.id).collect(),
                     pinned: site.host.real && share.pinned,
-                    capacity: capacity(&share.topology, &site.host, n as u64, options, names),
+                    capacity: equipped(
+                        capacity(&share.topology, &site.host, n as u64),
+                        resources,
+                        names,
+                    ),
                 };
                 seats.push((info, share));
             }
         }
         seats.sort_by_key(|(info, _)| info.node);
         let (nodes, shares): (Vec<NodeInfo>, Vec<_>) = seats.into_iter().unzip();
-        // The first of its subcluster: of the first one that is the node with the master.
+        // The first of its subcluster: of the first one that may be the node with the master.
         let first = |of: &NodeInfo| nodes.iter().find(|node| node.subcluster == of.subcluster);
         let sub_masters = nodes.iter().map(|node| first(node).unwrap_or(node).node).collect();
         Ok(Layout { shares, nodes, sub_masters, notes })
@@ -86,23 +124,37 @@ impl Layout {
         self.nodes
     }
 
-    pub(super) fn seat(&self, i: usize, run: RunId, epoch: Epoch, options: &Options) -> Seat {
+    #[cfg(feature = "link")]
+    /// The nodes are not to bind their workers: others are where they are.
+    pub(super) fn unpin(&mut self) {
+        self.nodes.iter_mut().for_each(|node| node.pinned = false);
+    }
+
+    /// How many subclusters there are.
+    pub(super) fn subclusters(&self) -> u32 {
+        self.sub_masters.iter().collect::<BTreeSet<_>>().len() as u32
+    }
+
+    pub(super) fn seat(&self, i: usize, terms: &Terms) -> Seat {
         let node = &self.nodes[i];
+        // Who comes from elsewhere may outlive the master's process in any case.
+        let is_with_master = self.nodes.first().is_some_and(|first| first.node == terms.master);
+        let elsewhere = |other: &NodeInfo| other.pid != node.pid || other.host != node.host;
         Seat {
-            run,
+            run: terms.run,
             peer: node.node,
             incarnation: Incarnation(1),
-            epoch,
+            epoch: terms.epoch,
             subcluster: node.subcluster,
             sub_master: self.sub_masters[i],
-            master: PeerId(0),
+            master: terms.master,
             host: node.host.clone(),
             topology: self.shares[i].topology.clone(),
             capacity: node.capacity.clone(),
-            lease: options.lease,
-            wait_for_nodes: options.wait_for_nodes,
-            reattach: Span::ZERO,
-            apart: self.nodes.iter().any(|other| other.pid != node.pid || other.host != node.host),
+            lease: terms.lease,
+            wait_for_nodes: terms.wait_for_nodes,
+            reattach: terms.reattach,
+            apart: !is_with_master || self.nodes.iter().any(elsewhere),
         }
     }
 }
@@ -122,9 +174,9 @@ fn by_host(sites: &[Site]) -> Vec<Vec<usize>> {
 
 /// The subcluster of each node: one for each host, or as many as are asked for, each of
 /// neighbours.
-fn subclusters(hosts: &[Vec<usize>], options: &Options) -> Result<Vec<SubclusterId>, RunError> {
+fn subclusters(hosts: &[Vec<usize>], asked: Option<u32>) -> Result<Vec<SubclusterId>, RunError> {
     let n: usize = hosts.iter().map(Vec::len).sum();
-    let asked = options.subclusters.map(|m| m as usize);
+    let asked = asked.map(|m| m as usize);
     if n == 0 || asked.is_some_and(|m| m == 0 || m > n) {
         let m = asked.unwrap_or(1);
         let problem =
@@ -149,7 +201,7 @@ fn subclusters(hosts: &[Vec<usize>], options: &Options) -> Result<Vec<Subcluster
 /// If the host cannot be made out, or the options contradict each other.
 pub fn local_nodes(options: &Options, names: &ResourceNames) -> Result<Vec<NodeInfo>, RunError> {
     let sites = vec![Site::here()?; options.nodes as usize];
-    Ok(Layout::new(&sites, options, names)?.into_nodes())
+    Ok(Layout::of_run(&sites, options, names, Numbers::default())?.into_nodes())
 }
 
 /// The cores that are allowed to any of the `members` of a host, and no more of them than the
@@ -180,16 +232,19 @@ fn unpinned(host: &Host, shares: &[host::Share], cores: usize) -> Option<String>
     }
 }
 
-fn capacity(
-    share: &Topology,
-    host: &Host,
-    nodes: u64,
-    options: &Options,
-    names: &ResourceNames,
-) -> Resources {
+fn capacity(share: &Topology, host: &Host, nodes: u64) -> Resources {
     let mut capacity = Resources::cores(share.core_count() as u64);
     capacity.set(ResourceId::MEMORY, Amount::whole(host.memory.unwrap_or(0) / nodes));
-    for (name, amount) in &options.resources {
+    capacity
+}
+
+/// The same with what there is by name, in the terms of `names`.
+pub(super) fn equipped(
+    mut capacity: Resources,
+    resources: &[(String, Amount)],
+    names: &ResourceNames,
+) -> Resources {
+    for (name, amount) in resources {
         // What no task asks for by name needs no counting.
         if let Some(id) = names.find(name) {
             capacity.set(id, *amount);
@@ -220,7 +275,7 @@ mod tests {
 
     fn layout(sites: &[Site], subclusters: Option<u32>) -> Layout {
         let options = Options { subclusters, ..Options::default() };
-        Layout::new(sites, &options, &ResourceNames::default()).unwrap()
+        Layout::of_run(sites, &options, &ResourceNames::default(), Numbers::default()).unwrap()
     }
 
     fn cores(layout: &Layout) -> Vec<Vec<u32>> {

@@ -7,18 +7,22 @@ use std::thread::{self, JoinHandle};
 use super::collect::Collector;
 use super::crew::{Crew, Posting};
 use super::files::{self, RecordFile};
-use super::layout::{Layout, Site};
+use super::layout::{Layout, Numbers, Site, Terms};
+use super::links::{self, Before, Gate, Watch};
 use super::past::{self, Past};
 use super::ranks::World;
+use super::roster::{Reception, Roster};
 use super::{Options, Outcome, RunError, check, outcome};
 use crate::comm::{Transport, channel};
 use crate::exec::Registry;
 use crate::host::Clock;
 use crate::live::{Control, Driver, Ended, Input, Notice};
 use crate::model::wire::Wire;
-use crate::model::{Epoch, Graph, Job, NodeInfo, PeerId, TaskId};
+use crate::model::{
+    Epoch, Graph, Job, NodeInfo, PeerId, ResourceNames, Span, SubclusterId, TaskId,
+};
 use crate::policy;
-use crate::sched::{self, Batch, Entry, Event, RunId, Seat};
+use crate::sched::{self, Batch, Entry, Event, RunId};
 use crate::store::{Journal, Recovered, RunFolder, StoreError};
 
 /// A run that goes on. Dropping it kills it, as a crash would.
@@ -26,10 +30,14 @@ pub struct Run {
     controls: Vec<Control>,
     threads: Vec<JoinHandle<Left>>,
     collector: Arc<Collector>,
-    nodes: Vec<NodeInfo>,
+    /// The number of the first node, which is that of the master.
+    first: PeerId,
+    roster: Arc<Roster>,
     name: String,
     graph: Graph,
-    folder: Option<RunFolder>,
+    folder: Option<Arc<RunFolder>>,
+    /// What writes down who came to the run.
+    clerk: Option<JoinHandle<()>>,
 }
 
 /// What a process leaves when it has ended: how it did, and, if it had the verdict, its end of the
@@ -41,6 +49,7 @@ type Left = (Ended, Option<Box<dyn Transport>>);
 #[derive(Clone)]
 pub struct RunHandle {
     controls: Arc<[Control]>,
+    first: PeerId,
 }
 
 impl RunHandle {
@@ -71,7 +80,8 @@ impl RunHandle {
     }
 
     fn post(&self, node: PeerId, input: Input) {
-        if let Some(control) = self.controls.get(node.index()) {
+        let place = node.0.checked_sub(self.first.0);
+        if let Some(control) = place.and_then(|place| self.controls.get(place as usize)) {
             control.post(input);
         }
     }
@@ -85,7 +95,7 @@ pub struct NodeHandle {
 }
 
 impl NodeHandle {
-    #[cfg_attr(not(feature = "mpi"), expect(dead_code, reason = "only ranks serve"))]
+    #[cfg(any(feature = "link", feature = "mpi"))]
     pub(super) fn new(control: Control) -> NodeHandle {
         NodeHandle { control }
     }
@@ -141,14 +151,17 @@ impl Run {
         options: &Options,
         watch: impl Fn(&Notice) + Send + Sync + 'static,
     ) -> Result<Run, RunError> {
-        let layout = Layout::new(&fleet.sites(options)?, options, &job.resources)?;
+        let before = Before::default();
+        let layout =
+            Layout::of_run(&fleet.sites(options)?, options, &job.resources, before.numbers)?;
         let (batch, graph) = check::prepare(job, registry, layout.nodes())?;
-        let name = batch.name.clone();
+        let (name, names) = (batch.name.clone(), batch.resources.clone());
         let id = RunId(random());
         let folder = options.folder.as_ref().map(RunFolder::create).transpose()?;
         let clock = Clock::start();
-        let starting =
-            Starting { fleet, layout, id, clock, folder, registry, options, name, graph };
+        let folder = folder.map(Arc::new);
+        let job = About { id, name, names, graph };
+        let starting = Starting { fleet, layout, before, job, clock, folder, registry, options };
         starting.go(Beginning::New(batch), watch)
     }
 
@@ -163,36 +176,49 @@ impl Run {
         options: &Options,
         watch: impl Fn(&Notice) + Send + Sync + 'static,
     ) -> Result<Run, RunError> {
+        Run::resume_in(RunFolder::open(folder)?, registry, options, watch)
+    }
+
+    /// The same for a folder that this process owns already.
+    ///
+    /// # Errors
+    /// As [`resume`](Self::resume).
+    pub fn resume_in(
+        folder: RunFolder,
+        registry: &Registry,
+        options: &Options,
+        watch: impl Fn(&Notice) + Send + Sync + 'static,
+    ) -> Result<Run, RunError> {
         Run::resume_on(Fleet::Threads, folder, registry, options, watch)
     }
 
     pub(super) fn resume_on(
         fleet: Fleet,
-        folder: &Path,
+        folder: RunFolder,
         registry: &Registry,
         options: &Options,
         watch: impl Fn(&Notice) + Send + Sync + 'static,
     ) -> Result<Run, RunError> {
-        let folder = RunFolder::open(folder)?;
         let read = Journal::read(folder.path())?;
         let entries = past::decode(folder.path(), &read).collect::<Result<_, _>>()?;
         let entries = sched::compact(entries);
         let Some(past) = Past::of(&entries) else {
             return Err(RunError::NothingSubmitted(folder.path().to_owned()));
         };
-        let mut layout = Layout::new(&fleet.sites(options)?, options, &past.job.resources)?;
+        let before = Before::look(folder.path(), folder.epoch(), options)?;
+        let sites = fleet.sites(options)?;
+        let mut layout = Layout::of_run(&sites, options, &past.job.resources, before.numbers)?;
         layout.notes.extend(read.torn.map(|torn| {
             format!("the last {} bytes of the journal were torn and are cut off", torn.bytes)
         }));
         // A program that lacks a kernel must not fail the tasks that call it.
         check::tasks(&past.job, registry, layout.nodes(), |id| !past.done.contains(&id))?;
         let graph = Graph::new(&past.job).unwrap_or_default();
-        let (id, name) = (past.run, past.job.name);
+        let job = About { id: past.run, name: past.job.name, names: past.job.resources, graph };
         // One axis of time for all records of a run, however often it is taken up.
-        let clock = Clock::start_at(past.until);
-        let folder = Some(folder);
-        let starting =
-            Starting { fleet, layout, id, clock, folder, registry, options, name, graph };
+        let clock = before.clock(past.until);
+        let folder = Some(Arc::new(folder));
+        let starting = Starting { fleet, layout, before, job, clock, folder, registry, options };
         let sealed = past.sealed;
         starting.go(Beginning::Resumed { read, entries, sealed }, watch)
     }
@@ -200,13 +226,13 @@ impl Run {
     /// What other threads reach the run by.
     #[must_use]
     pub fn handle(&self) -> RunHandle {
-        RunHandle { controls: self.controls.as_slice().into() }
+        RunHandle { controls: self.controls.as_slice().into(), first: self.first }
     }
 
-    /// The nodes.
+    /// The nodes that take part or took part, those among them that came later.
     #[must_use]
-    pub fn nodes(&self) -> &[NodeInfo] {
-        &self.nodes
+    pub fn nodes(&self) -> Vec<NodeInfo> {
+        self.roster.nodes()
     }
 
     /// Waits for the end, and then, where the disk is full, for room for what is to be written
@@ -217,7 +243,7 @@ impl Run {
     /// cannot be written.
     pub fn wait(mut self) -> Result<Outcome, RunError> {
         let mut threads = std::mem::take(&mut self.threads).into_iter();
-        let (ended, _network) = threads.next().map(join).unzip();
+        let (ended, network) = threads.next().map(join).unzip();
         // What is left of the others after the master's end has no purpose any more.
         self.kill_all();
         threads.for_each(|thread| drop(join(thread)));
@@ -228,18 +254,23 @@ impl Run {
             }
             _ => return Err(RunError::MasterKilled),
         };
-        let records = self.collector.finish(self.folder.as_ref());
+        let records = self.collector.finish(self.folder.as_deref());
         if let Some(folder) = &self.folder {
             self.collector.once_there_is_room(|| files::publish_verdict(folder, &verdict))?;
+            // Who was told nothing of the end, since its link was broken, finds it out by this.
+            links::close(folder)?;
         }
+        drop(network);
+        self.clerk.take().into_iter().for_each(|clerk| drop(clerk.join()));
         let folder = self.folder.as_ref().map(|folder| folder.path().to_owned());
         // Where nodes share a core, that they took longer for it is in what was measured: each
         // counts as one that ran at once.
-        let cores = self.nodes.iter().map(NodeInfo::core_count).sum();
+        let nodes = self.roster.nodes();
+        let cores = nodes.iter().map(NodeInfo::core_count).sum();
         Ok(Outcome {
             lower_bound: policy::measured_lower_bound(&self.graph, &records, cores),
             name: std::mem::take(&mut self.name),
-            nodes: std::mem::take(&mut self.nodes),
+            nodes,
             done: outcome::done(&records),
             verdict,
             records,
@@ -268,12 +299,19 @@ fn join(thread: JoinHandle<Left>) -> Left {
 struct Starting<'a> {
     fleet: Fleet,
     layout: Layout,
-    id: RunId,
+    before: Before,
+    job: About,
     clock: Clock,
-    folder: Option<RunFolder>,
+    folder: Option<Arc<RunFolder>>,
     registry: &'a Registry,
     options: &'a Options,
+}
+
+/// The run and its job, in short.
+struct About {
+    id: RunId,
     name: String,
+    names: ResourceNames,
     graph: Graph,
 }
 
@@ -289,18 +327,34 @@ impl Starting<'_> {
         if self.options.record && self.folder.is_none() {
             return Err(RunError::Options("a recording needs a run folder".to_owned()));
         }
+        if links::is_open(self.options) && self.folder.is_none() {
+            let problem = "that others may join a run takes a run folder, where they find it";
+            return Err(RunError::Options(problem.to_owned()));
+        }
         let collector = Collector::new(watch);
+        let teller = Arc::clone(&collector);
+        let watch: Watch = Arc::new(move |notice| teller.tell(notice));
+        let n = self.layout.nodes().len() as u32;
+        let Numbers { node: first, .. } = self.before.numbers;
         self.layout.notes.iter().for_each(|note| collector.note(note.clone()));
         let mut local = Vec::new();
+        let gate;
         match std::mem::replace(&mut self.fleet, Fleet::Threads) {
             Fleet::Threads => {
-                let transports = channel::network(self.layout.nodes().len() as u32);
-                for (i, transport) in transports.into_iter().enumerate() {
+                let mut transports = channel::network(n).into_iter();
+                let master = transports.next().expect("a run has a node");
+                let (transport, door) = links::gate(master, (first, n), self.options, watch)?;
+                gate = door;
+                local.push(self.process(0, transport, &beginning, &collector)?);
+                for (i, transport) in (1..).zip(transports) {
+                    let transport = links::alone(transport, first);
                     local.push(self.process(i, transport, &beginning, &collector)?);
                 }
             }
             Fleet::Ranks(world) => {
-                let mut transport = world.into_transport();
+                let world = world.into_transport();
+                let (mut transport, door) = links::gate(world, (first, n), self.options, watch)?;
+                gate = door;
                 self.seat_others(&mut transport);
                 local.push(self.process(0, transport, &beginning, &collector)?);
             }
@@ -313,14 +367,19 @@ impl Starting<'_> {
             files::retract_verdict(folder)?;
         }
         begin(&controls, beginning);
+        let roster = Arc::new(Roster::new(self.layout.nodes().to_vec()));
+        let clerk = self.open(gate, &roster)?;
+        let About { name, graph, .. } = self.job;
         let mut run = Run {
             controls,
             threads: Vec::new(),
             collector,
-            nodes: self.layout.into_nodes(),
-            name: self.name,
-            graph: self.graph,
+            first,
+            roster,
+            name,
+            graph,
             folder: self.folder,
+            clerk,
         };
         for (i, process) in processes.into_iter().enumerate() {
             let thread = thread::Builder::new().name(format!("evenkeel-node{i}")).spawn(process);
@@ -330,22 +389,54 @@ impl Starting<'_> {
         Ok(run)
     }
 
+    /// Opens the door, if there is to be one, or sees that none is looked for.
+    fn open(
+        &mut self,
+        gate: Option<Gate>,
+        roster: &Arc<Roster>,
+    ) -> Result<Option<JoinHandle<()>>, RunError> {
+        let Some(folder) = &self.folder else { return Ok(None) };
+        let Some(gate) = gate else { return Ok(links::close(folder).map(|()| None)?) };
+        let Numbers { node: PeerId(first), subcluster: SubclusterId(subcluster) } =
+            self.before.numbers;
+        let reception = Reception {
+            terms: self.terms(),
+            world: first..first + self.layout.nodes().len() as u32,
+            subclusters: subcluster..subcluster + self.layout.subclusters(),
+            names: self.job.names.clone(),
+            recorded_in: self.recorded_in(),
+            roster: Arc::clone(roster),
+        };
+        let before = std::mem::take(&mut self.before);
+        gate.open(folder, self.clock, before, reception).map(Some)
+    }
+
+    /// The folder, if what goes into the machines is to be written down there.
+    fn recorded_in(&self) -> Option<String> {
+        let folder = self.folder.as_ref().filter(|_| self.options.record);
+        folder.map(|folder| folder.path().display().to_string())
+    }
+
     /// Tells the other ranks who they are.
     fn seat_others(&self, transport: &mut impl Transport) {
-        let folder = self.folder.as_ref().filter(|_| self.options.record);
-        let folder = folder.map(|folder| folder.path().display().to_string());
+        let open = self.folder.as_ref().filter(|_| links::is_open(self.options));
         for (i, node) in self.layout.nodes().iter().enumerate().skip(1) {
-            let posting =
-                Posting { seat: self.seat(i), pinned: node.pinned, recorded_in: folder.clone() };
+            let posting = Posting {
+                seat: self.layout.seat(i, &self.terms()),
+                pinned: node.pinned,
+                recorded_in: self.recorded_in(),
+                first: self.before.numbers.node,
+                meeting: open.map(|folder| (folder.path().display().to_string(), String::new())),
+            };
             transport.send(node.node, posting.to_bytes());
         }
     }
 
     /// Process `i`, at the end of `transport`.
-    fn process<T: Transport + 'static>(
+    fn process(
         &self,
         i: usize,
-        transport: T,
+        transport: Box<dyn Transport>,
         beginning: &Beginning,
         collector: &Arc<Collector>,
     ) -> Result<(Control, Ready), RunError> {
@@ -355,11 +446,15 @@ impl Starting<'_> {
             _ => None,
         };
         let crew = Crew {
-            seat: self.seat(i),
+            seat: self.layout.seat(i, &self.terms()),
             pinned: self.layout.nodes()[i].pinned,
             registry: self.registry,
             clock: self.clock,
-            recorded_in: self.folder.as_ref().filter(|_| self.options.record).map(RunFolder::path),
+            recorded_in: self
+                .folder
+                .as_deref()
+                .filter(|_| self.options.record)
+                .map(RunFolder::path),
         };
         let listener = Arc::clone(collector);
         let notify = Arc::new(move |notice| listener.hear(notice));
@@ -368,7 +463,7 @@ impl Starting<'_> {
         let ready = move || {
             let (ended, transport) = driver.drive();
             let is_verdict = matches!(ended, Ended::Finished(_));
-            (ended, is_verdict.then(|| Box::new(transport) as Box<dyn Transport>))
+            (ended, is_verdict.then_some(transport))
         };
         Ok((control, Box::new(ready)))
     }
@@ -381,7 +476,7 @@ impl Starting<'_> {
     ) -> Result<Journal, StoreError> {
         let (window, commit) = (self.options.commit_window, move |commit| control.commit(commit));
         match beginning {
-            Beginning::New(_) => Journal::create(folder, self.id.0, window, commit),
+            Beginning::New(_) => Journal::create(folder, self.job.id.0, window, commit),
             Beginning::Resumed { read, entries, .. } => {
                 let kept = entries.iter().map(Wire::to_bytes);
                 Journal::go_on(folder, read, kept, window, commit)
@@ -389,9 +484,16 @@ impl Starting<'_> {
         }
     }
 
-    fn seat(&self, i: usize) -> Seat {
-        let epoch = self.folder.as_ref().map_or(Epoch(1), RunFolder::epoch);
-        self.layout.seat(i, self.id, epoch, self.options)
+    fn terms(&self) -> Terms {
+        let open = links::is_open(self.options);
+        Terms {
+            run: self.job.id,
+            epoch: self.folder.as_deref().map_or(Epoch(1), RunFolder::epoch),
+            master: self.before.numbers.node,
+            lease: self.options.lease,
+            wait_for_nodes: self.options.wait_for_nodes,
+            reattach: if open { self.options.reattach } else { Span::ZERO },
+        }
     }
 }
 

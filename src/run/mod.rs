@@ -72,6 +72,11 @@ mod files;
 mod files;
 mod inspect;
 mod layout;
+#[cfg(feature = "link")]
+mod links;
+#[cfg(not(feature = "link"))]
+#[path = "no_links.rs"]
+mod links;
 mod live;
 mod options;
 mod outcome;
@@ -81,6 +86,7 @@ mod ranks;
 #[cfg(not(feature = "mpi"))]
 #[path = "no_ranks.rs"]
 mod ranks;
+mod roster;
 mod simulated;
 
 pub use error::RunError;
@@ -89,6 +95,8 @@ pub use estimate::estimate;
 pub use files::{RECORDS, nodes, verdict};
 pub use inspect::{Inspection, entries, inspect, records};
 pub use layout::local_nodes;
+#[cfg(feature = "link")]
+pub use links::{Joining, Meeting, join, listened};
 pub use live::{NodeHandle, Run, RunHandle};
 pub use options::Options;
 pub use outcome::Outcome;

@@ -10,6 +10,7 @@ use crate::exec::Registry;
 use crate::host;
 use crate::live::Notice;
 use crate::model::{ExitCode, Job, NodeInfo, ResourceNames};
+use crate::store::RunFolder;
 
 /// The processes that a launcher started together: none, in a program without the feature `mpi`.
 pub enum World {}
@@ -76,12 +77,41 @@ impl World {
         match self {}
     }
 
+    /// Goes on with a run on all ranks.
+    ///
+    /// # Errors
+    /// None.
+    pub fn resume_in(
+        self,
+        _: RunFolder,
+        _: &Registry,
+        _: &Options,
+        _: impl Fn(&Notice) + Send + Sync + 'static,
+    ) -> Result<Run, RunError> {
+        match self {}
+    }
+
     /// Runs tasks for the first rank.
     ///
     /// # Errors
     /// None.
     pub fn serve(
         self,
+        _: &Registry,
+        _: impl Fn(&Notice) + Send + Sync + 'static,
+        _: impl FnOnce(NodeHandle),
+    ) -> Result<(), RunError> {
+        match self {}
+    }
+
+    /// Comes with all ranks to a run.
+    ///
+    /// # Errors
+    /// None.
+    #[cfg(feature = "link")]
+    pub fn join(
+        self,
+        _: &super::Joining,
         _: &Registry,
         _: impl Fn(&Notice) + Send + Sync + 'static,
         _: impl FnOnce(NodeHandle),

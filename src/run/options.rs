@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+#[cfg(feature = "link")]
+use crate::comm::link::Listen;
 use crate::model::{Amount, Span};
 use crate::store::Journal;
 
@@ -25,6 +27,13 @@ pub struct Options {
     pub lease: Span,
     /// How long to wait for a node when there is none that could run what is left.
     pub wait_for_nodes: Span,
+    /// Where others may come to the run while it goes on, if they may. Needs a folder.
+    #[cfg(feature = "link")]
+    pub listen: Listen,
+    /// How long processes that came to the run go on with what they have in hand when that with the
+    /// master has died, and wait for the run to be resumed. For as long does who resumes it wait for
+    /// them. Of no account where nobody may come.
+    pub reattach: Span,
     /// How long an ending waits for others to be made durable with it.
     pub commit_window: Span,
 }
@@ -39,6 +48,9 @@ impl Default for Options {
             resources: Vec::new(),
             lease: Span::from_secs(5),
             wait_for_nodes: Span::from_secs(600),
+            #[cfg(feature = "link")]
+            listen: Listen::Off,
+            reattach: Span::from_secs(120),
             commit_window: Journal::WINDOW,
         }
     }

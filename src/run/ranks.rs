@@ -5,18 +5,22 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::crew::{Crew, Posting};
-use super::layout::{Layout, Site};
+#[cfg(feature = "link")]
+use super::Joining;
+use super::crew::{self, Posting};
+use super::layout::{Layout, Numbers, Site};
+use super::links::{self, Watch};
 use super::live::{Fleet, NodeHandle, Run};
 use super::{Options, RunError};
 use crate::comm::mpi::{self, Farewell, MpiTransport};
 use crate::comm::{Incoming, Transport};
 use crate::exec::Registry;
-use crate::host::{self, Clock};
-use crate::live::{Driver, Ended, Input, Notice};
+use crate::host;
+use crate::live::{Control, Driver, Ended, Input, Notice};
 use crate::model::wire::Wire;
 use crate::model::{ExitCode, Job, NodeInfo, PeerId, ResourceNames};
 use crate::sched::Event;
+use crate::store::RunFolder;
 
 const FIRST: PeerId = PeerId(0);
 /// How long the first rank waits for all others to say where they are.
@@ -99,7 +103,7 @@ impl World {
         options: &Options,
         names: &ResourceNames,
     ) -> Result<Vec<NodeInfo>, RunError> {
-        Ok(Layout::new(&self.sites, options, names)?.into_nodes())
+        Ok(Layout::of_run(&self.sites, options, names, Numbers::default())?.into_nodes())
     }
 
     /// Starts `job` on all ranks, as [`Run::start`] does on threads. To be called by the first.
@@ -128,6 +132,20 @@ impl World {
         options: &Options,
         watch: impl Fn(&Notice) + Send + Sync + 'static,
     ) -> Result<Run, RunError> {
+        self.resume_in(RunFolder::open(folder)?, registry, options, watch)
+    }
+
+    /// The same for a folder that this process owns already.
+    ///
+    /// # Errors
+    /// As [`Run::resume`]. The other ranks end then.
+    pub fn resume_in(
+        self,
+        folder: RunFolder,
+        registry: &Registry,
+        options: &Options,
+        watch: impl Fn(&Notice) + Send + Sync + 'static,
+    ) -> Result<Run, RunError> {
         Run::resume_on(Fleet::Ranks(Box::new(self)), folder, registry, options, watch)
     }
 
@@ -143,33 +161,57 @@ impl World {
         begun: impl FnOnce(NodeHandle),
     ) -> Result<(), RunError> {
         let Some(posting) = self.posting()? else { return Ok(()) };
-        let Posting { seat, pinned, recorded_in } = posting;
-        let me = seat.peer;
-        let (control, inbox) = Driver::control(&self.transport);
-        // Without the first there is nothing more to do, and nobody to ask.
-        let (went, end) = (Arc::new(OnceLock::new()), control.clone());
-        let farewell = Arc::clone(&went);
+        let watch: Watch = Arc::new(watch);
+        let (me, first) = (posting.seat.peer, posting.first);
+        // What to do when the first is gone is known only when there is what does it.
+        let (went, end) = (Arc::new(OnceLock::new()), Arc::new(OnceLock::<Control>::new()));
+        let (farewell, ends) = (Arc::clone(&went), Arc::clone(&end));
+        // Who finds a master elsewhere goes on, unless it was the master that said goodbye. Else there
+        // is nothing more to do, and nobody to ask.
+        let (finds, is_master) = (links::has_lifeline(&posting), posting.seat.master == first);
+        let input = move |how| match how {
+            Farewell::Said if is_master => Input::Kill,
+            _ if finds => Input::Event(Event::Dead(first)),
+            _ => Input::Kill,
+        };
         self.transport.when_gone(FIRST, move |how| {
             let _ = farewell.set(how);
-            end.post(Input::Kill);
+            ends.get().into_iter().for_each(|control| control.post(input(how)));
         });
-        control.post(Input::Event(Event::Start));
+        let world = (first, self.transport.size());
+        let died = Arc::clone(&went);
+        let gone = Arc::new(move || died.get().is_some());
+        let (transport, lifeline) = links::lifeline(self.transport, world, &posting, &watch)?;
+        let (control, inbox) = Driver::control(&transport);
+        let reach = lifeline.map(|line| line.reach(&posting, gone, control.clone()));
+        let _ = end.set(control.clone());
+        // It may have gone before.
+        went.get().into_iter().for_each(|how| control.post(input(*how)));
         begun(NodeHandle::new(control.clone()));
-        let crew = Crew {
-            seat,
-            pinned,
-            registry,
-            clock: Clock::start(),
-            recorded_in: recorded_in.as_deref().map(Path::new),
-        };
-        let notify = Arc::new(move |notice: Notice| watch(&notice));
-        let driver = crew.driver(self.transport, (control, inbox), notify)?;
-        match driver.drive().0 {
+        let ended = crew::serve(posting, registry, transport, (control, inbox), reach, &watch)?;
+        match ended {
             Ended::Killed if went.get() == Some(&Farewell::Unsaid) => {
                 Err(RunError::MasterDied { node: me })
             }
             Ended::Killed | Ended::TakenOver | Ended::Left | Ended::Finished(_) => Ok(()),
         }
+    }
+
+    /// Comes with all ranks to a run that goes on, and serves it until it is over, or this process is
+    /// to leave. To be called by the first; the others [`serve`](Self::serve).
+    ///
+    /// # Errors
+    /// As [`join`](super::join). The other ranks end then.
+    #[cfg(feature = "link")]
+    pub fn join(
+        self,
+        joining: &Joining,
+        registry: &Registry,
+        watch: impl Fn(&Notice) + Send + Sync + 'static,
+        begun: impl FnOnce(NodeHandle),
+    ) -> Result<(), RunError> {
+        let World { transport, sites } = self;
+        links::join_with(transport, &sites, joining, registry, Arc::new(watch), begun)
     }
 
     /// Ends this process with `code` at once if a rank has died: what MPI does when a process ends

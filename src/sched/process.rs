@@ -163,6 +163,7 @@ impl Process {
         if self.master.is_some() {
             return self.step_down(cx, epoch);
         }
+        cx.note(format!("{} goes over to the master of epoch {}, {master}", cx.me, epoch.0));
         let former = std::mem::replace(&mut self.seat.master, master);
         self.seat.epoch = epoch;
         let parent = self.parent().and_then(|parent| self.sessions.get(&parent));

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +15,10 @@ use crate::model::Epoch;
 /// Where what the launcher of a run prints goes: the one file that may be in the folder before
 /// the run is.
 pub const LAUNCHER_LOG: &str = "launcher.log";
+
+/// Who may read and write a file, before the umask of the user takes something away.
+const ANYBODY: u32 = 0o666;
+const USER: u32 = 0o600;
 
 /// The folder of a run, held by this process alone as long as this, or the
 /// [`Journal`](super::Journal) in it, lives.
@@ -56,6 +61,20 @@ impl RunFolder {
         RunFolder::take(&absolute(path)?)
     }
 
+    /// Waits until the last owner of a run dies, or hangs (gives no sign of life for half a minute), and
+    /// goes on with the run then; nothing if it lets go of the folder, since the run has ended.
+    ///
+    /// # Errors
+    /// If there is no run, or the folder cannot be read.
+    pub fn inherit(path: impl AsRef<Path>) -> Result<Option<RunFolder>, StoreError> {
+        let path = path.as_ref();
+        if !holds_run(path)? {
+            return Err(StoreError::NoRun(path.to_owned()));
+        }
+        let inherited = Ownership::inherit(&absolute(path)?, WATCH)?;
+        Ok(inherited.map(|ownership| RunFolder { ownership: Arc::new(ownership) }))
+    }
+
     /// Sees that a new run could go into the folder `path`, and changes nothing.
     ///
     /// # Errors
@@ -95,9 +114,21 @@ impl RunFolder {
     /// # Errors
     /// If the folder was taken over, or the file cannot be written; then the old one stands.
     pub fn publish(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.publish_for(ANYBODY, name, bytes)
+    }
+
+    /// The same, for a file that only the user may read.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    pub fn publish_privately(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.publish_for(USER, name, bytes)
+    }
+
+    fn publish_for(&self, mode: u32, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         self.ownership.confirm()?;
         let draft = self.ownership.draft(name);
-        let written = write_durably(&draft, bytes);
+        let written = write_durably(&draft, mode, bytes);
         let path = self.path().join(name);
         let put = self.ownership.judge(written, "write", &path);
         put.and_then(|()| self.ownership.put(name)).inspect_err(|_| drop(fs::remove_file(draft)))
@@ -164,8 +195,10 @@ fn is_ours(name: &str) -> bool {
     is_of_owners(name) || name == LAUNCHER_LOG
 }
 
-fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
+fn write_durably(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
+    // A draft that was left there may have other permissions.
+    let _ = fs::remove_file(path);
+    let mut file = File::options().write(true).create_new(true).mode(mode).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }

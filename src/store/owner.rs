@@ -202,31 +202,56 @@ impl Ownership {
                     }
                 }
             }
-            let claim = Claim { number: last.map_or(0, |last| last.number) + 1, held: true };
-            if !make(&claim.path(folder)).map_err(io)? {
-                continue;
+            if let Some(ownership) = Ownership::claim_after(folder, last)? {
+                return Ok(ownership);
             }
-            let others = claims(folder).map_err(io)?.into_iter().filter(|other| *other != claim);
-            let (older, outbid): (Vec<_>, Vec<_>) = others.partition(|o| o.number < claim.number);
-            if !outbid.is_empty() {
-                remove_if_there(&claim.path(folder)).map_err(io)?;
-                continue;
-            }
-            let ownership = Ownership {
-                folder: folder.to_owned(),
-                claim,
-                beat: Mutex::new(Instant::now()),
-                lost: AtomicBool::new(false),
-            };
-            // Only now, before anything of the run is read: who finds its file gone, stops, and
-            // what it has in hand comes too late.
-            for other in older {
-                remove_if_there(&other.path(folder)).map_err(io)?;
-            }
-            drafts::take_over(folder, claim.number).map_err(io)?;
-            sync_folder(folder).map_err(io)?;
-            return Ok(ownership);
         }
+    }
+
+    /// Waits until the owner of `folder` is dead, or gives no sign of life for as long as `watch`, and
+    /// takes it then; nothing if it lets go of it. One that only hangs finds that out when it wakes.
+    pub(super) fn inherit(folder: &Path, watch: Duration) -> Result<Option<Ownership>, StoreError> {
+        let io = |e| StoreError::io("watch the owner of", folder)(e);
+        loop {
+            let last = claims(folder).map_err(io)?.into_iter().max();
+            let Some(claim) = last.filter(|claim| claim.held) else { return Ok(None) };
+            let path = claim.path(folder);
+            let Some(seen) = look(&path).map_err(io)? else { continue };
+            let is_dead = || Owner::parse(&seen.text).is_some_and(|o| o.life() == Life::Dead);
+            if changes(&path, &seen, watch, is_dead).map_err(io)? {
+                continue;
+            }
+            if let Some(ownership) = Ownership::claim_after(folder, last)? {
+                return Ok(Some(ownership));
+            }
+        }
+    }
+
+    /// Takes `folder` from the owner `last`, which is vacant; nothing if another was faster.
+    fn claim_after(folder: &Path, last: Option<Claim>) -> Result<Option<Ownership>, StoreError> {
+        let io = |e| StoreError::io("take possession of", folder)(e);
+        let claim = Claim { number: last.map_or(0, |last| last.number) + 1, held: true };
+        if !make(&claim.path(folder)).map_err(io)? {
+            return Ok(None);
+        }
+        let others = claims(folder).map_err(io)?.into_iter().filter(|other| *other != claim);
+        let (older, outbid): (Vec<_>, Vec<_>) = others.partition(|o| o.number < claim.number);
+        if !outbid.is_empty() {
+            remove_if_there(&claim.path(folder)).map_err(io)?;
+            return Ok(None);
+        }
+        let ownership = Ownership {
+            folder: folder.to_owned(),
+            claim,
+            beat: Mutex::new(Instant::now()),
+            lost: AtomicBool::new(false),
+        };
+        for other in older {
+            remove_if_there(&other.path(folder)).map_err(io)?;
+        }
+        drafts::take_over(folder, claim.number).map_err(io)?;
+        sync_folder(folder).map_err(io)?;
+        Ok(Some(ownership))
     }
 
     /// The number of this owner: 1 for the first, one more for each that follows.
@@ -289,21 +314,27 @@ fn standing(path: &Path, watch: Duration) -> io::Result<Standing> {
     let owner = Owner::parse(&seen.text);
     match (owner.as_ref().map_or(Life::Unknown, Owner::life), owner) {
         (Life::Dead, _) => Ok(Standing::Vacant),
-        (Life::Unknown, _) if !changes(path, &seen, watch)? => Ok(Standing::Vacant),
+        (Life::Unknown, _) if !changes(path, &seen, watch, || false)? => Ok(Standing::Vacant),
         (_, Some(owner)) if path.exists() => Ok(Standing::Held(owner)),
         // One that was only just made is judged by what it says now.
         _ => Ok(Standing::Changed),
     }
 }
 
-/// Whether the file at `path` is touched, written or removed within `watch` after it was `seen`.
-fn changes(path: &Path, seen: &Sight, watch: Duration) -> io::Result<bool> {
+/// Whether the file at `path` is touched, written or removed within `watch` after it was `seen`, as
+/// long as that is not known `in_vain`.
+fn changes(
+    path: &Path,
+    seen: &Sight,
+    watch: Duration,
+    in_vain: impl Fn() -> bool,
+) -> io::Result<bool> {
     let deadline = Instant::now() + watch;
     loop {
         if look(path)?.as_ref() != Some(seen) {
             return Ok(true);
         }
-        if Instant::now() >= deadline {
+        if in_vain() || Instant::now() >= deadline {
             return Ok(false);
         }
         thread::sleep(POLL.min(watch));

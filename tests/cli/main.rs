@@ -10,6 +10,7 @@ mod effects;
 mod faults;
 mod gates;
 mod jobs;
+mod joins;
 mod journal;
 mod launch;
 mod plan;

@@ -205,6 +205,18 @@ fn is_usable(ip: IpAddr) -> bool {
 }
 
 impl Listen {
+    /// The same at `port`, if it may be any; nothing if it may not, or this is off.
+    #[must_use]
+    pub fn at_port(&self, port: u16) -> Option<Listen> {
+        let mut same = self.clone();
+        match &mut same {
+            Listen::Interface { ports: ports @ None, .. }
+            | Listen::Address { ports: ports @ None, .. } => *ports = Some(port..=port),
+            Listen::Off | Listen::Interface { .. } | Listen::Address { .. } => return None,
+        }
+        Some(same)
+    }
+
     /// Begins to listen, unless it is off.
     pub(super) fn bind(&self) -> Result<Option<TcpListener>, ListenError> {
         let (ip, ports) = match self {

@@ -207,3 +207,41 @@ fn nothing_is_left_of_the_drafts_of_others() {
     let third = Ownership::take(folder.path(), SHORT).unwrap();
     assert_eq!((third.number(), names()), (3, vec![".draft.3".to_owned(), "owner.3".to_owned()]));
 }
+
+#[test]
+fn an_heir_waits_for_the_death_of_an_owner_and_not_for_its_sleep() {
+    let mut process = Process::start();
+    let owner = process.owner();
+    let folder = owned_by(&owner);
+    thread::scope(|scope| {
+        let heir = scope.spawn(|| Ownership::inherit(folder.path(), LONG));
+        process.0.kill().unwrap();
+        assert_eq!(heir.join().unwrap().unwrap().expect("it is dead").number(), 2);
+    });
+    // One that lives and does nothing is taken for hung.
+    let process = Process::start();
+    let folder = owned_by(&process.owner());
+    let taken = Ownership::inherit(folder.path(), SHORT).unwrap().expect("it gives no sign");
+    assert_eq!(taken.number(), 2);
+    // One that lets go leaves nothing.
+    drop(taken);
+    assert!(Ownership::inherit(folder.path(), LONG).unwrap().is_none());
+}
+
+#[test]
+fn an_heir_leaves_an_owner_alone_that_gives_signs_of_life() {
+    let folder = tempfile::tempdir().unwrap();
+    let owner = Ownership::take(folder.path(), SHORT).unwrap();
+    thread::scope(|scope| {
+        let heir = scope.spawn(|| Ownership::inherit(folder.path(), SHORT));
+        let until = Instant::now() + 4 * SHORT;
+        while Instant::now() < until {
+            let touched = File::options().write(true).open(owner.claim.path(folder.path()));
+            touched.unwrap().set_modified(SystemTime::now()).unwrap();
+            thread::sleep(SHORT / 10);
+        }
+        assert!(!heir.is_finished(), "{:?}", heir.join());
+        drop(owner);
+        assert!(heir.join().unwrap().unwrap().is_none());
+    });
+}

@@ -1,0 +1,37 @@
+//! `evenkeel join`.
+
+use std::env;
+
+use super::args::JoinArgs;
+use super::run::{on_signal, serve, tell, told_once};
+use super::{Failure, terminal};
+use crate::exec::Registry;
+use crate::model::ExitCode;
+use crate::run::{self, Joining, Meeting, NodeHandle, World};
+
+/// Where the secret of a run is that is joined by its address alone; arguments are seen by all.
+const SECRET: &str = "EVENKEEL_SECRET";
+
+pub(super) fn join(args: &JoinArgs, registry: &Registry) -> Result<ExitCode, Failure> {
+    let world = if args.single { Ok(None) } else { World::of_launcher() };
+    let world = match world.map_err(told_once)? {
+        Some(world) if !world.is_first() => return serve(world, registry),
+        world => world,
+    };
+    let secret = env::var(SECRET).ok();
+    let meeting = Meeting::of(&args.run, secret.as_deref()).map_err(|problem| {
+        Failure::bad_input(format!("{problem}; it is given in the variable {SECRET}"))
+    })?;
+    let (resources, patience) = (args.resources.clone(), args.patience);
+    let joining = Joining { meeting, resources, patience };
+    let mut signals = None;
+    let begun = |node: NodeHandle| {
+        terminal::say(&format!("note: takes part in the run at {}", args.run));
+        signals = Some(on_signal(move |_| node.drain()));
+    };
+    match world {
+        Some(world) => world.join(&joining, registry, tell, begun)?,
+        None => run::join(&joining, registry, tell, begun)?,
+    }
+    Ok(ExitCode::Done)
+}
