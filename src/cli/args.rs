@@ -173,7 +173,7 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "off|IFACE[:PORTS]")]
     pub(super) listen: Option<Listen>,
     /// How long those that joined go on without a master, and a resumed run waits for them
-    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub(super) reattach: Span,
     /// Under a launcher: pay no heed to it, and run by itself
     #[arg(long)]

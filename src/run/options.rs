@@ -50,7 +50,7 @@ impl Default for Options {
             wait_for_nodes: Span::from_secs(600),
             #[cfg(feature = "link")]
             listen: Listen::Off,
-            reattach: Span::from_secs(120),
+            reattach: Span::from_secs(30),
             commit_window: Journal::WINDOW,
         }
     }

@@ -25,6 +25,8 @@ mod gates;
 #[path = "../cli/jobs.rs"]
 mod jobs;
 #[cfg(feature = "mpi")]
+mod joins;
+#[cfg(feature = "mpi")]
 mod kernels;
 mod launcher;
 #[cfg(feature = "mpi")]

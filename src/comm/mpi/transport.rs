@@ -65,8 +65,8 @@ mod tag {
 /// [`Incoming::Down`]; then it waits for rank 0 to do the same, since launchers take the first
 /// process that leaves a world for a failure, and finalises MPI if all ranks do so. If one is
 /// dead, or does not answer within seconds, none does, and the process has to end by
-/// [`leave`](super::leave). That a process has died is told by [`Incoming::Down`] too, as long as
-/// another rank lives on its host.
+/// [`leave`](super::leave). That a process has died is told by [`Incoming::Down`] and
+/// [`Incoming::Ended`], as long as another rank lives on its host.
 pub struct MpiTransport {
     comm: Option<Communicator>,
     me: usize,

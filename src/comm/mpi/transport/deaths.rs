@@ -1,8 +1,10 @@
 //! That other ranks die. MPI says nothing of it: the system does, to the ranks of the same host,
 //! and one of these tells the other hosts.
 
+use super::super::connection::Connection;
 use super::super::outbox::Outbox;
-use super::{MpiTransport, tag};
+use super::{MpiTransport, id, tag};
+use crate::comm::Incoming;
 
 impl MpiTransport {
     /// A process has ended, or cannot be reached any more: what is on its way there will never
@@ -17,13 +19,22 @@ impl MpiTransport {
         self.part_from(rank);
     }
 
+    /// A process has ended for certain.
+    fn bury(&mut self, rank: usize) {
+        let was_there = self.peers[rank].connection != Connection::Gone;
+        self.lose(rank);
+        if was_there {
+            self.arrived.push_back(Incoming::Ended(id(rank)));
+        }
+    }
+
     /// Tells of processes that have ended, after what they had sent.
     pub(super) fn notice_deaths(&mut self) {
         for i in (0..self.watched.len()).rev() {
             if self.doorbell.has_ended(&self.watched[i]) {
                 self.watched.swap_remove(i);
                 let rank = self.watched_ranks.swap_remove(i);
-                self.lose(rank);
+                self.bury(rank);
                 self.pass_on(rank);
             }
         }
@@ -59,7 +70,7 @@ impl MpiTransport {
     /// Takes what a rank of another host says of a death there.
     pub(super) fn hear_of_death(&mut self, from: usize, name: &[u8]) {
         if let Some(dead) = self.named(name).filter(|dead| *dead != from) {
-            self.lose(dead);
+            self.bury(dead);
         }
     }
 }
