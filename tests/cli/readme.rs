@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::scratch::Scratch;
 
 /// Commands that install or build, or belong to a cluster, and therefore are not run here.
-const NOT_RUN: [&str; 7] = ["cargo", "git", "make", "module", "sbatch", "qsub", "JOB="];
+const NOT_RUN: [&str; 4] = ["cargo", "git", "make", "module"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

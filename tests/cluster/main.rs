@@ -23,6 +23,8 @@ mod kills;
 mod launcher;
 mod netns;
 #[cfg(feature = "mpi")]
+mod overlap;
+#[cfg(feature = "mpi")]
 #[path = "../cli/random.rs"]
 mod random;
 #[cfg(feature = "mpi")]
@@ -38,5 +40,7 @@ mod records;
 mod scratch;
 #[cfg(feature = "mpi")]
 mod slurm;
+#[cfg(feature = "mpi")]
+mod storm;
 #[cfg(feature = "mpi")]
 mod sweep;

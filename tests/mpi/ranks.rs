@@ -14,6 +14,7 @@ use crate::scratch::{LIMIT, Running, Scratch, poll};
 pub(crate) struct Rank {
     pub(crate) node: u64,
     pub(crate) subcluster: u64,
+    pub(crate) host: String,
     pub(crate) cores: Vec<u64>,
     pub(crate) pinned: bool,
     pid: Pid,
@@ -28,6 +29,7 @@ pub(crate) fn ranks(scratch: &Scratch) -> Vec<Rank> {
     let rank = |json: &Value| Rank {
         node: number(&json["node"]),
         subcluster: number(&json["subcluster"]),
+        host: json["host"].as_str().unwrap().to_owned(),
         cores: json["cores"].as_array().unwrap().iter().map(number).collect(),
         pinned: json["pinned"].as_bool().unwrap(),
         pid: Pid::from_raw(number(&json["pid"]) as i32).unwrap(),
