@@ -64,6 +64,15 @@ Examples:
 The file `address` in the folder of the run says where it is met and holds its secret; a copy of it
 will do for the folder. Ctrl-C finishes what runs here, gives back the rest and leaves.")]
     Join(JoinArgs),
+    /// Have nodes leave a run that goes on: they finish what runs and give back the rest
+    #[command(after_help = "\
+Examples:
+  evenkeel drain out 3 4                      two nodes, by their numbers in out/nodes.json
+  evenkeel drain out --subcluster 1           all of a subcluster
+
+It takes a run that others may join (evenkeel run --listen). It ends when the run knows of it; the
+processes end when nothing runs in them any more. That with the master stays.")]
+    Drain(DrainArgs),
     /// Work out a static schedule of a job on a platform (HEFT)
     #[command(after_help = "\
 Examples:
@@ -200,6 +209,22 @@ pub(super) struct JoinArgs {
     /// Under a launcher: pay no heed to it, and join with this process alone
     #[arg(long)]
     pub(super) single: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DrainArgs {
+    /// The folder of the run, the file `address` in it, or HOST:PORT
+    #[arg(value_name = "RUN_DIR|ADDRESS")]
+    pub(super) run: String,
+    /// The nodes that are to leave
+    #[arg(value_name = "NODE", required_unless_present = "subclusters")]
+    pub(super) nodes: Vec<u32>,
+    /// A subcluster that is to leave; may be said several times
+    #[arg(long = "subcluster", value_name = "N")]
+    pub(super) subclusters: Vec<u32>,
+    /// How long to look for the run
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(super) patience: Span,
 }
 
 #[derive(Args, Debug)]

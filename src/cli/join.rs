@@ -1,13 +1,14 @@
-//! `evenkeel join`.
+//! `evenkeel join` and `evenkeel drain`.
 
 use std::env;
 
-use super::args::JoinArgs;
+use super::args::{DrainArgs, JoinArgs};
 use super::run::{on_signal, serve, tell, told_once};
 use super::{Failure, terminal};
 use crate::exec::Registry;
-use crate::model::ExitCode;
+use crate::model::{ExitCode, PeerId, SubclusterId};
 use crate::run::{self, Joining, Meeting, NodeHandle, World};
+use crate::sched::Part;
 
 /// Where the secret of a run is that is joined by its address alone; arguments are seen by all.
 const SECRET: &str = "EVENKEEL_SECRET";
@@ -18,10 +19,7 @@ pub(super) fn join(args: &JoinArgs, registry: &Registry) -> Result<ExitCode, Fai
         Some(world) if !world.is_first() => return serve(world, registry),
         world => world,
     };
-    let secret = env::var(SECRET).ok();
-    let meeting = Meeting::of(&args.run, secret.as_deref()).map_err(|problem| {
-        Failure::bad_input(format!("{problem}; it is given in the variable {SECRET}"))
-    })?;
+    let meeting = meeting(&args.run)?;
     let (resources, patience) = (args.resources.clone(), args.patience);
     let joining = Joining { meeting, resources, patience };
     let mut signals = None;
@@ -34,4 +32,19 @@ pub(super) fn join(args: &JoinArgs, registry: &Registry) -> Result<ExitCode, Fai
         None => run::join(&joining, registry, tell, begun)?,
     }
     Ok(ExitCode::Done)
+}
+
+pub(super) fn drain(args: &DrainArgs) -> Result<ExitCode, Failure> {
+    let nodes = args.nodes.iter().map(|node| Part::Node(PeerId(*node)));
+    let subclusters = args.subclusters.iter().map(|n| Part::Subcluster(SubclusterId(*n)));
+    let parts: Vec<Part> = nodes.chain(subclusters).collect();
+    run::drain(&meeting(&args.run)?, &parts, args.patience)?;
+    Ok(ExitCode::Done)
+}
+
+fn meeting(said: &str) -> Result<Meeting, Failure> {
+    let secret = env::var(SECRET).ok();
+    Meeting::of(said, secret.as_deref()).map_err(|problem| {
+        Failure::bad_input(format!("{problem}; it is given in the variable {SECRET}"))
+    })
 }

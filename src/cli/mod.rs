@@ -115,6 +115,7 @@ pub fn main(registry: Registry) -> process::ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(args) => run::run(&args, &registry),
         Command::Join(args) => join::join(&args, &registry),
+        Command::Drain(args) => join::drain(&args),
         Command::Launch(args) => launch::launch(&args),
         Command::Plan(args) => plan::plan(&args, &registry),
         Command::Simulate(args) => simulate::simulate(&args, &registry),

@@ -148,7 +148,7 @@ impl fmt::Display for RunError {
                 "task `{task}` asks for {asks}, which no node has (the largest has {have})"
             ),
             RunError::Options(problem) | RunError::Listen(problem) => f.write_str(problem),
-            RunError::Join(problem) => write!(f, "cannot join the run: {problem}"),
+            RunError::Join(problem) => write!(f, "cannot come to the run: {problem}"),
             RunError::NothingSubmitted(folder) => write!(
                 f,
                 "{}: the run ended before its job was written down; run the job anew in another \

@@ -22,7 +22,7 @@ use crate::model::{
     Epoch, Graph, Job, NodeInfo, PeerId, ResourceNames, Span, SubclusterId, TaskId,
 };
 use crate::policy;
-use crate::sched::{self, Batch, Entry, Event, RunId};
+use crate::sched::{self, Batch, Entry, Event, Part, RunId};
 use crate::store::{Journal, Recovered, RunFolder, StoreError};
 
 /// A run that goes on. Dropping it kills it, as a crash would.
@@ -45,7 +45,7 @@ pub struct Run {
 type Left = (Ended, Option<Box<dyn Transport>>);
 
 /// Reaches a run from other threads, a signal handler's among them. After the run has ended it
-/// does nothing. Single nodes are reached where they are threads of this process.
+/// does nothing.
 #[derive(Clone)]
 pub struct RunHandle {
     controls: Arc<[Control]>,
@@ -68,21 +68,18 @@ impl RunHandle {
         self.master(Event::Cancel(tasks));
     }
 
-    /// A node gives back what it has not started, finishes the rest, and leaves.
-    pub fn drain(&self, node: PeerId) {
-        self.post(node, Input::Event(Event::Drain));
+    /// A node, or a whole subcluster, gives back what it has not started, finishes the rest, and
+    /// leaves, wherever it is. The process with the master stays.
+    pub fn drain(&self, part: Part) {
+        self.master(Event::DrainPart(part));
     }
 
     /// Ends a node as if its process had been killed: its tasks with it, without a word to
-    /// anyone.
+    /// anyone. Nodes elsewhere are not reached.
     pub fn kill(&self, node: PeerId) {
-        self.post(node, Input::Kill);
-    }
-
-    fn post(&self, node: PeerId, input: Input) {
         let place = node.0.checked_sub(self.first.0);
         if let Some(control) = place.and_then(|place| self.controls.get(place as usize)) {
-            control.post(input);
+            control.post(Input::Kill);
         }
     }
 }
@@ -368,7 +365,7 @@ impl Starting<'_> {
         }
         begin(&controls, beginning);
         let roster = Arc::new(Roster::new(self.layout.nodes().to_vec()));
-        let clerk = self.open(gate, &roster)?;
+        let clerk = self.open(gate, &roster, &controls)?;
         let About { name, graph, .. } = self.job;
         let mut run = Run {
             controls,
@@ -394,6 +391,7 @@ impl Starting<'_> {
         &mut self,
         gate: Option<Gate>,
         roster: &Arc<Roster>,
+        controls: &[Control],
     ) -> Result<Option<JoinHandle<()>>, RunError> {
         let Some(folder) = &self.folder else { return Ok(None) };
         let Some(gate) = gate else { return Ok(links::close(folder).map(|()| None)?) };
@@ -406,6 +404,7 @@ impl Starting<'_> {
             names: self.job.names.clone(),
             recorded_in: self.recorded_in(),
             roster: Arc::clone(roster),
+            handle: RunHandle { controls: controls.into(), first: PeerId(first) },
         };
         let before = std::mem::take(&mut self.before);
         gate.open(folder, self.clock, before, reception).map(Some)

@@ -96,7 +96,7 @@ pub use files::{RECORDS, nodes, verdict};
 pub use inspect::{Inspection, entries, inspect, records};
 pub use layout::local_nodes;
 #[cfg(feature = "link")]
-pub use links::{Joining, Meeting, join, listened};
+pub use links::{Joining, Meeting, drain, join, listened};
 pub use live::{NodeHandle, Run, RunHandle};
 pub use options::Options;
 pub use outcome::Outcome;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::layout::Terms;
+use super::live::RunHandle;
 use crate::model::{NodeInfo, ResourceNames};
 
 /// Every node that took part.
@@ -45,4 +46,5 @@ pub(super) struct Reception {
     pub(super) names: ResourceNames,
     pub(super) recorded_in: Option<String>,
     pub(super) roster: Arc<Roster>,
+    pub(super) handle: RunHandle,
 }

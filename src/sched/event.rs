@@ -1,5 +1,7 @@
 //! What goes into a process and what comes out of it.
 
+use std::fmt;
+
 use super::message::{Frame, RunId};
 use crate::model::wire::{wire_enum, wire_struct};
 use crate::model::{
@@ -58,6 +60,24 @@ pub struct Batch {
     pub resources: ResourceNames,
 }
 
+/// What is to leave a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A node.
+    Node(PeerId),
+    /// All nodes of a subcluster.
+    Subcluster(SubclusterId),
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Part::Node(node) => write!(f, "node {}", node.0),
+            Part::Subcluster(subcluster) => write!(f, "subcluster {}", subcluster.0),
+        }
+    }
+}
+
 /// What happens to a process.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -101,8 +121,11 @@ pub enum Event {
     Cancel(Vec<TaskId>),
     /// End the run in an orderly way: start nothing, finish what runs, so that it can be resumed.
     Interrupt,
-    /// This node gives back what it has not started, finishes the rest and leaves.
+    /// This process gives back what it has not started, finishes the rest and leaves; one with a
+    /// sub-master does so with all of its nodes. That with the master stays, without its node.
     Drain,
+    /// The same for other processes, said to the master.
+    DrainPart(Part),
     /// Nothing more is at hand: send what waits to be sent.
     Flush,
     /// A deadline has passed.
@@ -194,6 +217,7 @@ wire_struct! {
 }
 
 wire_enum! {
+    Part { 0 => Node(node), 1 => Subcluster(subcluster) }
     Event {
         0 => Start,
         1 => Up(peer),
@@ -211,6 +235,7 @@ wire_enum! {
         13 => Tick,
         14 => Dead(peer),
         15 => Master(peer, epoch),
+        16 => DrainPart(part),
     }
     Action {
         0 => Send { to, frame },

@@ -250,10 +250,7 @@ impl Master {
                 }
             }
             Message::Returned(dispatches) => self.returned(cx, peer, &dispatches),
-            Message::Drain => {
-                self.work.drain(peer);
-                Self::down(cx, peer, Message::Drain);
-            }
+            Message::Drain => self.drain_child(cx, peer),
             Message::Goodbye => self.child_lost(cx, peer),
             // What parents say is not for the master.
             Message::Welcome(_)
@@ -263,6 +260,7 @@ impl Master {
             | Message::Grant(_)
             | Message::Recall { .. }
             | Message::Cancel { .. }
+            | Message::DrainNode(_)
             | Message::Farewell => {}
         }
         self.close_if_over(cx);

@@ -209,6 +209,8 @@ pub enum Message {
     /// Down: start nothing more, give back what has not started, finish what runs, say goodbye.
     /// Up, from a node: tell me to drain, for nothing more is to start here.
     Drain,
+    /// Down: this node of yours is to leave.
+    DrainNode(PeerId),
     /// Down: the run is over; leave.
     Farewell,
 }
@@ -278,6 +280,7 @@ wire_enum! {
         13 => Farewell,
         14 => Accepted { nodes, refused },
         15 => Moved { node, hello, holding },
+        16 => DrainNode(node),
     }
 }
 

@@ -23,7 +23,7 @@ mod submaster;
 mod uplink;
 
 pub use compaction::{Compactor, Upkeep, compact};
-pub use event::{Action, Batch, Entry, Event, Seat};
+pub use event::{Action, Batch, Entry, Event, Part, Seat};
 pub use history::History;
 pub use message::{
     Address, Completion, Dispatch, Envelope, Frame, Held, HelloNumber, Lost, Member, Message,

@@ -229,6 +229,7 @@ impl Node {
             // Said by children only, or of the nodes of a sub-master.
             Message::Accepted { .. }
             | Message::Moved { .. }
+            | Message::DrainNode(_)
             | Message::Hello { .. }
             | Message::Renew { .. }
             | Message::Members { .. }

@@ -203,6 +203,10 @@ impl Process {
         self.sessions.values_mut().for_each(Uplink::reset);
         cx.mail.clear();
         if let Some(sub_master) = &mut self.sub_master {
+            if sub_master.is_to_leave() {
+                // There is nobody to say goodbye to.
+                cx.actions.push(Action::Leave);
+            }
             sub_master.restart(cx);
         }
         self.node.restart(cx);
@@ -227,13 +231,17 @@ impl Process {
             Event::Ended { key, start, end, ending } => {
                 self.node.ended(cx, key, (start, end), ending);
             }
-            Event::Drain => self.node.ask_to_drain(cx),
+            Event::Drain => match &mut self.sub_master {
+                Some(sub_master) if self.master.is_none() => sub_master.ask_to_drain(cx),
+                _ => self.node.ask_to_drain(cx),
+            },
             Event::Flush | Event::Tick => {}
             Event::Durable(_)
             | Event::Replay(_)
             | Event::Submit(_)
             | Event::Seal
             | Event::Cancel(_)
+            | Event::DrainPart(_)
             | Event::Interrupt => {
                 if let Some(master) = &mut self.master {
                     tell_master(master, cx, event);
@@ -406,6 +414,7 @@ fn tell_master(master: &mut Master, cx: &mut Context<'_>, event: Event) {
         Event::Seal => master.seal(cx),
         Event::Cancel(ids) => master.cancel(cx, ids),
         Event::Interrupt => master.interrupt(cx),
+        Event::DrainPart(part) => master.drain_part(cx, part),
         _ => {}
     }
 }

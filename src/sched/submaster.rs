@@ -34,6 +34,8 @@ pub(super) struct SubMaster {
     /// How much the parent called back that is still to come from the nodes.
     owed: u32,
     draining: bool,
+    /// It has asked to be drained.
+    is_to_leave: bool,
     /// Nodes that were here once: what they ended may still have to be reported.
     departed: BTreeMap<PeerId, Member>,
     me: PeerId,
@@ -56,6 +58,7 @@ impl SubMaster {
             unwanted: BTreeSet::new(),
             owed: 0,
             draining: false,
+            is_to_leave: false,
             departed: BTreeMap::new(),
             me: seat.peer,
         }
@@ -122,7 +125,7 @@ impl SubMaster {
         self.greet(cx, holding);
         self.remember_departed(cx);
         unheard.into_iter().for_each(|report| self.up(cx, report));
-        if self.draining {
+        if self.draining || self.is_to_leave {
             self.up(cx, Message::Drain);
         }
     }
@@ -286,6 +289,7 @@ impl SubMaster {
                 let back = self.work.queue().drain().collect();
                 self.up(cx, Message::Returned(back));
             }
+            Message::DrainNode(node) => self.drain_node(cx, node),
             Message::Farewell => {
                 for node in self.nodes() {
                     Self::down(cx, node, Message::Farewell);
@@ -322,8 +326,20 @@ impl SubMaster {
             | Message::Grant(_)
             | Message::Recall { .. }
             | Message::Cancel { .. }
+            | Message::DrainNode(_)
             | Message::Farewell => {}
         }
+    }
+
+    /// Asks to leave with all nodes.
+    pub(super) fn ask_to_drain(&mut self, cx: &mut Context<'_>) {
+        self.is_to_leave = true;
+        self.up(cx, Message::Drain);
+    }
+
+    /// Whether it has asked for that.
+    pub(super) fn is_to_leave(&self) -> bool {
+        self.is_to_leave
     }
 
     /// A node is to leave: it counts for nothing more, neither here nor above.

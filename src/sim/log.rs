@@ -143,6 +143,7 @@ fn message(message: &Message) -> (&'static str, Vec<AttemptKey>) {
         Message::Recall { .. } => ("recall", Vec::new()),
         Message::Cancel { keys, .. } => ("cancel", keys.clone()),
         Message::Drain => ("drain", Vec::new()),
+        Message::DrainNode(_) => ("drain a node", Vec::new()),
         Message::Farewell => ("farewell", Vec::new()),
         Message::Accepted { refused, .. } => ("accepted but", refused.clone()),
         Message::Moved { holding, .. } => ("moved with", holding.clone()),
@@ -232,6 +233,7 @@ fn step(f: &mut fmt::Formatter<'_>, event: &Event) -> fmt::Result {
         Event::Cancel(tasks) => write!(f, "is asked to cancel {} tasks", tasks.len()),
         Event::Interrupt => f.write_str("is interrupted"),
         Event::Drain => f.write_str("is drained"),
+        Event::DrainPart(part) => write!(f, "is told to drain {part:?}"),
         Event::Flush => f.write_str("flushes"),
         Event::Tick => f.write_str("ticks"),
     }

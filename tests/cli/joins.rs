@@ -102,11 +102,33 @@ fn who_joined_leaves_when_it_is_asked_to_and_gives_back_what_it_had_not_begun() 
     let mut joined = join(&scratch);
     joined.wait_until("it takes part", || scratch.read("ran").lines().count() > 6);
     joined.signal(Signal::TERM);
+    assert!(poll(LIMIT, || joined.has_ended()));
+    assert!(!scratch.path("run/verdict.json").exists(), "it left before the end");
     joined.wait().expect(0);
     run.wait().expect(0);
     records::expect_all_done(&scratch.path("run"), &job);
     let lost = records::verdict(&scratch.path("run"))["counts"]["lost"].clone();
     assert_eq!(lost, 0, "it left with notice");
+}
+
+#[test]
+fn nodes_and_subclusters_are_drained_from_outside() {
+    let scratch = Scratch::new();
+    let job = sleepers(&scratch, 80, 0.2);
+    let run = start_open(&scratch);
+    let [mut first, mut second] = [join(&scratch), join(&scratch)];
+    assert!(poll(LIMIT, || let_in(&run) == 2));
+    let unknown = scratch.run(&["drain", "run", "7"]).expect(3);
+    assert!(unknown.stderr.contains("there has never been a node 7 in this run"), "{unknown:?}");
+    scratch.run(&["drain", "run", "1"]).expect(0);
+    scratch.run(&["drain", "run", "--subcluster", "2"]).expect(0);
+    assert!(poll(LIMIT, || first.has_ended() && second.has_ended()), "{}", run.stderr());
+    assert!(!scratch.path("run/verdict.json").exists(), "they left before the end");
+    first.wait().expect(0);
+    second.wait().expect(0);
+    run.wait().expect(0);
+    records::expect_all_done(&scratch.path("run"), &job);
+    assert_eq!(records::verdict(&scratch.path("run"))["counts"]["lost"], 0);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use evenkeel::model::*;
-use evenkeel::sched::{Entry, Event};
+use evenkeel::sched::{Entry, Event, Part};
 
 use crate::story::*;
 
@@ -93,6 +93,67 @@ fn a_node_that_drains_finishes_what_runs_gives_back_the_rest_and_leaves() {
     assert_eq!(story.finish(), ExitCode::Done);
     story.assert_whole();
     assert_eq!(story.count(State::Lost), 0, "{:?}", story.states());
+}
+
+/// Ends what runs on `nodes`, which are to leave, and sees that they have, and nothing is lost.
+fn expect_leave(mut story: Story, nodes: &[u32]) {
+    let is_one = |peer: PeerId| nodes.iter().any(|n| node(*n) == peer);
+    let runs = |s: &Story| s.running.keys().filter(|(peer, _)| is_one(*peer)).count();
+    assert!(runs(&story) > 0, "what runs goes on");
+    let names = story.running.iter().filter(|((peer, _), _)| is_one(*peer));
+    let names: Vec<String> = names.map(|(_, launch)| launch.name.clone()).collect();
+    names.iter().for_each(|name| story.end(name, well()));
+    story.pass(Span::from_millis(100));
+    assert_eq!(runs(&story), 0);
+    nodes.iter().for_each(|n| assert!(story.left.contains(&node(*n)), "{n}: {:?}", story.notes));
+    assert_eq!(story.finish(), ExitCode::Done);
+    story.assert_whole();
+    assert_eq!(story.count(State::Lost), 0, "{:?}", story.states());
+}
+
+#[test]
+fn a_node_that_the_master_is_told_to_drain_leaves() {
+    let mut story = Story::of(&[&[1], &[1, 1]]).job(wide(30));
+    story.run_until(|s| s.count(State::Done) == 6);
+    story.tell(node(0), Event::DrainPart(Part::Node(node(2))));
+    expect_leave(story, &[2]);
+}
+
+#[test]
+fn a_subcluster_that_the_master_is_told_to_drain_leaves_with_its_sub_master() {
+    let mut story = Story::of(&[&[1], &[1, 1]]).job(wide(30));
+    story.run_until(|s| s.count(State::Done) == 6);
+    story.tell(node(0), Event::DrainPart(Part::Subcluster(SubclusterId(1))));
+    expect_leave(story, &[1, 2]);
+}
+
+#[test]
+fn a_sub_master_that_is_to_leave_takes_its_subcluster_along() {
+    let mut story = Story::of(&[&[1], &[1, 1]]).job(wide(30));
+    story.run_until(|s| s.count(State::Done) == 6);
+    story.tell(node(1), Event::Drain);
+    expect_leave(story, &[1, 2]);
+    // One that is alone in its subcluster leaves with its only node.
+    let mut story = Story::of(&[&[1], &[1]]).job(wide(30));
+    story.run_until(|s| s.count(State::Done) == 6);
+    story.tell(node(0), Event::DrainPart(Part::Node(node(1))));
+    expect_leave(story, &[1]);
+}
+
+#[test]
+fn the_process_with_the_master_stays_when_its_nodes_leave() {
+    let mut story = Story::of(&[&[1, 1], &[1]]).job(wide(30));
+    story.run_until(|s| s.count(State::Done) == 6);
+    story.tell(node(0), Event::DrainPart(Part::Subcluster(SubclusterId(0))));
+    let names: Vec<String> = story.running.values().map(|launch| launch.name.clone()).collect();
+    names.iter().for_each(|name| story.end(name, well()));
+    story.pass(Span::from_millis(100));
+    assert!(!story.left.contains(&node(0)) && story.left.contains(&node(1)));
+    assert_eq!((story.runs_on(node(0)), story.runs_on(node(2))), (0, 1));
+    assert_eq!(story.finish(), ExitCode::Done);
+    story.assert_whole();
+    story.tell(node(0), Event::DrainPart(Part::Node(node(77))));
+    assert!(story.notes.last().unwrap().contains("node 77 is to leave, and is not there"));
 }
 
 #[test]

@@ -19,12 +19,15 @@ use crate::model::{Amount, NodeInfo, PeerId, SubclusterId};
 use crate::run::layout::{Numbers, equipped};
 use crate::run::roster::Reception;
 use crate::run::{RunError, files};
-use crate::sched::RunId;
+use crate::sched::{Part, RunId};
 use crate::store::RunFolder;
 
 /// So many nodes and subclusters are numbered in each epoch: who is left of an earlier one keeps its
 /// numbers.
 const PER_EPOCH: u32 = 100_000;
+
+/// So many who take no part are told apart, from the last number down.
+const CALLERS: u32 = 64;
 
 /// A door that is not open yet.
 pub(in crate::run) struct Gate {
@@ -120,6 +123,8 @@ struct Door {
     /// Whose cores are in use for certain.
     own: Vec<NodeInfo>,
     next: Numbers,
+    /// How many have called that take no part; the last few have a number.
+    callers: u32,
     changes: Sender<()>,
 }
 
@@ -130,17 +135,19 @@ impl Door {
             subcluster: SubclusterId(reception.subclusters.end),
         };
         let own = reception.roster.nodes();
-        Door { own, reception, watch, next, changes }
+        Door { own, reception, watch, next, callers: 0, changes }
     }
 
     fn admit(&mut self, hello: Hello<'_>) -> Admission {
+        let berth = |(peer, berth): (PeerId, Berth)| (peer, berth.to_bytes());
         let answer = match Ask::from_bytes(hello.bytes) {
-            Ok(Ask::Join { run, nodes, resources }) => self.join(run, nodes, &resources),
-            Ok(Ask::Back { run, nodes }) => self.back(run, nodes),
+            Ok(Ask::Join { run, nodes, resources }) => self.join(run, nodes, &resources).map(berth),
+            Ok(Ask::Back { run, nodes }) => self.back(run, nodes).map(berth),
+            Ok(Ask::Drain { run, parts }) => self.drain(run, parts),
             Err(error) => Err(format!("what it wants cannot be read: {}", error.0)),
         };
         match answer {
-            Ok((peer, berth)) => Admission::Admit { peer, answer: berth.to_bytes() },
+            Ok((peer, answer)) => Admission::Admit { peer, answer },
             Err(why) => {
                 let from = hello.from;
                 (self.watch)(&Notice::Note(format!("who dialled from {from} is refused: {why}")));
@@ -203,6 +210,25 @@ impl Door {
         }
         self.enter(nodes);
         Ok((peer, self.berth(Numbers { node: peer, subcluster }, false)))
+    }
+
+    /// Has others leave. Whoever asks for it is a peer that says nothing.
+    fn drain(&mut self, run: Option<RunId>, parts: Vec<Part>) -> Result<(PeerId, Vec<u8>), String> {
+        run.map_or(Ok(()), |run| self.is_of_run(run))?;
+        let nodes = self.reception.roster.nodes();
+        let is_of_it = |part: &Part, info: &NodeInfo| match part {
+            Part::Node(node) => info.node == *node,
+            Part::Subcluster(subcluster) => info.subcluster == *subcluster,
+        };
+        if let Some(unknown) = parts.iter().find(|part| !nodes.iter().any(|n| is_of_it(part, n))) {
+            return Err(format!("there has never been a {unknown} in this run"));
+        }
+        for part in parts {
+            (self.watch)(&Notice::Note(format!("{part} is asked to leave")));
+            self.reception.handle.drain(part);
+        }
+        self.callers = (self.callers + 1) % CALLERS;
+        Ok((PeerId(u32::MAX - self.callers), Vec::new()))
     }
 
     fn enter(&self, nodes: Vec<NodeInfo>) {

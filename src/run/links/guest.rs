@@ -83,9 +83,10 @@ impl Guest {
     }
 }
 
-fn wait(berth: &Receiver<Result<Berth, RunError>>) -> Result<Berth, RunError> {
+/// Waits for the first answer.
+pub(super) fn wait<T>(answer: &Receiver<Result<T, RunError>>) -> Result<T, RunError> {
     let lost = || RunError::Join("the thread of links has ended".to_owned());
-    berth.recv().unwrap_or_else(|_| Err(lost()))
+    answer.recv().unwrap_or_else(|_| Err(lost()))
 }
 
 #[cfg(feature = "mpi")]
@@ -166,12 +167,7 @@ impl Line {
             trouble: Box::new(move |trouble| {
                 let mut waits = waited.lock();
                 let Some((told, until)) = &*waits else { return go_on(&trouble, &end, &watch) };
-                let is_final = match &trouble {
-                    Trouble::Refused { .. } | Trouble::OtherVersion { .. } => true,
-                    Trouble::Nowhere(error) => error.kind() != io::ErrorKind::NotFound,
-                    _ => false,
-                };
-                if is_final || *until <= Instant::now() {
+                if is_final(&trouble) || *until <= Instant::now() {
                     let _ = told.send(Err(RunError::Join(explain(&trouble))));
                     *waits = None;
                     return ControlFlow::Break(());
@@ -216,7 +212,16 @@ fn go_on(trouble: &Trouble, end: &Control, watch: &Watch) -> ControlFlow<()> {
     ControlFlow::Break(())
 }
 
-fn explain(trouble: &Trouble) -> String {
+/// Whether another try would end the same.
+pub(super) fn is_final(trouble: &Trouble) -> bool {
+    match trouble {
+        Trouble::Refused { .. } | Trouble::OtherVersion { .. } => true,
+        Trouble::Nowhere(error) => error.kind() != io::ErrorKind::NotFound,
+        _ => false,
+    }
+}
+
+pub(super) fn explain(trouble: &Trouble) -> String {
     match trouble {
         Trouble::Nowhere(error) if error.kind() == io::ErrorKind::NotFound => format!(
             "there is no run that others can join ({error}): it has ended, or was started without \

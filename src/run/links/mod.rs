@@ -42,9 +42,9 @@ pub(super) use door::Gate;
 pub(super) use guest::Guest;
 #[cfg(feature = "mpi")]
 pub(super) use guest::Lifeline;
-pub use join::join;
 #[cfg(feature = "mpi")]
 pub(super) use join::join_with;
+pub use join::{drain, join};
 
 /// A link over which nothing comes for so long is broken.
 const SILENCE: Duration = Duration::from_secs(10);

@@ -3,7 +3,7 @@
 use crate::model::wire::{wire_enum, wire_struct};
 use crate::model::{Amount, NodeInfo, PeerId, ResourceNames, SubclusterId};
 use crate::run::layout::Terms;
-use crate::sched::RunId;
+use crate::sched::{Part, RunId};
 
 /// What a process that dialled wants.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,13 @@ pub(super) enum Ask {
         /// What each of them has by name.
         resources: Vec<(String, Amount)>,
     },
+    /// Not to take part, but that others do so no more.
+    Drain {
+        /// In this run, if it knows.
+        run: Option<RunId>,
+        /// They.
+        parts: Vec<Part>,
+    },
     /// To be reached again, or at last: it has taken part already.
     Back {
         /// In this run.
@@ -26,7 +33,7 @@ pub(super) enum Ask {
     },
 }
 
-/// The answer.
+/// The answer to those who take part.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Berth {
     pub(super) terms: Terms,
@@ -45,6 +52,7 @@ wire_enum! {
     Ask {
         0 => Join { run, nodes, resources },
         1 => Back { run, nodes },
+        2 => Drain { run, parts },
     }
 }
 

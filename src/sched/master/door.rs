@@ -1,9 +1,9 @@
 //! What the user asks of the master.
 
 use super::Master;
-use crate::model::{ExitCode, TaskId};
+use crate::model::{ExitCode, PeerId, TaskId};
 use crate::sched::Context;
-use crate::sched::event::{Batch, Entry};
+use crate::sched::event::{Batch, Entry, Part};
 use crate::sched::ledger::Stage;
 use crate::sched::message::Message;
 
@@ -61,9 +61,43 @@ impl Master {
         }
         self.interrupted = true;
         for peer in self.peers() {
-            self.work.drain(peer);
-            Self::down(cx, peer, Message::Drain);
+            self.drain_child(cx, peer);
         }
         self.close_if_over(cx);
+    }
+
+    /// A sub-master is to leave with all its nodes.
+    pub(super) fn drain_child(&mut self, cx: &mut Context<'_>, peer: PeerId) {
+        self.work.drain(peer);
+        Self::down(cx, peer, Message::Drain);
+    }
+
+    /// A part of the run is to leave it. The sub-master in this process stays, whatever becomes of its
+    /// nodes: others may need it yet.
+    pub(in crate::sched) fn drain_part(&mut self, cx: &mut Context<'_>, part: Part) {
+        let is_meant = |subcluster, node: PeerId| match part {
+            Part::Node(meant) => node == meant,
+            Part::Subcluster(meant) => subcluster == meant,
+        };
+        let mut found = false;
+        let children = self.work.children().map(|(peer, child)| {
+            let nodes = child.members.keys().copied();
+            let meant: Vec<_> = nodes.filter(|n| is_meant(child.subcluster, *n)).collect();
+            (peer, meant.len() == child.members.len(), meant)
+        });
+        let children: Vec<_> = children.filter(|(_, _, nodes)| !nodes.is_empty()).collect();
+        for (peer, all, nodes) in children {
+            found = true;
+            if all && peer != cx.me {
+                self.drain_child(cx, peer);
+            } else {
+                for node in nodes {
+                    Self::down(cx, peer, Message::DrainNode(node));
+                }
+            }
+        }
+        if !found {
+            cx.note(format!("{part} is to leave, and is not there"));
+        }
     }
 }
