@@ -132,6 +132,7 @@ trees:
 		$(CARGO) run --locked --release --example uts -- $$tree $(TIMES) 1 2 4 8 delayed; \
 	done
 
-# Simulations with faults, each from its own seed; a seed that breaks a promise is printed.
+# Simulations with faults, each from its own seed; a seed that breaks a promise is printed. A
+# million takes about ten minutes on two cores.
 swarm:
 	$(CARGO) run --locked --release --example swarm -- 0 $(SEEDS)

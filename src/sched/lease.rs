@@ -258,8 +258,11 @@ impl Attachment {
         // faster for that.
         let often = margin(self.lease).max(self.lease.min(renewal.lease));
         let ask = renewal.asked + Span(often.0 / ASKS);
-        // A question has gone unanswered for a while by then, and there is time for another parent.
-        let doubt = renewal.asked + Span(often.0 / 2);
+        // A question has gone unanswered for a while by then, and there is time for another parent;
+        // but no sooner than the next answer can be here, if it takes as long as this one.
+        let trip = now.since(renewal.asked);
+        let answer = ask.max(now) + Span(trip.0 + trip.0 / 2);
+        let doubt = answer.max(renewal.asked + Span(often.0 / 2));
         self.state = State::Attached { until, ask, doubt };
         self.seeking = None;
     }
@@ -427,6 +430,26 @@ mod tests {
             }
         }
         assert!(now < end && asked < 100, "asked {asked} times");
+    }
+
+    #[test]
+    fn nobody_doubts_a_parent_that_has_had_no_time_to_answer() {
+        // A quarter of the lease there and back, from a parent that has half of it left.
+        let (trip, half) = (Span(LEASE.0 / 4), Span(LEASE.0 / 2));
+        let mut child = Attachment::new(vec![PeerId(3), PeerId(0)], LEASE);
+        child.greet(Time::ZERO);
+        let mut asked = Time::ZERO;
+        for _ in 0..10 {
+            let now = asked + trip;
+            child.renewed(Renewal { lease: half, ..renewal(asked, now) }, now);
+            asked = now;
+            while child.due(asked) != Due::Renew {
+                asked = child.deadline().unwrap();
+            }
+            // The answer is on its way until then.
+            let due = child.deadline().unwrap();
+            assert!(due > asked + trip, "after {}", due.since(asked));
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is done about the actions that come out of a step.
 
 use super::agenda::Occurrence;
-use super::host::{Condition, Running};
+use super::host::{Condition, Host, Running};
 use super::log::{self, Line};
 use super::referee::{Foul, Place};
 use super::world::World;
@@ -18,6 +18,8 @@ impl World {
     pub(super) fn act(&mut self, peer: PeerId, action: Action) -> Result<(), Foul> {
         match action {
             Action::Send { to, frame } => self.transmit(peer, to, frame),
+            // Whose folder was taken over writes into a file that nobody reads.
+            Action::Append(_) if self.host(peer).superseded => Ok(()),
             Action::Append(entry) => self.append(entry),
             Action::Launch(launch) => self.launch(peer, &launch),
             Action::Stop { key, grace } => {
@@ -38,6 +40,9 @@ impl World {
                     epoch: Epoch(self.epoch),
                 };
                 self.log.add(self.now, peer, Line::Publishes(key, record.state));
+                if self.host(peer).superseded {
+                    return self.referee.published_late(&record, self.journal.durable());
+                }
                 let new = self.referee.is_new(&record);
                 self.referee.published(&record, self.journal.durable())?;
                 self.records.extend(new.then_some(*record));
@@ -45,6 +50,10 @@ impl World {
             }
             Action::Note(text) => {
                 self.log.add(self.now, peer, Line::Says(text));
+                Ok(())
+            }
+            Action::Finish(_) if self.host(peer).superseded => {
+                self.perish(peer);
                 Ok(())
             }
             Action::Finish(verdict) => self.finish(peer, verdict),
@@ -72,12 +81,17 @@ impl World {
     fn plan_commit(&mut self) {
         if !self.journal.committing && self.journal.is_dirty() {
             self.journal.committing = true;
-            let at = self.now + Span(self.rng.below(self.config.commit.0));
+            let at = self.now.max(self.full_until) + Span(self.rng.below(self.config.commit.0));
             self.agenda.plan(at, Occurrence::Committed { epoch: self.epoch });
         }
     }
 
     pub(super) fn committed(&mut self) -> Result<(), Foul> {
+        if self.now < self.full_until {
+            self.journal.committing = false;
+            self.plan_commit();
+            return Ok(());
+        }
         let behind = if self.config.disorder { self.rng.index(3) } else { 0 };
         let upto = self.journal.commit(behind);
         self.tell(self.master, Event::Durable(upto))?;
@@ -96,7 +110,8 @@ impl World {
         if launch.cores.is_empty() || !launch.cores.iter().all(|core| known(*core)) {
             return Err(format!("{key} is granted {:?}, which {peer} has not", launch.cores));
         }
-        let forgotten = self.referee.is_forgotten(key);
+        // What a master does that does not know yet that it is none any more counts for nothing.
+        let forgotten = host.superseded || self.referee.is_forgotten(key);
         if !forgotten {
             let known = host.running.keys().filter(|key| !self.referee.is_forgotten(**key));
             let place = Place { capacity: &host.seat.capacity, running: known.copied().collect() };
@@ -121,7 +136,8 @@ impl World {
 
     /// A task does not run twice at once but where the earlier holder hangs, or is told to end.
     fn judge_twins(&self, peer: PeerId, key: AttemptKey) -> Result<(), Foul> {
-        for host in self.hosts.iter().filter(|host| host.state == Condition::Well) {
+        let can_stop = |host: &&Host| host.state == Condition::Well && !host.superseded;
+        for host in self.hosts.iter().filter(can_stop) {
             let counts = |key: AttemptKey| !self.referee.is_forgotten(key);
             let twin =
                 |(k, r): &(&AttemptKey, &Running)| k.task == key.task && !r.stopping && counts(**k);
@@ -151,6 +167,9 @@ impl World {
 
     /// An attempt that is not wanted any more was told to end, if nothing kept that from it.
     fn judge_cancelled(&self, peer: PeerId, key: AttemptKey, run: &Running) -> Result<(), Foul> {
+        if self.hosts[peer.index()].superseded {
+            return Ok(());
+        }
         let Some(since) = self.cancelled.get(&key.task).map(|at| run.started.max(*at)) else {
             return Ok(());
         };
@@ -191,7 +210,8 @@ impl World {
         let healthy: Vec<Resources> = self
             .hosts
             .iter()
-            .filter(|h| h.state == Condition::Well && !h.drained && h.troubled_until <= since)
+            .filter(|h| h.state == Condition::Well && !h.drained && !h.superseded)
+            .filter(|h| h.troubled_until <= since)
             .map(|h| h.seat.capacity.clone())
             .collect();
         self.referee.finished(&verdict, &healthy)?;

@@ -23,6 +23,8 @@ pub(super) enum Occurrence {
     Ends { peer: PeerId, life: u32, key: AttemptKey, call: u32 },
     /// A process goes on after a hang.
     Wakes { peer: PeerId, life: u32 },
+    /// A former master that does not know finds that the run is another's.
+    Notices { peer: PeerId, life: u32 },
     /// A commit of the journal ends.
     Committed { epoch: u32 },
     /// A fault strikes: its place in the plan.

@@ -32,6 +32,24 @@ pub enum Fault {
         /// How long.
         length: Span,
     },
+    /// Some processes and all the others cannot reach each other, as with [`Fault::Cut`].
+    Partition {
+        /// Those on one side.
+        peers: Vec<PeerId>,
+        /// How long.
+        length: Span,
+    },
+    /// Processes begin that were not there before. However often the run is resumed, they are not
+    /// part of it until then.
+    Join {
+        /// Which.
+        peers: Vec<PeerId>,
+    },
+    /// There is no room for the journal: nothing that is appended becomes durable meanwhile.
+    DiskFull {
+        /// How long.
+        length: Span,
+    },
     /// Everything that a process sends takes longer.
     Slow {
         /// Which.
@@ -52,6 +70,18 @@ pub enum Fault {
     Succession {
         /// How much later.
         back: Span,
+    },
+    /// The process of the master is taken for dead, since it stands still or since the network of
+    /// its host is gone: another process takes the run up. The first one comes back, and finds that
+    /// the run is not its own any more. Of the journal remains what it wrote until then.
+    Superseded {
+        /// Whether it stands still, and not only cannot reach anything.
+        hung: bool,
+        /// When another process takes the run up, counted from then; later than a lease, since
+        /// nobody is taken for dead who was silent for less.
+        back: Span,
+        /// When the first one is back; no sooner than the other.
+        length: Span,
     },
     /// The user ends the run in an orderly way, and resumes it.
     Interrupt {
@@ -76,12 +106,16 @@ impl Fault {
     pub fn length(&self) -> Span {
         match self {
             Fault::Crash { back, .. } => back.unwrap_or_default(),
-            Fault::Hang { length, .. } | Fault::Cut { length, .. } => *length,
+            Fault::Hang { length, .. }
+            | Fault::Cut { length, .. }
+            | Fault::Partition { length, .. }
+            | Fault::DiskFull { length }
+            | Fault::Superseded { length, .. } => *length,
             Fault::Slow { length, extra, .. } => *length + *extra,
             Fault::CrashRun { back } | Fault::Succession { back } | Fault::Interrupt { back } => {
                 *back
             }
-            Fault::Drain { .. } | Fault::Cancel { .. } => Span::ZERO,
+            Fault::Drain { .. } | Fault::Cancel { .. } | Fault::Join { .. } => Span::ZERO,
         }
     }
 }
@@ -104,8 +138,25 @@ impl fmt::Display for Fault {
                 f.write_str("cancelled:")?;
                 tasks.iter().try_for_each(|task| write!(f, " {task}"))
             }
+            Fault::Partition { peers, length } => {
+                write!(f, "cut off from all others for {length}:")?;
+                list(f, peers)
+            }
+            Fault::Join { peers } => {
+                f.write_str("begin late:")?;
+                list(f, peers)
+            }
+            Fault::DiskFull { length } => write!(f, "the disk is full for {length}"),
+            Fault::Superseded { hung, back, length } => {
+                let how = if *hung { "hangs" } else { "is cut off" };
+                write!(f, "the master {how} for {length}, another comes in {back}")
+            }
         }
     }
+}
+
+fn list(f: &mut fmt::Formatter<'_>, peers: &[PeerId]) -> fmt::Result {
+    peers.iter().try_for_each(|peer| write!(f, " {peer}"))
 }
 
 /// What goes wrong, each at its time.
@@ -117,6 +168,15 @@ impl FaultPlan {
     #[must_use]
     pub fn none() -> FaultPlan {
         FaultPlan::default()
+    }
+
+    /// Those that join in the course of the run.
+    pub(super) fn latecomers(&self) -> impl Iterator<Item = PeerId> {
+        let joins = self.0.iter().filter_map(|(_, fault)| match fault {
+            Fault::Join { peers } => Some(peers),
+            _ => None,
+        });
+        joins.flatten().copied()
     }
 
     /// When the last of it is over.

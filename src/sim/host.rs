@@ -24,6 +24,8 @@ pub(super) struct Host {
     pub(super) idle_planned: bool,
     pub(super) leaving: bool,
     pub(super) drained: bool,
+    /// It was the master, and another process has taken the run up: it does not know yet.
+    pub(super) superseded: bool,
     /// A hung one wakes then.
     pub(super) hung_until: Time,
     /// Something is wrong with it, or was, until then.
@@ -67,6 +69,7 @@ impl Host {
             idle_planned: false,
             leaving: false,
             drained: false,
+            superseded: false,
             hung_until: Time::ZERO,
             troubled_until: Time::ZERO,
             seat,
@@ -90,6 +93,7 @@ impl Host {
         self.due = None;
         self.idle_planned = false;
         self.leaving = false;
+        self.superseded = false;
         self.hung_until = Time::ZERO;
     }
 

@@ -6,6 +6,10 @@
 //! rules that must hold of every run are checked at every step, and what breaks one comes back
 //! as a [`Violation`] that its seed reproduces.
 //!
+//! One of the rules is that a run comes to an end: after the last fault is over, within 40 leases
+//! and the time that the master waits for nodes, 20 seconds, and twice as long as one core of the
+//! slowest node would take for all tasks.
+//!
 //! The same configuration gives the same log, bit for bit, on every machine.
 #![forbid(unsafe_code)]
 
@@ -24,6 +28,7 @@ mod rng;
 mod scenario;
 mod seats;
 mod strike;
+mod succession;
 mod swarm;
 mod world;
 
@@ -33,7 +38,7 @@ use std::sync::Arc;
 pub use fault::{Fault, FaultPlan};
 pub use outcome::{SimOutcome, Stats, Violation};
 pub use rng::Rng;
-pub use scenario::Scenario;
+pub use scenario::{Kind, Scenario};
 pub use swarm::swarm;
 
 use crate::model::{Body, Ending, Exit, Job, Launch, Platform, PlatformNode, Span, Task};

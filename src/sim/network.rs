@@ -58,6 +58,12 @@ impl Network {
         ends.collect()
     }
 
+    /// The links that some of `peers` have to others.
+    pub(super) fn between(&self, peers: &[PeerId]) -> Vec<(PeerId, PeerId)> {
+        let parts = |(a, b): &&(PeerId, PeerId)| peers.contains(a) != peers.contains(b);
+        self.links.keys().filter(parts).copied().collect()
+    }
+
     /// Keeps a link down until then, or longer if it was to be down for longer.
     pub(super) fn cut(&mut self, a: PeerId, b: PeerId, until: Time) {
         if let Some(state) = self.links.get_mut(&key(a, b)) {

@@ -39,6 +39,10 @@ pub struct Stats {
     pub lost: u64,
     /// How often a master died alone, and another followed.
     pub successions: u64,
+    /// How often a master was taken for dead that was not.
+    pub superseded: u64,
+    /// Processes that came in the course of the run.
+    pub joined: u64,
     /// How many masters there were, one after the other.
     pub epochs: u32,
 }

@@ -71,6 +71,15 @@ pub(super) struct Place<'a> {
     pub(super) running: Vec<AttemptKey>,
 }
 
+/// Whether the journal has this record.
+fn is_kept(record: &Record, entries: &[Entry]) -> bool {
+    let is_it = |kept: &Record| {
+        (kept.task, kept.attempt, kept.state) == (record.task, record.attempt, record.state)
+    };
+    let mut entries = entries.iter().rev();
+    entries.any(|entry| matches!(entry, Entry::Ended { record, .. } if is_it(record)))
+}
+
 fn foul<T>(text: String) -> Result<T, Foul> {
     Err(text)
 }
@@ -417,11 +426,7 @@ impl Referee {
     pub(super) fn published(&mut self, record: &Record, durable: &[Entry]) -> Result<(), Foul> {
         let at = (record.task, record.attempt);
         let (task, attempt, state) = (record.task, record.attempt, record.state);
-        let kept = durable.iter().rev().any(|entry| {
-            matches!(entry, Entry::Ended { record, .. }
-                if (record.task, record.attempt) == at && record.state == state)
-        });
-        if !kept {
+        if !is_kept(record, durable) {
             return foul(format!("{task}{attempt} was published {state} before it was durable"));
         }
         if self.published.insert(at, state).is_some() {
@@ -433,6 +438,15 @@ impl Referee {
             }
             _ => Ok(()),
         }
+    }
+
+    /// What a master says that does not know yet that it is none any more was durable before.
+    pub(super) fn published_late(&self, record: &Record, durable: &[Entry]) -> Result<(), Foul> {
+        let Record { task, attempt, state, .. } = *record;
+        if is_kept(record, durable) {
+            return Ok(());
+        }
+        foul(format!("{task}{attempt} was published {state} by a former master alone"))
     }
 
     /// The run is over: the verdict is right, and every task has one final record. `healthy` are

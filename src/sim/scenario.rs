@@ -1,5 +1,7 @@
 //! Runs drawn from a seed: a platform, a job, how its tasks go, and what goes wrong.
 
+mod wide;
+
 use std::sync::Arc;
 
 use super::fault::{Fault, FaultPlan};
@@ -16,6 +18,18 @@ use crate::model::{
 pub struct Scenario {
     /// The seed.
     pub seed: u64,
+    /// From what it draws.
+    pub kind: Kind,
+}
+
+/// What a seed draws from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Runs whose processes all begin with it, and the faults of single processes and links. What
+    /// a seed gives stays as it is, so that those keep their worth that once found something.
+    Plain,
+    /// All that there is, mostly in small runs.
+    Wide,
 }
 
 impl Scenario {
@@ -24,15 +38,19 @@ impl Scenario {
     pub fn config(self) -> SimConfig {
         let mut rng = Rng::new(self.seed);
         let rng = &mut rng;
-        let platform = platform(rng);
+        let wide = self.kind == Kind::Wide;
+        let platform = if wide { wide::platform(rng) } else { platform(rng, 4, 6) };
         let largest = platform.nodes().map(|(_, node)| cores(node)).max().unwrap_or(1);
         let first = platform.nodes().next().map_or(1, |(_, node)| cores(node));
         // Mostly what the master's own node can run, so that there is always one that can.
         let most = if rng.chance(85) { first } else { largest };
-        let job = job(rng, most);
+        let job = if wide { wide::job(rng, most) } else { job(rng, most, 80) };
         let ranks = job.tasks.iter().map(|task| task.cost.mean().0).collect();
         let lease = rng.span(Span::from_millis(200), Span::from_secs(2));
-        let faults = faults(rng, &platform, &job, lease);
+        let faults = match wide {
+            true => wide::faults(rng, &platform, &job, lease),
+            false => faults(rng, &platform, &job, lease),
+        };
         let reattach = if rng.chance(60) { rng.span(lease, Span(lease.0 * 6)) } else { Span::ZERO };
         let traits = (self.seed, rng.chance(40), job.tasks.len());
         let failing = failing(&job);
@@ -67,7 +85,8 @@ fn link(rng: &mut Rng) -> Link {
     Link { latency, bandwidth }
 }
 
-fn platform(rng: &mut Rng) -> Platform {
+/// Up to `most` subclusters of up to `largest` nodes.
+fn platform(rng: &mut Rng, most: u64, largest: u64) -> Platform {
     let node = |rng: &mut Rng| PlatformNode {
         name: "node".to_owned(),
         class: 0,
@@ -77,14 +96,14 @@ fn platform(rng: &mut Rng) -> Platform {
             .with(ResourceId::MEMORY, Amount::whole(rng.within(4, 8))),
     };
     let subcluster = |rng: &mut Rng| {
-        let n = rng.within(1, 6);
+        let n = rng.within(1, largest);
         PlatformSubcluster {
             name: "sub".to_owned(),
             nodes: (0..n).map(|_| node(rng)).collect(),
             link: link(rng),
         }
     };
-    let n = rng.within(1, 4);
+    let n = rng.within(1, most);
     Platform {
         name: "drawn".to_owned(),
         subclusters: (0..n).map(|_| subcluster(rng)).collect(),
@@ -94,10 +113,10 @@ fn platform(rng: &mut Rng) -> Platform {
     }
 }
 
-/// Chains, fans, layers and loose tasks, of few or many, short or long tasks.
-fn job(rng: &mut Rng, most: u64) -> Job {
+/// Chains, fans, layers and loose tasks, of few or up to `many`, short or long tasks.
+fn job(rng: &mut Rng, most: u64, many: u64) -> Job {
     let mut job = Job::new("drawn");
-    let n = if rng.chance(20) { rng.within(1, 5) } else { rng.within(5, 80) };
+    let n = if rng.chance(20) { rng.within(1, 5) } else { rng.within(5, many) };
     let shape = rng.below(4);
     let longest = [Span::from_millis(5), Span::from_millis(800), Span::from_secs(4)][rng.index(3)];
     let failing = if rng.chance(50) { rng.below(15) } else { 0 };
@@ -166,18 +185,29 @@ fn about(platform: &Platform, job: &Job) -> Span {
     work.scale(2.0 / cores.max(1) as f64).max(longest.scale(3.0))
 }
 
+/// The first node of each subcluster.
+fn heads(platform: &Platform) -> Vec<u64> {
+    let sizes = platform.subclusters.iter().map(|s| s.nodes.len() as u64);
+    let heads = sizes.scan(0, |first, size| {
+        *first += size;
+        Some(*first - size)
+    });
+    heads.collect()
+}
+
+/// How long something lasts, mostly less than a few leases.
+fn while_it_lasts(rng: &mut Rng, lease: Span) -> Span {
+    match rng.below(3) {
+        0 => rng.span(Span::from_millis(20), Span(lease.0 / 2)),
+        1 => rng.span(Span::from_millis(20), Span(lease.0 * 2)),
+        _ => rng.span(lease, Span(lease.0 * 4)),
+    }
+}
+
 /// Times and places at which a run is hit.
 fn faults(rng: &mut Rng, platform: &Platform, job: &Job, lease: Span) -> FaultPlan {
     let nodes = platform.nodes().count() as u64;
-    let heads: Vec<u64> = platform
-        .subclusters
-        .iter()
-        .scan(0, |first, s| {
-            let head = *first;
-            *first += s.nodes.len() as u64;
-            Some(head)
-        })
-        .collect();
+    let heads = heads(platform);
     let count = if rng.chance(10) { 0 } else { rng.within(1, 12) };
     // Now and then only the user acts, so that it can be told what follows from that alone.
     let gentle = rng.chance(15);
@@ -187,11 +217,7 @@ fn faults(rng: &mut Rng, platform: &Platform, job: &Job, lease: Span) -> FaultPl
         PeerId(if rng.chance(40) { heads[rng.index(heads.len())] } else { any } as u32)
     };
     let fault = |rng: &mut Rng| {
-        let length = match rng.below(3) {
-            0 => rng.span(Span::from_millis(20), Span(lease.0 / 2)),
-            1 => rng.span(Span::from_millis(20), Span(lease.0 * 2)),
-            _ => rng.span(lease, Span(lease.0 * 4)),
-        };
+        let length = while_it_lasts(rng, lease);
         let who = peer(rng);
         match if gentle { rng.within(18, 19) } else { rng.below(20) } {
             0..5 => Fault::Crash { peer: who, back: rng.chance(70).then_some(length) },
@@ -202,15 +228,17 @@ fn faults(rng: &mut Rng, platform: &Platform, job: &Job, lease: Span) -> FaultPl
             16 => Fault::Succession { back: length },
             17 => Fault::Interrupt { back: length },
             18 => Fault::Drain { peer: who },
-            _ => {
-                let n = rng.within(1, 5);
-                let some = (0..n).map(|_| TaskId(rng.index(job.tasks.len()) as u32));
-                Fault::Cancel { tasks: some.collect() }
-            }
+            _ => cancel(rng, job),
         }
     };
     let at = |rng: &mut Rng| Time::ZERO + rng.span(Span::ZERO, horizon);
     FaultPlan((0..count).map(|_| (at(rng), fault(rng))).collect())
+}
+
+fn cancel(rng: &mut Rng, job: &Job) -> Fault {
+    let n = rng.within(1, 5);
+    let some = (0..n).map(|_| TaskId(rng.index(job.tasks.len()) as u32));
+    Fault::Cancel { tasks: some.collect() }
 }
 
 /// Attempts fail now and then where the task may be tried again, give back a value that names

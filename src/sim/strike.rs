@@ -2,11 +2,11 @@
 
 use super::agenda::Occurrence;
 use super::fault::Fault;
-use super::host::{Condition, Host};
+use super::host::Condition;
 use super::log::Line;
 use super::referee::Foul;
 use super::world::World;
-use crate::model::{Epoch, Incarnation, PeerId, Span};
+use crate::model::{Epoch, PeerId, Span};
 use crate::sched::Event;
 
 /// The longest that news of a death takes.
@@ -22,12 +22,21 @@ impl World {
             Fault::Crash { .. } => {}
             Fault::Hang { peer, length } => self.hang(peer, length),
             Fault::Cut { a, b, length } => self.cut(a, b, length),
+            Fault::Partition { peers, length } => self.part(&peers, length),
+            Fault::Join { peers } => self.join(&peers),
+            Fault::DiskFull { length } => {
+                self.full_until = self.full_until.max(self.now + length);
+                if self.host(self.master).is_there() {
+                    self.trouble(self.master, length);
+                }
+            }
             Fault::Slow { peer, length, extra } => {
                 self.slow[peer.index()] = (self.now + length, extra);
                 self.trouble(peer, length + extra);
             }
             Fault::CrashRun { back } => self.collapse(back),
             Fault::Succession { back } => self.bereave(back),
+            Fault::Superseded { hung, back, length } => self.supersede(hung, back, length),
             Fault::Interrupt { back } => {
                 if self.host(self.master).is_there() {
                     self.referee.interrupt();
@@ -41,7 +50,8 @@ impl World {
             }
             Fault::Cancel { tasks } => {
                 // A master that hangs learns of it later; what ends meanwhile may still count.
-                if self.host(self.master).state == Condition::Well {
+                let master = self.host(self.master);
+                if master.state == Condition::Well && !master.superseded {
                     self.referee.cancel(&tasks);
                     let now = self.now;
                     tasks.iter().for_each(|id| _ = self.cancelled.entry(*id).or_insert(now));
@@ -54,7 +64,7 @@ impl World {
     }
 
     /// Something is wrong with a process for `length`, and for the leases that this may cost.
-    fn trouble(&mut self, peer: PeerId, length: Span) {
+    pub(super) fn trouble(&mut self, peer: PeerId, length: Span) {
         let until = self.now + length + Span(self.config.lease.0 * 6);
         // When the parent of others is in trouble, so are they.
         for host in &mut self.hosts {
@@ -80,7 +90,7 @@ impl World {
     }
 
     /// Those on the same host, say, learn for certain that a process has ended, while it is gone.
-    fn spread_word(&mut self, dead: PeerId, gone: Span) {
+    pub(super) fn spread_word(&mut self, dead: PeerId, gone: Span) {
         for peer in self.network.neighbours(dead) {
             let after = self.rng.span(Span(1), NEWS);
             let host = &self.hosts[peer.index()];
@@ -91,7 +101,7 @@ impl World {
         }
     }
 
-    fn hang(&mut self, peer: PeerId, length: Span) {
+    pub(super) fn hang(&mut self, peer: PeerId, length: Span) {
         if !self.host(peer).is_there() {
             return;
         }
@@ -112,6 +122,28 @@ impl World {
         self.trouble(b, length);
     }
 
+    /// No link is left between `peers` and the others.
+    pub(super) fn part(&mut self, peers: &[PeerId], length: Span) {
+        for (a, b) in self.network.between(peers) {
+            self.cut(a, b, length);
+        }
+    }
+
+    /// Processes begin that have not been there; with the next resume, if nothing is there now.
+    fn join(&mut self, peers: &[PeerId]) {
+        for peer in peers.iter().filter(|peer| self.late.remove(peer)) {
+            self.stats.joined += 1;
+            if !self.collapsed {
+                let after = self.rng.span(Span::ZERO, Span::from_millis(100));
+                let until = self.now + Span(self.config.lease.0 * 2);
+                let host = &mut self.hosts[peer.index()];
+                host.troubled_until = host.troubled_until.max(until);
+                let boot = Occurrence::Boot { peer: *peer, life: host.life };
+                self.agenda.plan(self.now + after, boot);
+            }
+        }
+    }
+
     /// Every process dies; the run is resumed after `back`.
     pub(super) fn collapse(&mut self, back: Span) {
         if !self.host(self.master).is_there() {
@@ -123,6 +155,7 @@ impl World {
         self.journal.tear(&mut self.rng);
         self.resume_after = None;
         self.cancelled.clear();
+        self.collapsed = true;
         self.epoch += 1;
         self.agenda.plan(now + back, Occurrence::Resumed { epoch: self.epoch });
     }
@@ -135,62 +168,5 @@ impl World {
         self.journal.compact(&seat)?;
         self.begin();
         Ok(())
-    }
-
-    /// The process of the master dies. Another takes the run up after `back`, in which the others
-    /// are on their own.
-    fn bereave(&mut self, back: Span) {
-        let master = self.master;
-        if !self.host(master).is_there() {
-            return;
-        }
-        let now = self.now;
-        self.host(master).die();
-        self.trouble(master, back + self.config.reattach.max(self.config.lease));
-        self.settle_all(master);
-        self.spread_word(master, back);
-        self.journal.tear(&mut self.rng);
-        self.resume_after = None;
-        self.cancelled.clear();
-        self.epoch += 1;
-        self.agenda.plan(now + back, Occurrence::Succeeds { epoch: self.epoch });
-    }
-
-    /// Another process takes the run up from what is left of the journal. All others learn of it.
-    pub(super) fn succeed(&mut self) -> Result<(), Foul> {
-        let (former, master) = (self.master, PeerId(self.hosts.len() as u32));
-        self.stats.epochs += 1;
-        self.stats.successions += 1;
-        let mut seat = self.host(former).seat.clone();
-        (seat.peer, seat.sub_master, seat.master) = (master, master, master);
-        (seat.incarnation, seat.epoch) = (Incarnation(1), Epoch(self.epoch));
-        let clock = self.host(former).clock;
-        self.nodes.push(self.nodes[former.index()].clone());
-        self.slow.push(Default::default());
-        let link = self.config.platform.link_between(seat.subcluster.index(), 0);
-        for host in &mut self.hosts {
-            host.seat.master = master;
-            if host.seat.sub_master == former {
-                host.seat.sub_master = master;
-            }
-            self.network.connect(host.seat.peer, master, link);
-        }
-        self.journal.compact(&seat)?;
-        self.hosts.push(Host::new(seat, clock));
-        self.master = master;
-        self.referee.resume(self.journal.entries(), false)?;
-        self.boot(master)?;
-        self.spread_news();
-        Ok(())
-    }
-
-    /// All others learn of the new master, sooner or later.
-    fn spread_news(&mut self) {
-        let event = Event::Master(self.master, Epoch(self.epoch));
-        for peer in self.network.neighbours(self.master) {
-            let after = self.rng.span(Span(1), Span::from_millis(500));
-            let (life, event) = (self.host(peer).life, event.clone());
-            self.agenda.plan(self.now + after, Occurrence::Told { peer, life, event });
-        }
     }
 }

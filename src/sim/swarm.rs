@@ -1,25 +1,46 @@
 //! Many runs, each from its own seed.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
-use super::{Scenario, SimOutcome, Simulation, Violation};
+use super::{Kind, Scenario, SimOutcome, Simulation, Violation};
 
-/// Runs the scenarios of `count` seeds from `first` on, and hands each violation to `on_failure`.
-/// How many there were. A panic anywhere counts as one.
-pub fn swarm(first: u64, count: u64, mut on_failure: impl FnMut(&Violation)) -> u64 {
-    let mut failures = 0;
-    for seed in first..first.saturating_add(count) {
-        if let Err(violation) = run_seed(seed) {
-            failures += 1;
-            on_failure(&violation);
+/// So many seeds a thread takes at once.
+const SHARE: u64 = 32;
+
+/// Runs the scenarios of `seeds` on all cores, and hands each violation to `on_failure`. How many
+/// there were. A panic anywhere counts as one.
+pub fn swarm(kind: Kind, seeds: Range<u64>, on_failure: impl FnMut(&Violation) + Send) -> u64 {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let (next, on_failure) = (AtomicU64::new(seeds.start), Mutex::new(on_failure));
+    let work = || {
+        let mut failures = 0;
+        loop {
+            let first = next.fetch_add(SHARE, Ordering::Relaxed);
+            if first >= seeds.end {
+                return failures;
+            }
+            for seed in first..seeds.end.min(first + SHARE) {
+                if let Err(violation) = run_seed(Scenario { seed, kind }) {
+                    failures += 1;
+                    (on_failure.lock().unwrap_or_else(PoisonError::into_inner))(&violation);
+                }
+            }
         }
-    }
-    failures
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        // A panic of `on_failure` is the only one that comes out of a thread.
+        threads.into_iter().map(|t| t.join().expect("the caller can be told")).sum()
+    })
 }
 
-fn run_seed(seed: u64) -> Result<SimOutcome, Box<Violation>> {
-    let config = Scenario { seed }.config();
-    let faults = config.faults.clone();
+fn run_seed(scenario: Scenario) -> Result<SimOutcome, Box<Violation>> {
+    let config = scenario.config();
+    let (seed, faults) = (config.seed, config.faults.clone());
     // Nothing of a run is seen again after a panic in it.
     catch_unwind(AssertUnwindSafe(|| Simulation::new(config).run())).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();

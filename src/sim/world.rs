@@ -1,7 +1,7 @@
 //! The simulation itself: it takes what happens next, steps whom it concerns, and does what
 //! comes out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::SimConfig;
 use super::agenda::{Agenda, Occurrence};
@@ -41,6 +41,14 @@ pub(super) struct World {
     pub(super) resume_after: Option<Span>,
     /// When the user cancelled tasks, in this epoch.
     pub(super) cancelled: BTreeMap<TaskId, Time>,
+    /// Processes that have not come yet.
+    pub(super) late: BTreeSet<PeerId>,
+    /// Nothing is there: the run has died, and is resumed later.
+    pub(super) collapsed: bool,
+    /// There is no room for the journal until then.
+    pub(super) full_until: Time,
+    /// When the last fault is over.
+    last_fault: Time,
     /// Frames that a process sends are late by so much until then.
     pub(super) slow: Vec<(Time, Span)>,
     pub(super) records: Vec<Record>,
@@ -78,6 +86,10 @@ impl World {
             master: PeerId(0),
             resume_after: None,
             cancelled: BTreeMap::new(),
+            late: config.faults.latecomers().collect(),
+            collapsed: false,
+            full_until: Time::ZERO,
+            last_fault: config.faults.end(),
             records: Vec::new(),
             verdict: None,
             still: (Time::ZERO, 0),
@@ -106,6 +118,7 @@ impl World {
     /// All processes begin, in a new epoch of the run.
     pub(super) fn begin(&mut self) {
         self.stats.epochs += 1;
+        self.collapsed = false;
         let spread = if self.config.disorder { Span::from_millis(300) } else { Span::ZERO };
         for i in 0..self.hosts.len() {
             let after = self.rng.span(Span::ZERO, spread);
@@ -116,7 +129,9 @@ impl World {
             (host.clock, host.drained) = (clock, false);
             host.troubled_until = host.troubled_until.max(self.now + Span(host.seat.lease.0 * 2));
             let boot = Occurrence::Boot { peer: host.seat.peer, life: host.life };
-            self.agenda.plan(self.now + after, boot);
+            if !self.late.contains(&host.seat.peer) {
+                self.agenda.plan(self.now + after, boot);
+            }
         }
     }
 
@@ -153,7 +168,7 @@ impl World {
         }
         let patience = Span(self.config.lease.0 * 40) + self.config.wait_for_nodes;
         let work = self.referee.work.scale(2.0) + self.config.commit + Span::from_secs(20);
-        if self.now.since(self.config.faults.end()) > patience + work {
+        if self.now.since(self.last_fault) > patience + work {
             return Err("the run does not come to an end".to_owned());
         }
         Ok(())
@@ -185,6 +200,10 @@ impl World {
                 self.attempt_ends(peer, key, call)
             }
             Occurrence::Wakes { peer, life } if self.living(peer, life) => self.wake(peer),
+            Occurrence::Notices { peer, life } if self.living(peer, life) => {
+                self.notice(peer);
+                Ok(())
+            }
             Occurrence::Committed { epoch } if epoch == self.epoch => self.committed(),
             Occurrence::Resumed { epoch } if epoch == self.epoch => self.resume(),
             Occurrence::Succeeds { epoch } if epoch == self.epoch => self.succeed(),
