@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use evenkeel::model::{
-    Amount, Body, Combine, Cost, Graph, Job, Link, ResourceId, ResourceNames, Resources, Span,
-    TaskBody, TaskId, Value,
+    Amount, Body, Combine, Cost, Graph, Job, Link, Rerun, ResourceId, ResourceNames, Resources,
+    Span, TaskBody, TaskId, Value,
 };
 use evenkeel::spec::{
     Limits, ReadOptions, Source, check_capacity, parse_platform_string, read_job, read_job_within,
@@ -55,6 +55,7 @@ fn every_key_of_a_task_arrives() {
         time_limit = "1h30m"
         grace = "10s"
         retries = 2
+        rerun = "never"
         env = { ZEBRA = "1", APPLE = 2 }
         cwd = "runs/%{TASK_ID}"
         stdin = "in"
@@ -84,6 +85,7 @@ fn every_key_of_a_task_arrives() {
     assert_eq!(settings.env, [("ZEBRA", "1"), ("APPLE", "2")].map(|(k, v)| (k.into(), v.into())));
     assert_eq!(settings.time_limit, Some(Span::from_secs(5400)));
     assert_eq!((settings.grace, settings.retries), (Span::from_secs(10), 2));
+    assert_eq!(settings.rerun, Rerun::Never);
     let paths = [&settings.cwd, &settings.stdin, &settings.stdout, &settings.stderr];
     let paths = paths.map(|path| path.as_deref().unwrap());
     assert_eq!(paths, ["runs/%{TASK_ID}", "in", "out", "err"]);

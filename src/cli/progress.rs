@@ -35,7 +35,7 @@ struct Told {
 impl Watcher {
     /// For a run that is resumed with these counts.
     pub(super) fn resumed(counts: Counts) -> Arc<Watcher> {
-        Watcher::new(counts.tasks, counts.done + counts.failed + counts.cancelled)
+        Watcher::new(counts.tasks, counts.ended())
     }
 
     /// For a job of so many tasks, of which so many ended before the run was resumed.
@@ -59,10 +59,10 @@ impl Watcher {
     }
 
     pub(super) fn count(&self, record: &Record) {
-        let counts = self.told.lock().hear(record.task, record.state);
+        let counts = self.told.lock().hear(record);
         // Unlocked: drawing the bar reads the same counts.
         self.bar.set_length(counts.tasks);
-        self.bar.set_position(counts.done + counts.failed + counts.cancelled);
+        self.bar.set_position(counts.ended());
     }
 
     /// Forgets all that was counted, to count anew.
@@ -83,18 +83,22 @@ impl Watcher {
 }
 
 impl Told {
-    fn hear(&mut self, task: TaskId, state: State) -> Counts {
+    fn hear(&mut self, record: &Record) -> Counts {
+        let task = record.task;
         self.failed.remove(&task);
-        match state {
+        match record.state {
             State::Done => self.counts.done += 1,
             State::Failed => drop(self.failed.insert(task)),
             State::Cancelled => self.counts.cancelled += 1,
-            State::Lost => self.counts.lost += 1,
+            State::Lost => {
+                self.counts.lost += 1;
+                self.counts.lost_for_good += u64::from(record.is_lost_for_good());
+            }
         }
         let counts = &mut self.counts;
         counts.failed = self.failed.len() as u64;
         // Tasks that kernels add were not known before.
-        counts.tasks = counts.tasks.max(counts.done + counts.failed + counts.cancelled);
+        counts.tasks = counts.tasks.max(counts.ended());
         *counts
     }
 }
@@ -117,17 +121,23 @@ fn bar(told: Arc<Mutex<Told>>, before: u64) -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Attempt, AttemptKey, Epoch, JobId};
 
     #[test]
     fn a_task_that_is_tried_again_is_counted_once() {
         let mut told =
             Told { counts: Counts { tasks: 2, ..Counts::default() }, failed: BTreeSet::new() };
-        told.hear(TaskId(0), State::Failed);
-        assert_eq!(told.hear(TaskId(0), State::Failed).failed, 1);
-        assert_eq!(told.hear(TaskId(1), State::Lost).lost, 1);
-        told.hear(TaskId(1), State::Done);
-        let counts = told.hear(TaskId(0), State::Done);
-        assert_eq!(counts, Counts { tasks: 2, done: 2, failed: 0, cancelled: 0, lost: 1 });
-        assert_eq!(told.hear(TaskId(7), State::Done).tasks, 3, "added by a kernel");
+        let mut hear = |task, state| {
+            let (job, attempt, epoch) = (JobId(0), Attempt(1), Epoch(1));
+            let key = AttemptKey { job, task: TaskId(task), attempt, epoch };
+            told.hear(&Record::new(key, state))
+        };
+        hear(0, State::Failed);
+        assert_eq!(hear(0, State::Failed).failed, 1);
+        assert_eq!(hear(1, State::Lost).lost, 1);
+        hear(1, State::Done);
+        let counts = hear(0, State::Done);
+        assert_eq!(counts, Counts { tasks: 2, done: 2, lost: 1, ..Counts::default() });
+        assert_eq!(hear(7, State::Done).tasks, 3, "added by a kernel");
     }
 }

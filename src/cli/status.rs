@@ -32,9 +32,13 @@ fn state(status: &Status) -> &'static str {
 }
 
 fn text(status: &Status, folder: &Path) -> String {
-    let Counts { tasks, done, failed, cancelled, lost } = status.counts;
+    let Counts { tasks, done, failed, cancelled, lost_for_good, lost } = status.counts;
+    let gone = match lost_for_good {
+        0 => String::new(),
+        n => format!(", {n} lost for good"),
+    };
     let mut text = format!(
-        "{}: {}\n{done} of {tasks} tasks done, {failed} failed, {cancelled} cancelled; \
+        "{}: {}\n{done} of {tasks} tasks done, {failed} failed, {cancelled} cancelled{gone}; \
          {lost} attempts lost\n",
         status.name,
         state(status)
@@ -50,7 +54,7 @@ fn text(status: &Status, folder: &Path) -> String {
 }
 
 fn json(status: &Status) -> String {
-    let Counts { tasks, done, failed, cancelled, lost } = status.counts;
+    let Counts { tasks, done, failed, cancelled, lost_for_good, lost } = status.counts;
     let verdict = status.verdict.as_ref().map(report::verdict_to_json);
     let verdict = verdict.and_then(|v| serde_json::from_str::<serde_json::Value>(&v).ok());
     let all = serde_json::json!({
@@ -59,7 +63,8 @@ fn json(status: &Status) -> String {
         "state": state(status),
         "alive": status.alive,
         "counts": {
-            "tasks": tasks, "done": done, "failed": failed, "cancelled": cancelled, "lost": lost,
+            "tasks": tasks, "done": done, "failed": failed, "cancelled": cancelled,
+            "lost_for_good": lost_for_good, "lost": lost,
         },
         "verdict": verdict,
     });

@@ -147,6 +147,8 @@ pub struct Settings {
     pub grace: Span,
     /// How often a failed attempt is repeated. A lost attempt does not count.
     pub retries: u16,
+    /// Whether it is run again when an attempt was lost.
+    pub rerun: Rerun,
     /// What kind of task this is, for prediction and reports; empty if not said.
     pub kind: String,
     /// What the user wants carried into the record.
@@ -164,6 +166,7 @@ impl Default for Settings {
             time_limit: None,
             grace: Settings::GRACE,
             retries: 0,
+            rerun: Rerun::Always,
             kind: String::new(),
             meta: Vec::new(),
         }
@@ -173,6 +176,18 @@ impl Default for Settings {
 impl Settings {
     /// The default time between SIGTERM and SIGKILL.
     pub const GRACE: Span = Span::from_secs(5);
+}
+
+/// Whether a task is run again when it is not known how far an attempt at it came: its node died
+/// or was lost sight of, or it was ended before its time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rerun {
+    /// As often as it takes.
+    #[default]
+    Always,
+    /// Not once: what it did may not be done twice. The task ends as lost. What came back without
+    /// having started is given out again all the same.
+    Never,
 }
 
 /// A task with holes, and the values that fill them: one task for each combination.

@@ -26,7 +26,8 @@ pub use ids::{
     Attempt, AttemptKey, CoreId, Epoch, Incarnation, JobId, PeerId, SubclusterId, TaskId,
 };
 pub use job::{
-    Body, Combine, Cost, Dependency, Job, Settings, Sweep, Task, TaskBody, TaskName, Template,
+    Body, Combine, Cost, Dependency, Job, Rerun, Settings, Sweep, Task, TaskBody, TaskName,
+    Template,
 };
 pub use node::NodeInfo;
 pub use platform::{Link, Platform, PlatformNode, PlatformSubcluster};

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::{
-    Attempt, AttemptKey, CoreId, JobId, PeerId, Span, SubclusterId, Task, TaskId, Time, Value,
+    Attempt, AttemptKey, CoreId, JobId, PeerId, Rerun, Span, SubclusterId, Task, TaskId, Time,
+    Value,
 };
 
 /// What became of one attempt, or of a task that was never tried (attempt 0).
@@ -37,6 +38,8 @@ pub struct Record {
     pub usage: Usage,
     /// The end of what it wrote where no file was named.
     pub tail: String,
+    /// Whether the task is run again after an attempt that was lost.
+    pub rerun: Rerun,
     /// The task's kind, empty if none was said.
     pub kind: String,
     /// What the user wanted carried.
@@ -64,6 +67,7 @@ impl Record {
             clock: Span::ZERO,
             usage: Usage::default(),
             tail: String::new(),
+            rerun: Rerun::Always,
             kind: String::new(),
             meta: Vec::new(),
             value: Value::Unit,
@@ -73,8 +77,15 @@ impl Record {
     /// Fills in what the job knows of the task, which is called `name`.
     pub fn describe(&mut self, task: &Task, name: String) {
         self.name = name;
+        self.rerun = task.settings.rerun;
         self.kind.clone_from(&task.settings.kind);
         self.meta.clone_from(&task.settings.meta);
+    }
+
+    /// Whether the task ends by this: what was lost is not run again.
+    #[must_use]
+    pub fn is_lost_for_good(&self) -> bool {
+        self.state == State::Lost && self.rerun == Rerun::Never
     }
 }
 
@@ -98,7 +109,8 @@ pub enum State {
     Done,
     /// Badly, by itself.
     Failed,
-    /// With the node that ran it, or by a recall; tried again, and no retry used up.
+    /// With the node that ran it, or by a recall; tried again unless the task says never, and no
+    /// retry used up.
     Lost,
     /// By the user, or since a task that it waits for was not done.
     Cancelled,
@@ -170,7 +182,7 @@ pub struct Usage {
 pub enum ExitCode {
     /// Every task is done.
     Done = 0,
-    /// At least one task failed or was cancelled.
+    /// At least one task failed, was cancelled, or was lost and is not to be run again.
     TaskFailed = 1,
     /// The job, or an argument, cannot be understood or met.
     BadInput = 2,
@@ -214,14 +226,22 @@ pub struct Counts {
     pub failed: u64,
     /// Not to be run any more.
     pub cancelled: u64,
-    /// Attempts lost and made again.
+    /// Lost, and not to be run again.
+    pub lost_for_good: u64,
+    /// Attempts lost, whether they were made again or not.
     pub lost: u64,
 }
 
 impl Counts {
+    /// Tasks that have ended.
+    #[must_use]
+    pub const fn ended(&self) -> u64 {
+        self.done + self.failed + self.cancelled + self.lost_for_good
+    }
+
     /// Tasks that have not ended.
     #[must_use]
     pub const fn open(&self) -> u64 {
-        self.tasks - self.done - self.failed - self.cancelled
+        self.tasks - self.ended()
     }
 }

@@ -19,7 +19,7 @@ impl Progress {
     /// Tasks that have ended, well or not.
     #[must_use]
     pub fn ended(&self) -> u64 {
-        self.counts.done + self.counts.failed + self.counts.cancelled
+        self.counts.ended()
     }
 
     /// How much longer it takes if the rest goes on as it did so far; nothing until a task has
@@ -34,7 +34,7 @@ impl Progress {
     /// `412/1000 done, 1 failed, 12.30 s, about 17.55 s left`, in at most `width` characters.
     #[must_use]
     pub fn line(&self, width: usize) -> String {
-        let Counts { tasks, done, failed, cancelled, lost } = self.counts;
+        let Counts { tasks, done, failed, cancelled, lost, .. } = self.counts;
         let mut line = format!("{done}/{tasks} done");
         let others = [(failed, "failed"), (cancelled, "cancelled"), (lost, "lost")];
         for (n, word) in others.into_iter().filter(|(n, _)| *n > 0) {

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Unreadable, seconds, value};
 use crate::model::{
-    Attempt, CoreId, Exit, JobId, PeerId, Place, Record, Span, State, SubclusterId, TaskId, Time,
-    Usage, Value,
+    Attempt, CoreId, Exit, JobId, PeerId, Place, Record, Rerun, Span, State, SubclusterId, TaskId,
+    Time, Usage, Value,
 };
 
 /// `record` as one line of `records.jsonl`, without the line break.
@@ -62,6 +62,8 @@ struct Line<'a> {
     cpu: Span,
     #[serde(default)]
     tail: Cow<'a, str>,
+    #[serde(with = "RerunForm", default, skip_serializing_if = "is_always")]
+    rerun: Rerun,
     #[serde(default, skip_serializing_if = "str::is_empty")]
     kind: Cow<'a, str>,
     #[serde(default, with = "value::table", skip_serializing_if = "<[_]>::is_empty")]
@@ -80,6 +82,13 @@ enum StateForm {
 }
 
 #[derive(Serialize, Deserialize)]
+#[serde(remote = "Rerun", rename_all = "snake_case")]
+enum RerunForm {
+    Always,
+    Never,
+}
+
+#[derive(Serialize, Deserialize)]
 #[serde(remote = "Exit", rename_all = "snake_case")]
 enum ExitForm {
     Code(i32),
@@ -91,6 +100,10 @@ enum ExitForm {
 /// How an attempt ended, as it is written.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ExitLine(#[serde(with = "ExitForm")] pub(super) Exit);
+
+fn is_always(rerun: &Rerun) -> bool {
+    *rerun == Rerun::Always
+}
 
 fn is_unit(value: &Value) -> bool {
     *value == Value::Unit
@@ -119,6 +132,7 @@ impl<'a> From<&'a Record> for Line<'a> {
             max_rss: record.usage.max_rss,
             cpu: record.usage.cpu,
             tail: Cow::Borrowed(&record.tail),
+            rerun: record.rerun,
             kind: Cow::Borrowed(&record.kind),
             meta: Cow::Borrowed(&record.meta),
             value: Cow::Borrowed(&record.value),
@@ -149,6 +163,7 @@ impl From<Line<'_>> for Record {
             clock: line.clock,
             usage: Usage { max_rss: line.max_rss, cpu: line.cpu },
             tail: line.tail.into_owned(),
+            rerun: line.rerun,
             kind: line.kind.into_owned(),
             meta: line.meta.into_owned(),
             value: line.value.into_owned(),

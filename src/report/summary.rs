@@ -37,7 +37,7 @@ pub struct Summary {
     pub nodes: Vec<NodeShare>,
     /// The tasks that took longest, the longest first; at most five.
     pub slowest: Vec<SlowTask>,
-    /// The tasks that failed, in the order of their jobs.
+    /// The tasks that failed, or were lost for good, in the order of their jobs.
     pub failed: Vec<FailedTask>,
 }
 
@@ -110,7 +110,7 @@ impl Summary {
             efficiency: share(usage.busy(), usage.cores.len(), makespan),
             nodes: usage.nodes.iter().map(|(id, node)| node.share(*id, makespan)).collect(),
             slowest: slowest(&last),
-            failed: last.values().filter(|r| r.state == State::Failed).map(|r| failed(r)).collect(),
+            failed: last.values().filter(|r| is_bad(r)).map(|r| failed(r)).collect(),
         }
     }
 
@@ -140,6 +140,7 @@ fn counts(records: &[Record], last: &BTreeMap<(JobId, TaskId), &Record>) -> Coun
         done: of(State::Done),
         failed: of(State::Failed),
         cancelled: of(State::Cancelled),
+        lost_for_good: last.values().filter(|record| record.is_lost_for_good()).count() as u64,
         lost: records.iter().filter(|record| record.state == State::Lost).count() as u64,
     }
 }
@@ -155,6 +156,11 @@ fn slowest(last: &BTreeMap<(JobId, TaskId), &Record>) -> Vec<SlowTask> {
         host: record.place.as_ref().map(|place| place.host.clone()).unwrap_or_default(),
     };
     timed.into_iter().take(SLOWEST).map(slow).collect()
+}
+
+/// Whether the task did not end well by itself.
+fn is_bad(record: &Record) -> bool {
+    record.state == State::Failed || record.is_lost_for_good()
 }
 
 fn failed(record: &Record) -> FailedTask {

@@ -27,9 +27,14 @@ impl Summary {
     }
 
     fn head(&self, page: &mut Page) {
-        let Counts { tasks, done, failed, cancelled, lost } = self.counts;
+        let Counts { tasks, done, failed, cancelled, lost_for_good, lost } = self.counts;
         let mut line = format!("{}: {done} of {tasks} tasks done", self.name);
-        let others = [(failed, "failed"), (cancelled, "cancelled"), (lost, "lost and repeated")];
+        let others = [
+            (failed, "failed"),
+            (lost_for_good, "lost for good"),
+            (cancelled, "cancelled"),
+            (lost.saturating_sub(lost_for_good), "lost and repeated"),
+        ];
         for (n, word) in others.into_iter().filter(|(n, _)| *n > 0) {
             line += &format!(", {n} {word}");
         }

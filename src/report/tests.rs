@@ -137,7 +137,7 @@ fn verdict(code: ExitCode) -> Verdict {
     Verdict {
         code,
         reason: "1 task failed".into(),
-        counts: Counts { tasks: 6, done: 3, failed: 1, cancelled: 2, lost: 4 },
+        counts: Counts { tasks: 6, done: 3, failed: 1, cancelled: 2, lost_for_good: 0, lost: 4 },
         elapsed: Span::from_millis(1250),
     }
 }
@@ -255,11 +255,30 @@ fn eventful() -> Summary {
 #[test]
 fn the_last_attempt_says_what_became_of_a_task() {
     let summary = eventful();
-    assert_eq!(summary.counts, Counts { tasks: 4, done: 2, failed: 1, cancelled: 1, lost: 1 });
+    let counts =
+        Counts { tasks: 4, done: 2, failed: 1, cancelled: 1, lost: 1, ..Counts::default() };
+    assert_eq!(summary.counts, counts);
     let failed: Vec<&str> = summary.failed.iter().map(|task| &*task.task).collect();
     assert_eq!(failed, ["task-2"]);
     let slowest: Vec<&str> = summary.slowest.iter().map(|task| &*task.task).collect();
     assert_eq!(slowest, ["task-0", "task-1"]);
+}
+
+#[test]
+fn a_task_that_is_lost_and_may_not_be_run_again_has_ended() {
+    let lost = Record { state: State::Lost, rerun: Rerun::Never, ..ran(0, 1, &[2], 0, 500) };
+    assert_eq!(record_from_json(&record_to_json(&lost)).as_ref(), Ok(&lost));
+    let again = Record { rerun: Rerun::Always, ..ran(1, 1, &[2], 0, 500) };
+    assert!(!record_to_json(&again).contains("rerun"));
+    let records = [lost, Record { state: State::Lost, ..again.clone() }, again];
+    let summary = Summary::new("unlucky", &records, &[], None);
+    let counts = Counts { tasks: 2, done: 1, lost_for_good: 1, lost: 2, ..Counts::default() };
+    assert_eq!(summary.counts, counts);
+    assert_eq!((counts.ended(), counts.open()), (2, 0));
+    let failed: Vec<&str> = summary.failed.iter().map(|task| &*task.task).collect();
+    assert_eq!(failed, ["task-0"]);
+    let heading = "unlucky: 1 of 2 tasks done, 1 lost for good, 1 lost and repeated";
+    assert!(summary.to_string().starts_with(heading), "{summary}");
 }
 
 #[test]
@@ -308,7 +327,9 @@ fn the_summary_as_json() {
     let json: serde_json::Value = serde_json::from_str(&eventful().to_json()).unwrap();
     let expected = serde_json::json!({
         "name": "eventful",
-        "counts": { "tasks": 4, "done": 2, "failed": 1, "cancelled": 1, "lost": 1 },
+        "counts": {
+            "tasks": 4, "done": 2, "failed": 1, "cancelled": 1, "lost_for_good": 0, "lost": 1,
+        },
         "makespan": 4.0, "lower_bound": 3.2, "cores": 4, "efficiency": 0.34375,
         "nodes": [
             { "node": 1, "host": "alpha", "cores": 2, "attempts": 4, "busy": 0.625 },
@@ -349,7 +370,7 @@ fn many_nodes_and_failures_are_cut_short() {
 
 #[test]
 fn progress_fits_its_line() {
-    let counts = Counts { tasks: 1000, done: 400, failed: 100, cancelled: 0, lost: 0 };
+    let counts = Counts { tasks: 1000, done: 400, failed: 100, ..Counts::default() };
     let progress = Progress { counts, before: 0, elapsed: Span::from_secs(8) };
     let line = progress.line(80);
     assert_eq!(line, "400/1000 done, 100 failed, 8.00 s, about 8.00 s left");

@@ -64,5 +64,7 @@ pub(super) struct CountsForm {
     done: u64,
     failed: u64,
     cancelled: u64,
+    #[serde(default)]
+    lost_for_good: u64,
     lost: u64,
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::RunError;
 use crate::model::wire::Wire;
-use crate::model::{Counts, Job, State, TaskId, Time, Verdict};
+use crate::model::{Counts, Job, Rerun, State, TaskId, Time, Verdict};
 use crate::sched::{Entry, RunId};
 use crate::store::{Journal, Life, Owner, Recovered};
 
@@ -102,12 +102,13 @@ pub fn status(folder: &Path) -> Result<Status, RunError> {
     let mut status =
         Status { name: String::new(), counts: Counts::default(), verdict: None, alive };
     let mut last: BTreeMap<TaskId, State> = BTreeMap::new();
+    let mut reruns: Vec<Rerun> = Vec::new();
     for entry in decode(folder, &read) {
         match entry? {
             // A master that goes on takes an earlier verdict back.
             Entry::Opened { .. } => status.verdict = None,
             Entry::Submitted(batch) => {
-                status.counts.tasks += batch.tasks.len() as u64;
+                reruns.extend(batch.tasks.iter().map(|task| task.settings.rerun));
                 status.name = batch.name;
             }
             // A task that is tried again has not ended with what became of it before.
@@ -117,7 +118,7 @@ pub fn status(folder: &Path) -> Result<Status, RunError> {
                 }
             }
             Entry::Ended { record, added } => {
-                status.counts.tasks += added.len() as u64;
+                reruns.extend(added.iter().map(|addition| addition.task.settings.rerun));
                 status.counts.lost += u64::from(record.state == State::Lost);
                 last.insert(record.task, record.state);
             }
@@ -125,6 +126,10 @@ pub fn status(folder: &Path) -> Result<Status, RunError> {
             Entry::Returned(_) | Entry::Unwanted(_) | Entry::Sealed => {}
         }
     }
+    status.counts.tasks = reruns.len() as u64;
+    let may_not = |id: &TaskId| reruns.get(id.index()) == Some(&Rerun::Never);
+    let gone = last.iter().filter(|(id, state)| **state == State::Lost && may_not(id));
+    status.counts.lost_for_good = gone.count() as u64;
     let count = |state| last.values().filter(|s| **s == state).count() as u64;
     status.counts.done = count(State::Done);
     status.counts.failed = count(State::Failed);

@@ -2,7 +2,7 @@
 
 use super::event::{Batch, Entry};
 use super::message::RunId;
-use crate::model::{Attempt, AttemptKey, Epoch, Record, State, Task, TaskId};
+use crate::model::{Attempt, AttemptKey, Epoch, Record, Rerun, State, Task, TaskId};
 
 /// Reads the entries of a journal in order and finds what no master could have written.
 #[derive(Debug, Default)]
@@ -21,6 +21,7 @@ struct Told {
     out: bool,
     failures: u16,
     retries: u16,
+    rerun: Rerun,
     over: bool,
 }
 
@@ -78,7 +79,8 @@ impl History {
     }
 
     fn add(&mut self, task: &Task) {
-        self.tasks.push(Told { retries: task.settings.retries, ..Told::default() });
+        let (retries, rerun) = (task.settings.retries, task.settings.rerun);
+        self.tasks.push(Told { retries, rerun, ..Told::default() });
     }
 
     fn task(&mut self, id: TaskId) -> Result<&mut Told, String> {
@@ -136,7 +138,7 @@ impl History {
         task.over = match record.state {
             State::Done | State::Cancelled => true,
             State::Failed => task.failures > task.retries,
-            State::Lost => before.over,
+            State::Lost => before.over || task.rerun == Rerun::Never,
         };
         let is_next = key.attempt.0 == before.tried.0.saturating_add(1);
         let was_out = before.out && before.tried == key.attempt;

@@ -10,7 +10,7 @@ use super::event::Batch;
 use super::message::Dispatch;
 use super::ready::Urgency;
 use crate::model::{
-    Addition, Attempt, AttemptKey, Counts, Dependency, Epoch, JobId, Record, Request, Task,
+    Addition, Attempt, AttemptKey, Counts, Dependency, Epoch, JobId, Record, Request, Rerun, Task,
     TaskBody, TaskId, Template, Time, Value,
 };
 
@@ -29,11 +29,21 @@ pub(super) enum Stage {
     Failed,
     /// Not to be run.
     Cancelled,
+    /// Lost, and not to be run again.
+    Lost,
 }
 
 impl Stage {
+    /// The ways to end but the good one.
+    pub(super) const BAD: [Stage; 3] = [Stage::Failed, Stage::Cancelled, Stage::Lost];
+
+    /// Whether it ended, and not well: what waits for it never starts.
+    pub(super) fn is_bad(self) -> bool {
+        Stage::BAD.contains(&self)
+    }
+
     fn is_over(self) -> bool {
-        matches!(self, Stage::Done | Stage::Failed | Stage::Cancelled)
+        self == Stage::Done || self.is_bad()
     }
 }
 
@@ -97,6 +107,10 @@ impl Ledger {
 
     pub(super) fn request(&self, id: TaskId) -> &Arc<Request> {
         &self.tasks[id.index()].request
+    }
+
+    pub(super) fn rerun(&self, id: TaskId) -> Rerun {
+        self.tasks[id.index()].settings.rerun
     }
 
     pub(super) fn name(&self, id: TaskId) -> String {
@@ -337,10 +351,17 @@ impl Ledger {
         false
     }
 
-    /// An attempt was lost with its node.
-    pub(super) fn lost(&mut self, id: TaskId) {
-        self.stage[id.index()] = Stage::Ready;
+    /// An attempt was lost with its node; whether the task is run again.
+    pub(super) fn lost(&mut self, id: TaskId) -> bool {
         self.counts.lost += 1;
+        if self.tasks[id.index()].settings.rerun == Rerun::Always {
+            self.stage[id.index()] = Stage::Ready;
+            return true;
+        }
+        self.stage[id.index()] = Stage::Lost;
+        self.counts.lost_for_good += 1;
+        self.release_inputs(id);
+        false
     }
 
     /// An attempt came back without having started: it was none.
@@ -370,7 +391,7 @@ impl Ledger {
     /// What ended badly before tasks from `first` on came that wait for it.
     pub(super) fn bars(&self, first: usize) -> BTreeSet<TaskId> {
         let before = self.tasks[first..].iter().flat_map(|task| &task.after).map(|d| d.task);
-        before.filter(|id| matches!(self.stage(*id), Stage::Failed | Stage::Cancelled)).collect()
+        before.filter(|id| self.stage(*id).is_bad()).collect()
     }
 
     /// How many tasks there are.

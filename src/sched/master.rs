@@ -5,6 +5,7 @@
 
 mod adoption;
 mod attempts;
+mod caution;
 mod closing;
 mod door;
 mod recovery;
@@ -59,6 +60,8 @@ pub(super) struct Master {
     apart: bool,
     /// What may go on without a master, of what was out when the last one ended.
     outlived: BTreeMap<TaskId, AttemptKey>,
+    /// What sub-masters are to be given when an entry is on disk, by that and by whom.
+    withheld: BTreeMap<(u64, PeerId), Vec<AttemptKey>>,
     /// The verdict, and the entry that holds it.
     closing: Option<(u64, Verdict)>,
     finished: bool,
@@ -96,6 +99,7 @@ impl Master {
             outlived_for: seat.lease.max(seat.reattach),
             apart: seat.apart,
             outlived: BTreeMap::new(),
+            withheld: BTreeMap::new(),
             closing: None,
             finished: false,
             began: Time::ZERO,
@@ -145,8 +149,7 @@ impl Master {
             }
         }
         for (peer, ids) in dealt {
-            let dispatches = ids.into_iter().map(|id| self.ledger.dispatch(id)).collect();
-            Self::down(cx, peer, Message::Grant(dispatches));
+            self.hand_out(cx, peer, ids);
         }
         for recall in self.work.recalls(cx.now) {
             let message = Message::Recall { count: recall.count, shapes: recall.shapes };
@@ -185,6 +188,7 @@ impl Master {
     /// A sub-master is gone; its nodes may go on until the lease is over that they had through it,
     /// and come back with what they hold by then.
     pub(super) fn child_lost(&mut self, cx: &mut Context<'_>, peer: PeerId) {
+        self.take_back_withheld(cx, peer);
         let until = self.leases.forget(peer).unwrap_or(cx.now);
         let lost = self.work.leave(peer);
         if !lost.is_empty() {
@@ -249,7 +253,9 @@ impl Master {
                     }
                 }
             }
-            Message::Returned(dispatches) => self.returned(cx, peer, &dispatches),
+            Message::Returned(dispatches) => {
+                self.back(cx, peer, dispatches.into_iter().map(|dispatch| dispatch.key));
+            }
             Message::Drain => self.drain_child(cx, peer),
             Message::Goodbye => self.child_lost(cx, peer),
             // What parents say is not for the master.
@@ -288,8 +294,7 @@ impl Master {
         if self.finished {
             Self::down(cx, peer, Message::Farewell);
         } else if self.interrupted {
-            self.work.drain(peer);
-            Self::down(cx, peer, Message::Drain);
+            self.drain_child(cx, peer);
         }
     }
 

@@ -34,6 +34,8 @@ enum Drain {
     Asked,
     /// Its parent knows, so that nothing more is on its way here.
     Agreed,
+    /// The same, but the wish is its parent's alone: another may want it to stay.
+    Told,
 }
 
 #[derive(Debug)]
@@ -175,7 +177,7 @@ impl Node {
         self.parent.turn(is_up);
     }
 
-    /// Stops everything, as if the process had just begun. A node that is draining has nothing
+    /// Stops everything, as if the process had just begun. A node that wants to leave has nothing
     /// more to say but goodbye.
     pub(super) fn restart(&mut self, cx: &mut Context<'_>) {
         self.queue = Ready::default();
@@ -183,12 +185,16 @@ impl Node {
             self.running.values_mut().for_each(|running| running.abandoned = true);
             cx.actions.push(Action::StopAll);
         }
-        if self.drain == Drain::No {
-            self.start(cx);
-        } else {
-            self.drain = Drain::Agreed;
-            self.parent.detach();
-            self.leave_if_idle(cx);
+        match self.drain {
+            Drain::No | Drain::Told => {
+                self.drain = Drain::No;
+                self.start(cx);
+            }
+            Drain::Asked | Drain::Agreed => {
+                self.drain = Drain::Agreed;
+                self.parent.detach();
+                self.leave_if_idle(cx);
+            }
         }
     }
 
@@ -270,14 +276,18 @@ impl Node {
 
     /// Gives back what has not started; says goodbye once nothing runs.
     fn drain(&mut self, cx: &mut Context<'_>) {
-        self.drain = Drain::Agreed;
+        self.drain = match self.drain {
+            Drain::No | Drain::Told => Drain::Told,
+            Drain::Asked | Drain::Agreed => Drain::Agreed,
+        };
         let back: Vec<Dispatch> = self.queue.drain().collect();
         self.tell(cx, Message::Returned(back));
         self.leave_if_idle(cx);
     }
 
     fn leave_if_idle(&mut self, cx: &mut Context<'_>) {
-        if self.drain == Drain::Agreed && self.running.is_empty() {
+        let may_leave = matches!(self.drain, Drain::Agreed | Drain::Told);
+        if may_leave && self.running.is_empty() {
             self.tell(cx, Message::Goodbye);
         }
     }

@@ -7,7 +7,8 @@ use super::referee::{Foul, Place};
 use super::world::World;
 use crate::model::wire::Wire;
 use crate::model::{
-    AttemptKey, Ending, Epoch, Exit, ExitCode, Launch, PeerId, Resources, Span, Time, Verdict,
+    AttemptKey, Ending, Epoch, Exit, ExitCode, Launch, PeerId, Rerun, Resources, Span, Time,
+    Verdict,
 };
 use crate::sched::{Action, Entry, Event};
 
@@ -112,6 +113,11 @@ impl World {
         }
         // What a master does that does not know yet that it is none any more counts for nothing.
         let forgotten = host.superseded || self.referee.is_forgotten(key);
+        if forgotten && launch.settings.rerun == Rerun::Never {
+            return Err(format!(
+                "{key} may not be begun twice, and the journal knows nothing of it"
+            ));
+        }
         if !forgotten {
             let known = host.running.keys().filter(|key| !self.referee.is_forgotten(**key));
             let place = Place { capacity: &host.seat.capacity, running: known.copied().collect() };

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     Addition, Attempt, AttemptKey, CoreId, Counts, Dependency, Ending, Epoch, Exit, ExitCode,
-    Launch, PeerId, Record, Resources, Span, State, Task, TaskId, Time, Value, Verdict,
+    Launch, PeerId, Record, Rerun, Resources, Span, State, Task, TaskId, Time, Value, Verdict,
 };
 use crate::sched::{Batch, Entry};
 
@@ -55,6 +55,7 @@ pub(super) struct Referee {
     interrupted: bool,
     /// In any epoch.
     ever_published: BTreeMap<(TaskId, Attempt), State>,
+    begun: BTreeMap<TaskId, u16>,
     counts: Counts,
     /// What the journal says that was given out, and did not come back.
     given: BTreeSet<AttemptKey>,
@@ -102,6 +103,7 @@ impl Referee {
     pub(super) fn resume(&mut self, entries: &[Entry], alone: bool) -> Result<(), Foul> {
         let mut former = std::mem::replace(self, Referee::new(self.slowest));
         self.ever_published = std::mem::take(&mut former.ever_published);
+        self.begun = std::mem::take(&mut former.begun);
         entries.iter().for_each(|entry| self.apply(entry));
         self.closed = false;
         if !alone {
@@ -214,7 +216,7 @@ impl Referee {
     fn judge_cancelled(&self, known: &Known, key: AttemptKey) -> Result<(), Foul> {
         let stranded = known.task.after.iter().any(|before| {
             let fate = self.tasks.get(before.task.index()).and_then(|k| k.fate);
-            matches!(fate, Some(State::Failed | State::Cancelled))
+            matches!(fate, Some(State::Failed | State::Cancelled | State::Lost))
         });
         // Of tasks that are cancelled in one go, a later one can come before its predecessor.
         let coming = known.task.after.iter().any(|before| self.is_doomed(before.task));
@@ -226,7 +228,7 @@ impl Referee {
 
     fn is_doomed(&self, id: TaskId) -> bool {
         self.tasks.get(id.index()).is_some_and(|known| {
-            matches!(known.fate, Some(State::Failed | State::Cancelled))
+            matches!(known.fate, Some(State::Failed | State::Cancelled | State::Lost))
                 || self.unwanted.contains(&id)
                 || (known.fate.is_none()
                     && known.task.after.iter().any(|before| self.is_doomed(before.task)))
@@ -342,7 +344,13 @@ impl Referee {
                     self.counts.failed += 1;
                 }
             }
-            State::Lost => self.counts.lost += 1,
+            State::Lost => {
+                self.counts.lost += 1;
+                if known.task.settings.rerun == Rerun::Never {
+                    known.fate = Some(State::Lost);
+                    self.counts.lost_for_good += 1;
+                }
+            }
             State::Cancelled => {
                 known.fate = Some(State::Cancelled);
                 self.counts.cancelled += 1;
@@ -383,8 +391,14 @@ impl Referee {
             return foul(format!("{key} is given {:?} instead of {inputs:?}", launch.inputs));
         }
         self.judge_resources(launch, place)?;
+        let (rerun, failures) = (known.task.settings.rerun, known.failures);
         if !self.launched.insert(key) {
             return foul(format!("{key} starts a second time"));
+        }
+        let begun = self.begun.entry(key.task).or_default();
+        *begun += 1;
+        if rerun == Rerun::Never && *begun > failures + 1 {
+            return foul(format!("{key} is begun, and may have run before"));
         }
         Ok(())
     }
@@ -457,8 +471,8 @@ impl Referee {
         }
         let open = self.counts.open() > 0 || !self.sealed;
         let right = match verdict.code {
-            ExitCode::Done => !open && self.counts.failed + self.counts.cancelled == 0,
-            ExitCode::TaskFailed => !open && self.counts.failed + self.counts.cancelled > 0,
+            ExitCode::Done => !open && self.counts.done == self.counts.tasks,
+            ExitCode::TaskFailed => !open && self.counts.done < self.counts.tasks,
             ExitCode::BadInput => false,
             ExitCode::Interrupted => open && self.interrupted,
             ExitCode::Infrastructure => open && self.tasks.iter().any(|k| self.lacks(k, healthy)),

@@ -9,8 +9,8 @@ use super::rng::Rng;
 use super::{SimConfig, as_foretold};
 use crate::model::{
     Addition, Amount, Body, Dependency, Ending, Exit, Job, Launch, Link, PeerId, Platform,
-    PlatformNode, PlatformSubcluster, Request, ResourceId, Resources, Settings, Span, Task, TaskId,
-    Time, Value,
+    PlatformNode, PlatformSubcluster, Request, Rerun, ResourceId, Resources, Settings, Span, Task,
+    TaskId, Time, Value,
 };
 
 /// Draws a run from a seed.
@@ -134,6 +134,7 @@ fn job(rng: &mut Rng, most: u64, many: u64) -> Job {
         let retries = if rng.chance(30) { rng.within(1, 3) as u16 } else { 0 };
         task.settings = Arc::new(Settings {
             retries,
+            rerun: if rng.chance(10) { Rerun::Never } else { Rerun::Always },
             grace: rng.span(Span::ZERO, Span::from_secs(1)),
             time_limit: rng.chance(5).then(|| rng.span(Span::ZERO, longest)),
             ..Settings::default()

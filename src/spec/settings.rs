@@ -3,11 +3,22 @@
 use super::body::Holes;
 use super::error::{Report, quote};
 use super::fields::{Entry, Fields, in_order};
-use crate::model::{Settings, Span, Value};
+use crate::model::{Rerun, Settings, Span, Value};
 
 /// The keys read here.
-pub(super) const KEYS: [&str; 10] =
-    ["env", "cwd", "stdin", "stdout", "stderr", "time_limit", "grace", "retries", "kind", "meta"];
+pub(super) const KEYS: [&str; 11] = [
+    "env",
+    "cwd",
+    "stdin",
+    "stdout",
+    "stderr",
+    "time_limit",
+    "grace",
+    "retries",
+    "rerun",
+    "kind",
+    "meta",
+];
 
 /// The settings of `fields` over `base`. Variables and meta data are merged by name, with
 /// those of `fields` over those of `base`.
@@ -46,6 +57,9 @@ pub(super) fn read<'a>(
         let retries = report.whole(value, "retries", 0..=i128::from(u16::MAX - 1));
         settings.retries = retries.unwrap_or(0) as u16;
     }
+    if let Some(value) = fields.get("rerun") {
+        settings.rerun = rerun(report, value).unwrap_or_default();
+    }
     if let Some(value) = fields.get("kind") {
         settings.kind = report.name(value, "kind").unwrap_or_default().into_owned();
     }
@@ -58,6 +72,20 @@ pub(super) fn read<'a>(
         }
     }
     settings
+}
+
+/// Whether a task is run again when an attempt was lost.
+fn rerun<'a>(report: &mut Report<'a>, value: Entry<'_, 'a>) -> Option<Rerun> {
+    let help = "write rerun = \"never\" for a task that may not be begun twice";
+    match report.text(value, "rerun", help)? {
+        "always" => Some(Rerun::Always),
+        "never" => Some(Rerun::Never),
+        other => {
+            let what = format!("`rerun` is {}, not `always` or `never`", quote(other));
+            report.error(&value.span(), what, help);
+            None
+        }
+    }
 }
 
 /// A path with placeholders.

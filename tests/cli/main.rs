@@ -13,6 +13,7 @@ mod jobs;
 mod joins;
 mod journal;
 mod launch;
+mod leaving;
 mod plan;
 mod random;
 mod readme;

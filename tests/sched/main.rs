@@ -7,6 +7,7 @@ mod deaths;
 mod garbage;
 mod order;
 mod pace;
+mod rerun;
 mod story;
 mod succession;
 mod will;

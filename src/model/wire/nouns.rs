@@ -4,9 +4,9 @@ use super::{Garbled, Reader, Wire, wire_enum, wire_newtype, wire_struct};
 use crate::model::{
     Addition, Amount, Attempt, AttemptKey, Body, Combine, Core, CoreId, Cost, Counts, Dependency,
     Domain, Ending, Epoch, Exit, ExitCode, Incarnation, JobId, Launch, NodeInfo, PeerId, Place,
-    Record, Request, ResourceId, ResourceNames, Resources, Settings, Span, State, SubclusterId,
-    Sweep, Task, TaskBody, TaskId, TaskName, Template, Time, Topology, Usage, Value, Variant,
-    Verdict,
+    Record, Request, Rerun, ResourceId, ResourceNames, Resources, Settings, Span, State,
+    SubclusterId, Sweep, Task, TaskBody, TaskId, TaskName, Template, Time, Topology, Usage, Value,
+    Variant, Verdict,
 };
 
 wire_newtype! {
@@ -18,7 +18,9 @@ wire_struct! {
     Dependency { task, bytes }
     Variant { nodes, resources }
     Request { variants }
-    Settings { env, cwd, stdin, stdout, stderr, time_limit, grace, retries, kind, meta }
+    Settings {
+        env, cwd, stdin, stdout, stderr, time_limit, grace, retries, rerun, kind, meta
+    }
     Sweep { parameters, combine }
     Template { name, body, sweep }
     Task { name, body, after, cost, request, settings, priority }
@@ -29,13 +31,13 @@ wire_struct! {
     Place { subcluster, node, host, cores }
     Record {
         job, task, name, attempt, state, reason, exit, place, ready, start, end, clock, usage,
-        tail, kind, meta, value
+        tail, rerun, kind, meta, value
     }
     Core { id, package, cache, units }
     Domain { id, memory, cores }
     Topology { domains, distances }
     NodeInfo { node, subcluster, host, pid, cores, pinned, capacity }
-    Counts { tasks, done, failed, cancelled, lost }
+    Counts { tasks, done, failed, cancelled, lost_for_good, lost }
     Verdict { code, reason, counts, elapsed }
 }
 
@@ -45,6 +47,7 @@ wire_enum! {
     TaskName { 0 => Literal(name), 1 => Template }
     TaskBody { 0 => Literal(body), 1 => Template { template, index } }
     Body { 0 => Command(argv), 1 => Kernel { name, args } }
+    Rerun { 0 => Always, 1 => Never }
     State { 0 => Done, 1 => Failed, 2 => Lost, 3 => Cancelled }
     Exit { 0 => Code(code), 1 => Signal(signal), 2 => TimeLimit, 3 => CouldNotStart }
     ExitCode { 0 => Done, 1 => TaskFailed, 2 => BadInput, 3 => Infrastructure, 4 => Interrupted }

@@ -54,7 +54,10 @@ impl Scene {
             State::Done => self.counts.done += 1,
             State::Failed => self.counts.failed += 1,
             State::Cancelled => self.counts.cancelled += 1,
-            State::Lost => self.counts.lost += 1,
+            State::Lost => {
+                self.counts.lost += 1;
+                self.counts.lost_for_good += u64::from(record.is_lost_for_good());
+            }
         }
         self.now = self.now.max(record.end.unwrap_or_default());
         let node = record.place.as_ref().map(|place| place.node);

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::{Enrolled, Master};
 use crate::model::{
-    Addition, Attempt, AttemptKey, Exit, PeerId, Place, Record, State, TaskId, Time,
+    Addition, Attempt, AttemptKey, Exit, PeerId, Place, Record, Rerun, State, TaskId, Time,
 };
 use crate::sched::Context;
 use crate::sched::event::Entry;
 use crate::sched::ledger::Stage;
-use crate::sched::message::{Completion, Dispatch};
+use crate::sched::message::Completion;
 
 /// Why a task is cancelled that did not have to be.
 const BY_THE_USER: &str = "cancelled by the user";
@@ -77,24 +77,9 @@ impl Master {
         if self.unwanted.contains(&key.task) {
             return self.record(key, State::Cancelled, Some(format!("{BY_THE_USER}; {why}")));
         }
+        let again = self.ledger.rerun(key.task) == Rerun::Always;
+        let why = if again { why } else { format!("{why}, and the task may not be run again") };
         self.record(key, State::Lost, Some(why))
-    }
-
-    pub(super) fn returned(&mut self, cx: &mut Context<'_>, peer: PeerId, dispatches: &[Dispatch]) {
-        let mut back: Vec<AttemptKey> = dispatches.iter().map(|d| d.key).collect();
-        back.retain(|key| self.work.release(peer, *key) && self.awaits(*key));
-        if back.is_empty() {
-            return;
-        }
-        self.append(cx, Entry::Returned(back.clone()));
-        for AttemptKey { task, .. } in back {
-            self.ledger.returned(task);
-            if self.unwanted.contains(&task) {
-                self.cancel_now(cx, task);
-            } else {
-                self.queue(vec![task]);
-            }
-        }
     }
 
     /// Cancels a task that is not out, since the user wants it so, and all that wait for it.
@@ -123,7 +108,7 @@ impl Master {
         self.queue(ready);
         let id = record.task;
         self.keep(cx, record, added);
-        if matches!(self.ledger.stage(id), Stage::Failed | Stage::Cancelled) {
+        if self.ledger.stage(id).is_bad() {
             self.cancel_stranded(cx, id);
         }
         self.cancel_barred(cx, first);
@@ -157,8 +142,8 @@ impl Master {
                 if again { vec![id] } else { Vec::new() }
             }
             State::Lost => {
-                self.ledger.lost(id);
-                vec![id]
+                let again = self.ledger.lost(id);
+                if again { vec![id] } else { Vec::new() }
             }
             State::Cancelled => {
                 self.ledger.cancel(id);

@@ -1,7 +1,7 @@
 //! What is published, and how the run ends.
 
 use super::Master;
-use crate::model::{ExitCode, Verdict};
+use crate::model::{Counts, ExitCode, Verdict};
 use crate::sched::event::Entry;
 use crate::sched::message::Message;
 use crate::sched::{Action, Context};
@@ -10,6 +10,10 @@ impl Master {
     /// The first so many entries are on disk: their records are final.
     pub(in crate::sched) fn durable(&mut self, cx: &mut Context<'_>, upto: u64) {
         self.durable = self.durable.max(upto);
+        if !self.is_closed() {
+            self.hand_out_withheld(cx, upto);
+            self.close_if_over(cx);
+        }
         while self.unpublished.front().is_some_and(|(at, _)| *at <= upto) {
             cx.actions.extend(self.unpublished.pop_front().map(|(_, r)| Action::Publish(r)));
         }
@@ -38,17 +42,11 @@ impl Master {
     pub(super) fn close_if_over(&mut self, cx: &mut Context<'_>) {
         let counts = self.ledger.counts();
         if self.ledger.is_over() {
-            let (code, reason) = match counts.failed + counts.cancelled {
-                0 => (ExitCode::Done, format!("all {} tasks are done", counts.done)),
-                _ => (
-                    ExitCode::TaskFailed,
-                    format!(
-                        "of {} tasks {} failed and {} could not run or were cancelled",
-                        counts.tasks, counts.failed, counts.cancelled
-                    ),
-                ),
+            let code = match counts.done == counts.tasks {
+                true => ExitCode::Done,
+                false => ExitCode::TaskFailed,
             };
-            self.close(cx, code, reason);
+            self.close(cx, code, outcome(&counts));
         } else if self.interrupted && self.nothing_out() {
             let reason = format!("interrupted with {} tasks still to do", counts.open());
             self.close(cx, ExitCode::Interrupted, reason);
@@ -75,5 +73,20 @@ impl Master {
             };
             self.close(cx, ExitCode::Infrastructure, reason);
         }
+    }
+}
+
+/// What became of all tasks, in a line.
+fn outcome(counts: &Counts) -> String {
+    let Counts { tasks, done, failed, cancelled, lost_for_good, .. } = *counts;
+    match (done == tasks, lost_for_good) {
+        (true, _) => format!("all {done} tasks are done"),
+        (false, 0) => format!(
+            "of {tasks} tasks {failed} failed and {cancelled} could not run or were cancelled"
+        ),
+        (false, lost) => format!(
+            "of {tasks} tasks {failed} failed, {lost} were lost and may not be run again, and \
+             {cancelled} could not run or were cancelled"
+        ),
     }
 }

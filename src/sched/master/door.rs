@@ -39,7 +39,7 @@ impl Master {
             match self.ledger.stage(id) {
                 Stage::Waiting | Stage::Ready => self.cancel_now(cx, id),
                 Stage::Granted if self.unwanted.insert(id) => out.push(id),
-                Stage::Granted | Stage::Done | Stage::Failed | Stage::Cancelled => {}
+                Stage::Granted | Stage::Done | Stage::Failed | Stage::Cancelled | Stage::Lost => {}
             }
         }
         if !out.is_empty() {
@@ -64,12 +64,6 @@ impl Master {
             self.drain_child(cx, peer);
         }
         self.close_if_over(cx);
-    }
-
-    /// A sub-master is to leave with all its nodes.
-    pub(super) fn drain_child(&mut self, cx: &mut Context<'_>, peer: PeerId) {
-        self.work.drain(peer);
-        Self::down(cx, peer, Message::Drain);
     }
 
     /// A part of the run is to leave it. The sub-master in this process stays, whatever becomes of its

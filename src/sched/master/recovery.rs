@@ -74,7 +74,7 @@ impl Master {
                 self.cancel_now(cx, id);
             }
         }
-        for stage in [Stage::Failed, Stage::Cancelled] {
+        for stage in Stage::BAD {
             self.ledger.in_stage(stage).into_iter().for_each(|id| self.cancel_stranded(cx, id));
         }
         self.queue(self.ledger.in_stage(Stage::Ready));
