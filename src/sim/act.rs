@@ -113,7 +113,7 @@ impl World {
         }
         // What a master does that does not know yet that it is none any more counts for nothing.
         let forgotten = host.superseded || self.referee.is_forgotten(key);
-        if forgotten && launch.settings.rerun == Rerun::Never {
+        if forgotten && !host.superseded && launch.settings.rerun == Rerun::Never {
             return Err(format!(
                 "{key} may not be begun twice, and the journal knows nothing of it"
             ));
