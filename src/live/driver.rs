@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::{self, Receiver, Sender};
 
@@ -18,6 +18,9 @@ use crate::store::{Commit, Journal, StoreError};
 
 /// So many events are taken in before what they caused is sent, at most.
 const BURST: usize = 256;
+
+/// Who has stood still for so long may have been taken for dead: well before a standby does that.
+const DOUBT: Duration = Duration::from_secs(10);
 
 /// What comes in from the threads of this process.
 #[derive(Debug)]
@@ -101,6 +104,8 @@ pub struct Driver<T> {
     reach: Option<Reach>,
     /// Entries appended while there is no journal: they count as durable at once.
     appended: u64,
+    /// When it last did something.
+    acted: Instant,
     /// What keeps the journal from being written, as it was told last.
     trouble: Option<String>,
     running: BTreeSet<AttemptKey>,
@@ -144,6 +149,7 @@ impl<T: Transport> Driver<T> {
             notify,
             reach: None,
             appended: 0,
+            acted: Instant::now(),
             trouble: None,
             running: BTreeSet::new(),
             actions: Vec::new(),
@@ -267,7 +273,21 @@ impl<T: Transport> Driver<T> {
         (self.notify)(Notice::Note(text));
     }
 
+    /// Whether it may still act for its run. One that hung sees that nobody else does before it goes on
+    /// as if nothing had happened.
+    fn has_mandate(&mut self) -> bool {
+        let stood_still = std::mem::replace(&mut self.acted, Instant::now()).elapsed() > DOUBT;
+        let lost = stood_still && self.journal.as_ref().is_some_and(|journal| !journal.is_ours());
+        if lost {
+            self.ended = Some(Ended::TakenOver);
+        }
+        !lost
+    }
+
     fn step(&mut self, event: Event) {
+        if !self.has_mandate() {
+            return;
+        }
         let now = self.clock.now();
         let recorded = self.recorder.is_some().then(|| event.clone());
         self.process.step(now, event, &mut self.actions);

@@ -28,6 +28,12 @@ impl Log {
         }
     }
 
+    /// Whether the journal is still this process's to write.
+    pub(super) fn is_ours(&self) -> bool {
+        // What cannot be seen is no news.
+        !matches!(self.journal.confirm(), Err(StoreError::TakenOver(_)))
+    }
+
     pub(super) fn close(self) -> Result<(), StoreError> {
         self.journal.close()
     }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use super::format::{self, Fault, Head, Origin, Recovered};
+use super::owner::Ownership;
 use super::volume::{Volume, volumes};
 use super::{RunFolder, StoreError};
 use crate::model::Span;
@@ -57,6 +58,7 @@ pub trait Fold: Send {
 pub struct Journal {
     queue: Arc<Queue>,
     writer: Option<JoinHandle<Result<(), StoreError>>>,
+    owner: Arc<Ownership>,
     bytes: u64,
 }
 
@@ -145,7 +147,15 @@ impl Journal {
             .name("journal".to_owned())
             .spawn(move || writer.run())
             .map_err(StoreError::io("start the thread that writes", path))?;
-        Ok(Journal { queue, writer: Some(writer), bytes })
+        Ok(Journal { queue, writer: Some(writer), owner: folder.ownership().clone(), bytes })
+    }
+
+    /// Sees that this process still owns the folder, and shows others that it lives.
+    ///
+    /// # Errors
+    /// If it was taken over, or that cannot be seen.
+    pub fn confirm(&self) -> Result<(), StoreError> {
+        self.owner.confirm()
     }
 
     /// How many bytes it had when it was opened.

@@ -77,3 +77,31 @@ fn a_run_that_was_taken_over_writes_nothing_any_more_and_ends() {
     eprintln!("{taken} runs were taken over");
     assert_eq!(taken, 6);
 }
+
+/// So long a master stands still that sees afterwards, before anything else, whether it is one still.
+const LONG: std::time::Duration = std::time::Duration::from_secs(11);
+
+#[test]
+fn a_master_that_stood_still_for_long_begins_nothing_under_another() {
+    let scratch = Scratch::new();
+    let folder = scratch.path("").display().to_string();
+    scratch.write(
+        "job.toml",
+        &format!(
+            "name = \"j\"\n[[sweep]]\nname = \"t\"\nproduct = {{ i = {{ from = 1, to = 40 }} }}\n\
+             cwd = \"{folder}\"\ncommand = \"echo %{{i}} >> ran; sleep 0.5\"\n"
+        ),
+    );
+    let mut former = scratch.start(&["run", "job.toml", "--run-dir", "run"]);
+    let ran = || scratch.read("ran").lines().count();
+    former.wait_until("some tasks", || ran() >= 4);
+    former.signal(Signal::STOP);
+    std::thread::sleep(LONG);
+    declare_dead(&scratch);
+    scratch.run(&["run", "--resume", "run"]).expect(0);
+    let before = ran();
+    former.signal(Signal::CONT);
+    let former = former.wait().expect(3);
+    assert!(former.stderr.contains("was taken over by another process"), "{}", former.stderr);
+    assert_eq!(ran(), before, "it begins nothing");
+}
