@@ -145,6 +145,18 @@ fn what_a_joined_process_ran_that_was_killed_is_run_elsewhere() {
     records::expect_all_done(&scratch.path("run"), &job);
 }
 
+/// The same, all of which wait until there is a file `go`.
+fn held(scratch: &Scratch, n: u64, seconds: f64) -> Parents {
+    let mut job = sleepers(scratch, n, seconds);
+    let text = scratch.read("job.toml") + "after = [\"hold\"]\n";
+    let go = scratch.path("go").display().to_string();
+    let hold = format!("while [ ! -e {go} ]; do sleep 0.1; done");
+    scratch.write("job.toml", &format!("{text}[[task]]\nname = \"hold\"\ncommand = \"{hold}\"\n"));
+    job.values_mut().for_each(|parents| parents.push("hold".to_owned()));
+    job.insert("hold".to_owned(), Vec::new());
+    job
+}
+
 /// How many the run has let in.
 fn let_in(run: &Running<'_>) -> u64 {
     run.stderr().matches("joined, as subcluster").count() as u64
@@ -154,7 +166,7 @@ fn let_in(run: &Running<'_>) -> u64 {
 fn many_join(at_once: u64, in_a_row: u64) {
     let scratch = Scratch::new();
     let all = at_once + in_a_row;
-    let job = sleepers(&scratch, 12 * all + 100, 0.5);
+    let job = held(&scratch, 20 * all, 0.5);
     let mut run = start_open(&scratch);
     let mut joined: Vec<Running<'_>> = (0..at_once).map(|_| join(&scratch)).collect();
     while (joined.len() as u64) < all {
@@ -163,6 +175,8 @@ fn many_join(at_once: u64, in_a_row: u64) {
         let come = poll(LIMIT, || let_in(&run) > before);
         assert!(come && !run.has_ended(), "{}", run.stderr());
     }
+    assert!(poll(LIMIT, || let_in(&run) == all), "{}", run.stderr());
+    scratch.write("go", "");
     run.wait_within(3 * LIMIT).expect(0);
     for one in joined {
         one.wait().expect(0);

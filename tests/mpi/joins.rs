@@ -50,12 +50,24 @@ fn begun_again(scratch: &Scratch, job: &Parents) -> usize {
     again.sum()
 }
 
+/// The same, all of which wait until there is a file `go`.
+fn held(scratch: &Scratch, n: u64, seconds: f64) -> Parents {
+    let mut job = sleepers(scratch, n, seconds);
+    let text = scratch.read("job.toml") + "after = [\"hold\"]\n";
+    let go = scratch.path("go").display().to_string();
+    let hold = format!("while [ ! -e {go} ]; do sleep 0.1; done");
+    scratch.write("job.toml", &format!("{text}[[task]]\nname = \"hold\"\ncommand = \"{hold}\"\n"));
+    job.values_mut().for_each(|parents| parents.push("hold".to_owned()));
+    job.insert("hold".to_owned(), Vec::new());
+    job
+}
+
 /// So many worlds of two ranks come at once, and so many more in a row.
 fn worlds_come(at_once: u64, in_a_row: u64) {
     let Some(launcher) = Launcher::linked() else { return };
     let scratch = Scratch::new();
     let all = at_once + in_a_row;
-    let job = sleepers(&scratch, 40 * all + 100, 0.5);
+    let job = held(&scratch, 30 * all, 0.5);
     let run = scratch.start(&[&["run", "--single"], &OPEN[..]].concat());
     has_address(&scratch);
     let join = || scratch.start_command(launcher.command(&scratch, 2, &[EVENKEEL, "join", "run"]));
@@ -66,6 +78,7 @@ fn worlds_come(at_once: u64, in_a_row: u64) {
         worlds.push(join());
         assert!(poll(LIMIT, || let_in(&run) > before), "{}", run.stderr());
     }
+    scratch.write("go", "");
     run.wait_within(3 * LIMIT).expect(0);
     for world in worlds {
         world.wait().expect(0);

@@ -33,6 +33,7 @@ mod launcher;
 #[path = "../cli/random.rs"]
 mod random;
 #[cfg(feature = "mpi")]
+#[allow(dead_code, reason = "other targets read more of it")]
 mod ranks;
 #[path = "../cli/records.rs"]
 #[allow(dead_code, reason = "other targets read more of it")]
