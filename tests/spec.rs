@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use evenkeel::model::{
     Amount, Body, Combine, Cost, Graph, Job, Link, Rerun, ResourceId, ResourceNames, Resources,
-    Span, TaskBody, TaskId, Value,
+    Span, TaskBody, TaskId, Value, Warning, WarningSignal,
 };
 use evenkeel::spec::{
     Limits, ReadOptions, Source, check_capacity, parse_platform_string, read_job, read_job_within,
@@ -53,6 +53,7 @@ fn every_key_of_a_task_arrives() {
         resources = { licence = 1 }
         priority = -3
         time_limit = "1h30m"
+        warning = "USR1@00:05:00"
         grace = "10s"
         retries = 2
         rerun = "never"
@@ -86,6 +87,8 @@ fn every_key_of_a_task_arrives() {
     assert_eq!(settings.time_limit, Some(Span::from_secs(5400)));
     assert_eq!((settings.grace, settings.retries), (Span::from_secs(10), 2));
     assert_eq!(settings.rerun, Rerun::Never);
+    let warning = Warning { signal: WarningSignal::Usr1, before: Span::from_secs(300) };
+    assert_eq!(settings.warning, Some(warning));
     let paths = [&settings.cwd, &settings.stdin, &settings.stdout, &settings.stderr];
     let paths = paths.map(|path| path.as_deref().unwrap());
     assert_eq!(paths, ["runs/%{TASK_ID}", "in", "out", "err"]);

@@ -57,6 +57,7 @@ pub(super) fn program(
         ],
         units: if pinned { environment::units(launch, topology) } else { Vec::new() },
         limit: launch.time_left,
+        warning: settings.warning,
         grace: settings.grace,
     })
 }

@@ -168,6 +168,14 @@ impl<'a> TaskContext<'a> {
         self.deadline.map(|deadline| deadline.since(self.clock.now()))
     }
 
+    /// Whether the time has come at which its task is to be [warned](crate::model::Settings::warning)
+    /// that its time is almost up. To a kernel nothing is sent: it asks.
+    #[must_use]
+    pub fn warned(&self) -> bool {
+        let warning = self.launch.settings.warning;
+        warning.zip(self.time_left()).is_some_and(|(warning, left)| left <= warning.before)
+    }
+
     /// Adds a task to the job, and gives its place among those that this attempt has added, by
     /// which later ones can name it as their sibling. It becomes part of the job when this
     /// attempt ends well, and never was if it does not.

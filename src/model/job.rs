@@ -143,6 +143,8 @@ pub struct Settings {
     pub stderr: Option<String>,
     /// An attempt that takes longer is ended.
     pub time_limit: Option<Span>,
+    /// A signal some time before an attempt is ended because its time is up.
+    pub warning: Option<Warning>,
     /// Between SIGTERM and SIGKILL when an attempt is ended.
     pub grace: Span,
     /// How often a failed attempt is repeated. A lost attempt does not count.
@@ -164,6 +166,7 @@ impl Default for Settings {
             stdout: None,
             stderr: None,
             time_limit: None,
+            warning: None,
             grace: Settings::GRACE,
             retries: 0,
             rerun: Rerun::Always,
@@ -176,6 +179,53 @@ impl Default for Settings {
 impl Settings {
     /// The default time between SIGTERM and SIGKILL.
     pub const GRACE: Span = Span::from_secs(5);
+}
+
+/// A signal to the processes of an attempt some time before their time is up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// Which.
+    pub signal: WarningSignal,
+    /// How long before.
+    pub before: Span,
+}
+
+/// A signal by which a program can be warned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WarningSignal {
+    /// SIGHUP.
+    Hup,
+    /// SIGINT.
+    Int,
+    /// SIGTERM.
+    Term,
+    /// SIGUSR1.
+    Usr1,
+    /// SIGUSR2.
+    Usr2,
+}
+
+impl WarningSignal {
+    /// All of them.
+    pub const ALL: [WarningSignal; 5] = [
+        WarningSignal::Hup,
+        WarningSignal::Int,
+        WarningSignal::Term,
+        WarningSignal::Usr1,
+        WarningSignal::Usr2,
+    ];
+
+    /// Its name without `SIG`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            WarningSignal::Hup => "HUP",
+            WarningSignal::Int => "INT",
+            WarningSignal::Term => "TERM",
+            WarningSignal::Usr1 => "USR1",
+            WarningSignal::Usr2 => "USR2",
+        }
+    }
 }
 
 /// Whether a task is run again when it is not known how far an attempt at it came: its node died

@@ -27,7 +27,7 @@ pub use ids::{
 };
 pub use job::{
     Body, Combine, Cost, Dependency, Job, Rerun, Settings, Sweep, Task, TaskBody, TaskName,
-    Template,
+    Template, Warning, WarningSignal,
 };
 pub use node::NodeInfo;
 pub use platform::{Link, Platform, PlatformNode, PlatformSubcluster};

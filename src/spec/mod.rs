@@ -31,6 +31,8 @@
 //! request = [{ cores = 2, gpus = 1 }, { cores = 8, memory = "4GiB" }]   # the preferred first
 //! retries = 2
 //! grace = "10s"                         # between SIGTERM and SIGKILL
+//! warning = "USR1@5m"                   # a signal so long before its time is up
+//! rerun = "never"                       # not even when its node dies; it ends as lost
 //!
 //! [[task]]
 //! name = "reduce"

@@ -3,16 +3,18 @@
 use super::body::Holes;
 use super::error::{Report, quote};
 use super::fields::{Entry, Fields, in_order};
-use crate::model::{Rerun, Settings, Span, Value};
+use super::units::parse_duration;
+use crate::model::{Rerun, Settings, Span, Value, Warning, WarningSignal};
 
 /// The keys read here.
-pub(super) const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 12] = [
     "env",
     "cwd",
     "stdin",
     "stdout",
     "stderr",
     "time_limit",
+    "warning",
     "grace",
     "retries",
     "rerun",
@@ -50,6 +52,15 @@ pub(super) fn read<'a>(
             report.error(&value.span(), what, "leave it out where there is no limit");
         }
     }
+    if let Some(value) = fields.get("warning") {
+        settings.warning = warning(report, value);
+        if let (Some(warning), Some(limit)) = (settings.warning, settings.time_limit)
+            && warning.before >= limit
+        {
+            let what = format!("`warning` is due {} before a limit of {limit}", warning.before);
+            report.error(&value.span(), what, "warn later, or allow more time");
+        }
+    }
     if let Some(value) = fields.get("grace") {
         settings.grace = report.duration(value, "grace").unwrap_or_default();
     }
@@ -72,6 +83,27 @@ pub(super) fn read<'a>(
         }
     }
     settings
+}
+
+/// A signal and how long before the end it comes, as Slurm writes it.
+fn warning<'a>(report: &mut Report<'a>, value: Entry<'_, 'a>) -> Option<Warning> {
+    let help = "write warning = \"USR1@30s\": HUP, INT, TERM, USR1 or USR2, and how long before";
+    let text = report.text(value, "warning", help)?;
+    let (name, before) = text.split_once('@').unwrap_or((text, ""));
+    let plain = name.strip_prefix("SIG").unwrap_or(name);
+    let signal = WarningSignal::ALL.into_iter().find(|signal| signal.name() == plain);
+    match (signal, parse_duration(before)) {
+        (Some(signal), Ok(before)) => Some(Warning { signal, before }),
+        (None, _) => {
+            let what = format!("`warning` names no signal that warns: {}", quote(name));
+            report.error(&value.span(), what, help);
+            None
+        }
+        (Some(_), Err(error)) => {
+            report.error(&value.span(), format!("`warning`: {}", error.what()), help);
+            None
+        }
+    }
 }
 
 /// Whether a task is run again when an attempt was lost.

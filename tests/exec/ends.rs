@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use evenkeel::model::{Exit, Span};
+use evenkeel::model::{Exit, Span, Warning, WarningSignal};
 
 use crate::support::{
     Bed, Killed, PATIENCE, command, guards, is_alive, is_child, key, kill, pids, settings, sh,
@@ -34,6 +34,22 @@ fn a_time_limit_asks_first() {
         ending.reason.as_deref(),
         Some("over its time limit of 50.00 ms: signal 15 (SIGTERM)")
     );
+}
+
+#[test]
+fn a_warning_reaches_the_whole_group_before_the_time_is_up() {
+    let bed = Bed::new();
+    let script = "trap 'wait; exit 7' USR1; sh -c 'trap \"echo warned; exit\" USR1; echo ready; \
+                  while :; do sleep 0.01; done' & wait";
+    let mut task = sh(1, script);
+    task.time_left = Some(Span::from_secs(1000));
+    let before = Span::from_millis(998_000);
+    settings(&mut task).warning = Some(Warning { signal: WarningSignal::Usr1, before });
+    let ending = bed.run(task);
+    // It ended by itself, long before the limit.
+    assert_eq!(ending.exit, Exit::Code(7), "{:?}", ending.reason);
+    let tail = ending.tail.as_str();
+    assert!(tail.starts_with("ready\n") && tail.ends_with("warned\n"), "{tail}");
 }
 
 #[test]

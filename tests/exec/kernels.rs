@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use evenkeel::exec::{Registry, Report, VALUE_LIMIT};
-use evenkeel::model::{Addition, Attempt, CoreId, Ending, Exit, PeerId, Span, Task, TaskId, Value};
+use evenkeel::model::{
+    Addition, Attempt, CoreId, Ending, Exit, PeerId, Span, Task, TaskId, Value, Warning,
+    WarningSignal,
+};
 
-use crate::support::{Bed, PATIENCE, kernel, key, map};
+use crate::support::{Bed, PATIENCE, kernel, key, map, settings};
 
 fn bed(register: impl FnOnce(&mut Registry)) -> Bed {
     Bed::with(|config| register(&mut config.registry))
@@ -107,6 +110,25 @@ fn a_kernel_over_its_time_has_failed_by_that() {
         assert_eq!((ending.exit, ending.value), (Exit::TimeLimit, Value::Unit), "{name}");
         assert!(ending.reason.unwrap().contains("20.00 ms"));
     }
+}
+
+#[test]
+fn a_kernel_is_warned_as_its_task_asks() {
+    let bed = bed(|registry| {
+        registry.register("heed", |task| {
+            let at_first = task.warned();
+            while !task.warned() && !task.cancelled() {
+                std::thread::yield_now();
+            }
+            Ok(Value::List(vec![at_first.into(), task.cancelled().into()]))
+        });
+    });
+    let mut launch = kernel(1, "heed", ());
+    launch.time_left = Some(Span::from_secs(1000));
+    let before = Span::from_millis(999_000);
+    settings(&mut launch).warning = Some(Warning { signal: WarningSignal::Usr1, before });
+    let ending = bed.run(launch);
+    assert_eq!(ending.value, Value::List(vec![false.into(), false.into()]));
 }
 
 #[test]

@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::host::Clock;
 use crate::host::sweep::{self, Child};
-use crate::model::{AttemptKey, Time};
+use crate::model::{AttemptKey, Time, WarningSignal};
 
 use super::outbox::Outbox;
 use super::scratch::Scratch;
@@ -37,7 +37,9 @@ struct Task {
     key: AttemptKey,
     pid: Pid,
     start: Time,
-    /// When the next signal is due.
+    /// When it is to be warned of that, if it is.
+    warn_at: Option<Time>,
+    /// When the next signal is due that is to end it.
     timer: Option<Time>,
     program: Box<Program>,
     /// Which private folder it has.
@@ -129,7 +131,7 @@ impl Guard {
                 owners.push(i);
             }
         }
-        let timer = self.tasks.iter().filter_map(|task| task.timer).min();
+        let timer = self.tasks.iter().filter_map(Task::next_signal).min();
         let timeout = timer.map(|at| timespec(at.since(self.clock.now()).as_duration()));
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
@@ -203,10 +205,12 @@ impl Guard {
         }
         let pid = self.spawner.spawn(&program, writer.as_ref().map(AsFd::as_fd))?;
         let pid = Pid::from_raw(pid).ok_or((Step::Prepare, 0))?;
+        let warning = program.warning.zip(program.limit);
         Ok(Task {
             key: program.key,
             pid,
             start,
+            warn_at: warning.map(|(warning, limit)| start + (limit - warning.before)),
             timer: program.limit.map(|limit| start + limit),
             slot,
             program,
@@ -219,10 +223,12 @@ impl Guard {
 
     /// Sends the signals that are due.
     fn fire_timers(&mut self) {
-        if self.tasks.iter().all(|task| task.timer.is_none()) {
+        if self.tasks.iter().all(|task| task.next_signal().is_none()) {
             return;
         }
         let now = self.clock.now();
+        let warned = self.tasks.iter_mut().filter(|task| task.warn_at.is_some_and(|at| at <= now));
+        warned.for_each(Task::warn);
         for task in self.tasks.iter_mut().filter(|task| task.timer.is_some_and(|at| at <= now)) {
             if task.cause.is_some() {
                 task.kill();
@@ -291,6 +297,25 @@ struct Ready {
 }
 
 impl Task {
+    fn next_signal(&self) -> Option<Time> {
+        self.warn_at.into_iter().chain(self.timer).min()
+    }
+
+    /// Tells all its processes that its time is almost up; one that is being ended knows.
+    fn warn(&mut self) {
+        self.warn_at = None;
+        if let (Some(warning), None) = (self.program.warning, self.cause) {
+            let signal = match warning.signal {
+                WarningSignal::Hup => Signal::HUP,
+                WarningSignal::Int => Signal::INT,
+                WarningSignal::Term => Signal::TERM,
+                WarningSignal::Usr1 => Signal::USR1,
+                WarningSignal::Usr2 => Signal::USR2,
+            };
+            let _ = kill_process_group(self.pid, signal);
+        }
+    }
+
     /// Asks it to end, and sets the time at which it is made to. A task that is being ended
     /// already only gets the nearer of both times.
     fn stop(&mut self, cause: Cause, now: Time, kill_at: Time) {

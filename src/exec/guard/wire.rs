@@ -7,7 +7,7 @@
 use std::ffi::CString;
 
 use crate::model::wire::{Garbled, Wire, wire_enum, wire_struct};
-use crate::model::{AttemptKey, Span, Time};
+use crate::model::{AttemptKey, Span, Time, Warning};
 
 /// What the node asks of the guard.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +35,8 @@ pub(in crate::exec) struct Program {
     pub(in crate::exec) units: Vec<u32>,
     /// How long it may take.
     pub(in crate::exec) limit: Option<Span>,
+    /// A signal before its time is up.
+    pub(in crate::exec) warning: Option<Warning>,
     /// Between SIGTERM and SIGKILL when its time is up.
     pub(in crate::exec) grace: Span,
 }
@@ -89,7 +91,7 @@ pub(in crate::exec) enum Step {
 }
 
 wire_struct! {
-    Program { key, argv, env, cwd, stdio, units, limit, grace }
+    Program { key, argv, env, cwd, stdio, units, limit, warning, grace }
     End { key, start, end, status, cause, killed, max_rss, cpu, tail }
 }
 
@@ -148,7 +150,7 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Attempt, JobId, TaskId};
+    use crate::model::{Attempt, JobId, TaskId, WarningSignal};
 
     /// All steps.
     const STEPS: [Step; 8] = [
@@ -179,6 +181,7 @@ mod tests {
             stdio: [None, Some(text("out")), Some(text(""))],
             units: vec![0, 63, 64],
             limit: Some(Span(0)),
+            warning: Some(Warning { signal: WarningSignal::Usr1, before: Span(3) }),
             grace: Span(u64::MAX),
         };
         let bare = Program { env: vec![], units: vec![], limit: None, ..program.clone() };

@@ -6,7 +6,7 @@ use crate::model::{
     Domain, Ending, Epoch, Exit, ExitCode, Incarnation, JobId, Launch, NodeInfo, PeerId, Place,
     Record, Request, Rerun, ResourceId, ResourceNames, Resources, Settings, Span, State,
     SubclusterId, Sweep, Task, TaskBody, TaskId, TaskName, Template, Time, Topology, Usage, Value,
-    Variant, Verdict,
+    Variant, Verdict, Warning, WarningSignal,
 };
 
 wire_newtype! {
@@ -19,8 +19,9 @@ wire_struct! {
     Variant { nodes, resources }
     Request { variants }
     Settings {
-        env, cwd, stdin, stdout, stderr, time_limit, grace, retries, rerun, kind, meta
+        env, cwd, stdin, stdout, stderr, time_limit, warning, grace, retries, rerun, kind, meta
     }
+    Warning { signal, before }
     Sweep { parameters, combine }
     Template { name, body, sweep }
     Task { name, body, after, cost, request, settings, priority }
@@ -47,6 +48,7 @@ wire_enum! {
     TaskName { 0 => Literal(name), 1 => Template }
     TaskBody { 0 => Literal(body), 1 => Template { template, index } }
     Body { 0 => Command(argv), 1 => Kernel { name, args } }
+    WarningSignal { 0 => Hup, 1 => Int, 2 => Term, 3 => Usr1, 4 => Usr2 }
     Rerun { 0 => Always, 1 => Never }
     State { 0 => Done, 1 => Failed, 2 => Lost, 3 => Cancelled }
     Exit { 0 => Code(code), 1 => Signal(signal), 2 => TimeLimit, 3 => CouldNotStart }
