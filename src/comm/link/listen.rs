@@ -250,6 +250,7 @@ fn address_of(name: &str) -> Result<IpAddr, ListenError> {
     its.sort_by_key(IpAddr::is_ipv6);
     its.first().copied().ok_or_else(|| {
         let mut others: Vec<String> = all.into_iter().map(|one| one.0).collect();
+        others.sort();
         others.dedup();
         ListenError::NoAddress { name: name.to_owned(), others }
     })

@@ -41,7 +41,9 @@ impl Address {
     }
 
     fn read(path: &Path) -> io::Result<Address> {
-        let text = fs::read_to_string(path)?;
+        let text = fs::read_to_string(path).map_err(|error| {
+            io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+        })?;
         Address::parse(&text).ok_or_else(|| {
             let problem = "this is not the address of a run, or of another version of evenkeel";
             io::Error::new(io::ErrorKind::InvalidData, format!("{}: {problem}", path.display()))

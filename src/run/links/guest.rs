@@ -224,8 +224,8 @@ pub(super) fn is_final(trouble: &Trouble) -> bool {
 pub(super) fn explain(trouble: &Trouble) -> String {
     match trouble {
         Trouble::Nowhere(error) if error.kind() == io::ErrorKind::NotFound => format!(
-            "there is no run that others can join ({error}): it has ended, or was started without \
-             --listen"
+            "there is no run that others can join there, or it was started without --listen, or has \
+             ended ({error})"
         ),
         _ => trouble.to_string(),
     }

@@ -59,6 +59,9 @@ pub(in crate::run) fn join_with<T: Transport + 'static>(
     crew::serve(mine, registry, transport, reached, None, &watch).map(drop)
 }
 
+/// What the process with the master is called by who only asks it something.
+const MASTER: PeerId = PeerId(1);
+
 /// Has nodes or subclusters of a run that goes on give back what they have not begun, finish the rest,
 /// and leave. Returns when the run knows of it. `patience`: how long to look for the run.
 ///
@@ -82,7 +85,7 @@ pub fn drain(meeting: &Meeting, parts: &[Part], patience: Span) -> Result<(), Ru
         hello: Box::new(move || Ask::Drain { run: *asked.lock(), parts: parts.clone() }.to_bytes()),
         welcomed: Box::new(move |_| {
             let _ = done.send(Ok(()));
-            None
+            Some(MASTER)
         }),
         trouble: Box::new(move |trouble| {
             if !is_final(&trouble) && Instant::now() < until {
