@@ -41,6 +41,8 @@ mod scratch;
 #[cfg(feature = "mpi")]
 mod slurm;
 #[cfg(feature = "mpi")]
+mod standby;
+#[cfg(feature = "mpi")]
 mod storm;
 #[cfg(feature = "mpi")]
 mod sweep;
