@@ -2,12 +2,22 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
 use crate::model::{Span, Time};
 
-/// A monotonic clock that counts from the moment it was started. Copies agree.
+/// Goes on while the machine is suspended: a lease ends for those who wait for it elsewhere, and has
+/// to end for who slept.
+#[cfg(target_os = "linux")]
+const CLOCK: ClockId = ClockId::Boottime;
+#[cfg(not(target_os = "linux"))]
+const CLOCK: ClockId = ClockId::Monotonic;
+
+/// A clock that never goes back and counts from the moment it was started, the sleep of the machine
+/// among it where the system can tell. Copies agree.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    epoch: Instant,
+    began: Duration,
     origin: Time,
 }
 
@@ -21,20 +31,45 @@ impl Clock {
     /// A clock that stands at `time` now: it goes on where another one ended.
     #[must_use]
     pub fn start_at(time: Time) -> Clock {
-        Clock { epoch: Instant::now(), origin: time }
+        Clock { began: reading(), origin: time }
     }
 
     /// What it shows.
     #[must_use]
     pub fn now(&self) -> Time {
-        self.origin + Span::from(self.epoch.elapsed())
+        self.origin + Span::from(reading().saturating_sub(self.began))
     }
 
-    /// The moment at which it shows `time`; that of its start if it never showed that.
+    /// The moment at which it shows `time`, if the machine does not sleep until then; now if that is
+    /// past.
     #[must_use]
     pub fn instant(&self, time: Time) -> Instant {
         // A time too far off to be represented is as good as a century away.
         const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-        self.epoch + time.since(self.origin).as_duration().min(CENTURY)
+        Instant::now() + time.since(self.now()).as_duration().min(CENTURY)
+    }
+}
+
+fn reading() -> Duration {
+    let Timespec { tv_sec, tv_nsec } = clock_gettime(CLOCK);
+    let seconds = u64::try_from(tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(tv_nsec).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_goes_on_from_where_it_was_started_and_knows_when_it_will_show_a_time() {
+        let from = Time::ZERO + Span::from_secs(7);
+        let clock = Clock::start_at(from);
+        let (first, second) = (clock.now(), clock.now());
+        assert!(from <= first && first <= second && second < from + Span::from_secs(5));
+        let before = Instant::now();
+        assert!(clock.instant(from) <= Instant::now());
+        let hour = clock.instant(clock.now() + Span::from_secs(3600));
+        assert!(hour >= before + Duration::from_secs(3599));
+        assert!(clock.instant(Time(u64::MAX)) > hour);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossbeam::channel::{self, Receiver, Sender};
 
@@ -12,7 +12,7 @@ use crate::comm::{Incoming, Transport, Waker};
 use crate::exec::{Executor, Report};
 use crate::host::{Clock, Preference};
 use crate::model::wire::Wire;
-use crate::model::{AttemptKey, PeerId, Record, Span, Verdict};
+use crate::model::{AttemptKey, PeerId, Record, Span, Time, Verdict};
 use crate::sched::{Action, Event, Frame, Machine, Process, Seat};
 use crate::store::{Commit, Journal, StoreError};
 
@@ -20,7 +20,7 @@ use crate::store::{Commit, Journal, StoreError};
 const BURST: usize = 256;
 
 /// Who has stood still for so long may have been taken for dead: well before a standby does that.
-const DOUBT: Duration = Duration::from_secs(10);
+const DOUBT: Span = Span::from_secs(10);
 
 /// What comes in from the threads of this process.
 #[derive(Debug)]
@@ -105,7 +105,7 @@ pub struct Driver<T> {
     /// Entries appended while there is no journal: they count as durable at once.
     appended: u64,
     /// When it last did something.
-    acted: Instant,
+    acted: Time,
     /// What keeps the journal from being written, as it was told last.
     trouble: Option<String>,
     running: BTreeSet<AttemptKey>,
@@ -149,7 +149,7 @@ impl<T: Transport> Driver<T> {
             notify,
             reach: None,
             appended: 0,
-            acted: Instant::now(),
+            acted: clock.now(),
             trouble: None,
             running: BTreeSet::new(),
             actions: Vec::new(),
@@ -275,8 +275,8 @@ impl<T: Transport> Driver<T> {
 
     /// Whether it may still act for its run. One that hung sees that nobody else does before it goes on
     /// as if nothing had happened.
-    fn has_mandate(&mut self) -> bool {
-        let stood_still = std::mem::replace(&mut self.acted, Instant::now()).elapsed() > DOUBT;
+    fn has_mandate(&mut self, now: Time) -> bool {
+        let stood_still = now.since(std::mem::replace(&mut self.acted, now)) > DOUBT;
         let lost = stood_still && self.journal.as_ref().is_some_and(|journal| !journal.is_ours());
         if lost {
             self.ended = Some(Ended::TakenOver);
@@ -285,10 +285,10 @@ impl<T: Transport> Driver<T> {
     }
 
     fn step(&mut self, event: Event) {
-        if !self.has_mandate() {
+        let now = self.clock.now();
+        if !self.has_mandate(now) {
             return;
         }
-        let now = self.clock.now();
         let recorded = self.recorder.is_some().then(|| event.clone());
         self.process.step(now, event, &mut self.actions);
         let mut actions = std::mem::take(&mut self.actions);
