@@ -22,7 +22,7 @@ fn seat() -> Seat {
         incarnation: Incarnation(1),
         epoch: Epoch(0),
         subcluster: SubclusterId(0),
-        sub_master: PeerId(0),
+        ancestors: vec![PeerId(0)],
         master: PeerId(0),
         host: String::new(),
         topology: Topology::flat(2),

@@ -257,9 +257,10 @@ pub(super) struct NodeArgs {
     /// Divide the host's cores among so many nodes; under a launcher each rank is one
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) nodes: u32,
-    /// Divide the nodes among so many subclusters [default: one for each host]
-    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(super) subclusters: Option<u32>,
+    /// Divide the nodes among so many subclusters; 2x3 for 2 groups of 3, each group with a sub-master
+    /// of its own above [default: one for each host]
+    #[arg(long, value_name = "M", value_parser = Levels::parse)]
+    pub(super) subclusters: Option<Levels>,
     /// What each node has beside cores and memory, such as gpus=2 or licence=1
     #[arg(long = "resource", value_name = "NAME=AMOUNT", value_parser = resource)]
     pub(super) resources: Vec<(String, Amount)>,
@@ -455,6 +456,27 @@ fn duration(text: &str) -> Result<Span, String> {
     spec::parse_duration(text).map_err(|error| format!("{}; {}", error.what(), error.help()))
 }
 
+/// Subclusters, in groups of groups where it says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Levels {
+    pub(super) subclusters: u32,
+    /// How many are in a group, how many of these in a group of groups, and so on.
+    pub(super) fans: Vec<u32>,
+}
+
+impl Levels {
+    fn parse(text: &str) -> Result<Levels, String> {
+        let wrong = || format!("`{text}` is no number from 1 on, nor several such as 2x3");
+        let numbers: Result<Vec<u32>, _> = text.split('x').map(str::parse).collect();
+        let mut fans = numbers.map_err(|_| wrong())?;
+        let all = fans.iter().try_fold(1u32, |all, n| all.checked_mul(*n));
+        let subclusters = all.filter(|n| *n > 0).ok_or_else(wrong)?;
+        fans.remove(0);
+        fans.reverse();
+        Ok(Levels { subclusters, fans })
+    }
+}
+
 fn lease(text: &str) -> Result<Span, String> {
     let lease = duration(text)?;
     let fits = lease >= Span::from_millis(100);
@@ -479,4 +501,20 @@ fn resource(text: &str) -> Result<(String, Amount), String> {
     let fits = amount.is_finite() && amount >= 0.0;
     let amount = fits.then(|| Amount::from_f64(amount));
     Ok((name.to_owned(), amount.ok_or("the amount must be finite and not negative")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subclusters_are_counted_from_the_widest_group_on() {
+        let levels = |text| Levels::parse(text).map(|l| (l.subclusters, l.fans));
+        assert_eq!(levels("4"), Ok((4, vec![])));
+        assert_eq!(levels("2x3"), Ok((6, vec![3])));
+        assert_eq!(levels("2x3x4"), Ok((24, vec![4, 3])));
+        for wrong in ["0", "2x0", "x", "", "-1", "2x", "65536x65536"] {
+            assert!(levels(wrong).unwrap_err().contains("no number from 1 on"), "{wrong}");
+        }
+    }
 }

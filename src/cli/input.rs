@@ -43,7 +43,8 @@ impl Text {
 pub(super) fn options(args: &NodeArgs) -> Options {
     Options {
         nodes: args.nodes,
-        subclusters: args.subclusters,
+        subclusters: args.subclusters.as_ref().map(|levels| levels.subclusters),
+        fans: args.subclusters.as_ref().map(|levels| levels.fans.clone()).unwrap_or_default(),
         resources: args.resources.clone(),
         ..Options::default()
     }

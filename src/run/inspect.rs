@@ -108,7 +108,7 @@ fn bystander() -> Seat {
         incarnation: Incarnation(1),
         epoch: Epoch(1),
         subcluster: SubclusterId(0),
-        sub_master: PeerId(0),
+        ancestors: vec![PeerId(0)],
         master: PeerId(0),
         host: String::new(),
         topology: Topology::flat(1),

@@ -9,7 +9,7 @@ use crate::model::{
     Amount, Epoch, Incarnation, NodeInfo, PeerId, ResourceId, ResourceNames, Resources, Span,
     SubclusterId, Topology,
 };
-use crate::sched::{RunId, Seat};
+use crate::sched::{RunId, Seat, ancestry};
 
 /// Where a node is: what it says of itself before it has a seat.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,7 +56,8 @@ pub(super) struct Numbers {
 pub(super) struct Layout {
     shares: Vec<host::Share>,
     nodes: Vec<NodeInfo>,
-    sub_masters: Vec<PeerId>,
+    /// Of each node the processes with the sub-masters above it.
+    ancestors: Vec<Vec<PeerId>>,
     /// What the user should know of it.
     pub(super) notes: Vec<String>,
 }
@@ -69,7 +70,10 @@ impl Layout {
         names: &ResourceNames,
         numbers: Numbers,
     ) -> Result<Layout, RunError> {
-        Layout::new(sites, options.subclusters, (&options.resources, names), numbers)
+        let mut layout =
+            Layout::new(sites, options.subclusters, (&options.resources, names), numbers)?;
+        layout.ancestors = layout.above(numbers.subcluster, &options.fans);
+        Ok(layout)
     }
 
     /// One node at each of `sites`. Sites of one host divide it, and are one of the subclusters if
@@ -110,10 +114,20 @@ impl Layout {
         }
         seats.sort_by_key(|(info, _)| info.node);
         let (nodes, shares): (Vec<NodeInfo>, Vec<_>) = seats.into_iter().unzip();
-        // The first of its subcluster: of the first one that may be the node with the master.
-        let first = |of: &NodeInfo| nodes.iter().find(|node| node.subcluster == of.subcluster);
-        let sub_masters = nodes.iter().map(|node| first(node).unwrap_or(node).node).collect();
-        Ok(Layout { shares, nodes, sub_masters, notes })
+        let mut layout = Layout { shares, nodes, ancestors: Vec::new(), notes };
+        layout.ancestors = layout.above(numbers.subcluster, &[]);
+        Ok(layout)
+    }
+
+    /// The processes with sub-masters above each node, each the first of its subcluster: of the first
+    /// one that may be the node with the master. Subclusters are counted from `first`.
+    fn above(&self, first: SubclusterId, fans: &[u32]) -> Vec<Vec<PeerId>> {
+        let head = |subcluster: u32| {
+            let mut nodes = self.nodes.iter();
+            nodes.find(|node| node.subcluster.0 == first.0 + subcluster).map(|node| node.node)
+        };
+        let above = |node: &NodeInfo| ancestry(node.subcluster.0 - first.0, fans);
+        self.nodes.iter().map(|node| above(node).into_iter().filter_map(head).collect()).collect()
     }
 
     pub(super) fn nodes(&self) -> &[NodeInfo] {
@@ -132,7 +146,7 @@ impl Layout {
 
     /// How many subclusters there are.
     pub(super) fn subclusters(&self) -> u32 {
-        self.sub_masters.iter().collect::<BTreeSet<_>>().len() as u32
+        self.ancestors.iter().map(|above| above.first()).collect::<BTreeSet<_>>().len() as u32
     }
 
     pub(super) fn seat(&self, i: usize, terms: &Terms) -> Seat {
@@ -146,7 +160,7 @@ impl Layout {
             incarnation: Incarnation(1),
             epoch: terms.epoch,
             subcluster: node.subcluster,
-            sub_master: self.sub_masters[i],
+            ancestors: self.ancestors[i].clone(),
             master: terms.master,
             host: node.host.clone(),
             topology: self.shares[i].topology.clone(),
@@ -291,7 +305,7 @@ mod tests {
         assert_eq!(cores(&layout), [&first, &first, &second, &second].map(Vec::clone));
         let subclusters: Vec<u32> = layout.nodes.iter().map(|node| node.subcluster.0).collect();
         assert_eq!(subclusters, [0, 1, 0, 1]);
-        assert_eq!(layout.sub_masters, [0, 1, 0, 1].map(PeerId));
+        assert_eq!(layout.ancestors, [0, 1, 0, 1].map(|peer| vec![PeerId(peer)]));
         assert!(layout.nodes.iter().all(|node| node.pinned), "{:?}", layout.nodes);
         assert_eq!(layout.notes, [""; 0]);
     }
@@ -302,6 +316,22 @@ mod tests {
         let mut all = cores(&layout(&sites, Some(2))).concat();
         all.sort_unstable();
         assert_eq!(all, [0, 2, 4, 6]);
+    }
+
+    #[test]
+    fn subclusters_have_sub_masters_above_them_in_groups() {
+        let sites = vec![site("a", None); 6];
+        let options = Options { subclusters: Some(6), fans: vec![3], ..Options::default() };
+        let layout =
+            Layout::of_run(&sites, &options, &ResourceNames::default(), Numbers::default());
+        let above: Vec<Vec<u32>> = layout
+            .unwrap()
+            .ancestors
+            .into_iter()
+            .map(|peers| peers.into_iter().map(|peer| peer.0).collect())
+            .collect();
+        let expected: [&[u32]; 6] = [&[0], &[1, 0], &[2, 0], &[3], &[4, 3], &[5, 3]];
+        assert_eq!(above, expected);
     }
 
     #[test]

@@ -17,6 +17,9 @@ pub struct Options {
     /// Subclusters among which the nodes are divided; at least 1, at most one per node. One for
     /// each host if not said.
     pub subclusters: Option<u32>,
+    /// Of how many neighbouring subclusters the first has a sub-master for all of them, of how many
+    /// such groups the first, and so on upwards. If nothing is said, the master is above all.
+    pub fans: Vec<u32>,
     /// The folder of the run: journal, records, verdict. Without it a run cannot be resumed.
     pub folder: Option<PathBuf>,
     /// Write down all that goes into the machines, for a replay. Needs a folder.
@@ -43,6 +46,7 @@ impl Default for Options {
         Options {
             nodes: 1,
             subclusters: None,
+            fans: Vec::new(),
             folder: None,
             record: false,
             resources: Vec::new(),

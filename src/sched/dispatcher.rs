@@ -13,9 +13,7 @@ use std::sync::Arc;
 
 use super::message::{HelloNumber, Member};
 use super::ready::{Ready, Urgency};
-use crate::model::{
-    AttemptKey, Incarnation, PeerId, Request, ResourceId, Resources, Span, SubclusterId, Time,
-};
+use crate::model::{AttemptKey, Incarnation, PeerId, Request, ResourceId, Resources, Span, Time};
 
 /// After work was called back, nothing more is called back for this long.
 const RECALL_PAUSE: Span = Span::from_millis(10);
@@ -44,8 +42,6 @@ type Fill = u128;
 /// A node, or a sub-master with its nodes.
 #[derive(Debug)]
 pub(super) struct Child {
-    /// Which subcluster it is of.
-    pub(super) subcluster: SubclusterId,
     /// Its nodes.
     pub(super) members: BTreeMap<PeerId, Member>,
     /// What it was given and has not settled.
@@ -92,9 +88,8 @@ impl Pace {
 }
 
 impl Child {
-    fn new(subcluster: SubclusterId, now: Time) -> Child {
+    fn new(now: Time) -> Child {
         Child {
-            subcluster,
             members: BTreeMap::new(),
             held: BTreeMap::new(),
             shapes: BTreeMap::new(),
@@ -238,14 +233,8 @@ impl<T> Dispatcher<T> {
     }
 
     /// A child came; it holds nothing.
-    pub(super) fn join(
-        &mut self,
-        peer: PeerId,
-        subcluster: SubclusterId,
-        members: Vec<Member>,
-        now: Time,
-    ) {
-        let mut child = Child::new(subcluster, now);
+    pub(super) fn join(&mut self, peer: PeerId, members: Vec<Member>, now: Time) {
+        let mut child = Child::new(now);
         let is_new = members.iter().all(|member| member.hello.incarnation <= Incarnation(1));
         child.answers = self.known.insert(peer) && is_new;
         members.into_iter().for_each(|member| child.add(member));
@@ -259,6 +248,27 @@ impl<T> Dispatcher<T> {
         self.with_child(peer, |child| {
             left.iter().for_each(|node| child.remove(*node));
             joined.into_iter().for_each(|member| child.add(member));
+        });
+    }
+
+    /// A node has come to the child `to`, and is not another's any more, but for what a former
+    /// incarnation of it was. Whose it was.
+    pub(super) fn transfer(&mut self, member: &Member, to: PeerId) -> Vec<PeerId> {
+        let Member { node, hello, .. } = *member;
+        let same = |at: HelloNumber| at.incarnation == hello.incarnation && at < hello;
+        let former = self.homes(node).filter(|(peer, at)| *peer != to && same(*at));
+        let former: Vec<PeerId> = former.map(|(peer, _)| peer).collect();
+        former.iter().for_each(|from| self.change(*from, Vec::new(), &[node]));
+        former
+    }
+
+    /// All nodes change over together, `levels` below the master: whatever their hellos say of
+    /// those above counts for less.
+    pub(super) fn carry(&mut self, levels: usize) {
+        let step = 1u64 << (8 * levels.min(7));
+        let members = self.children.values_mut().flat_map(|child| child.members.values_mut());
+        members.for_each(|m| {
+            m.hello.carried = (m.hello.carried / step).saturating_add(1).saturating_mul(step)
         });
     }
 
@@ -434,7 +444,7 @@ impl<T> Dispatcher<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Amount;
+    use crate::model::{Amount, SubclusterId};
 
     #[test]
     fn nodes_that_claim_to_be_endless_overflow_nothing() {
@@ -442,6 +452,7 @@ mod tests {
         let member = |node| Member {
             node: PeerId(node),
             hello: HelloNumber::default(),
+            subcluster: SubclusterId(0),
             host: "h".into(),
             capacity: endless.clone(),
             apart: true,
@@ -449,7 +460,7 @@ mod tests {
         let mut dispatcher = Dispatcher::<()>::new(Span::from_millis(1));
         for peer in 0..2 {
             let members = (0..20_000).map(member).collect();
-            dispatcher.join(PeerId(peer), SubclusterId(0), members, Time::ZERO);
+            dispatcher.join(PeerId(peer), members, Time::ZERO);
         }
         assert!(dispatcher.open.len() == 2 && dispatcher.idle > 0);
         dispatcher.change(PeerId(0), Vec::new(), &[PeerId(7)]);

@@ -23,8 +23,9 @@ pub struct Seat {
     pub epoch: Epoch,
     /// The subcluster that it is of.
     pub subcluster: SubclusterId,
-    /// The process with the sub-master of that subcluster; it itself, if it is the one.
-    pub sub_master: PeerId,
+    /// The processes with the sub-masters that it is below, from the one of its subcluster upwards;
+    /// first it itself, if it is the one. The master's process is named beside them.
+    pub ancestors: Vec<PeerId>,
     /// The process with the master; it itself, if it is the one.
     pub master: PeerId,
     /// The name of its host.
@@ -43,6 +44,20 @@ pub struct Seat {
     /// Whether the processes that were started with it are processes for the operating system too, so
     /// that one may outlive another; nodes may be threads.
     pub apart: bool,
+}
+
+impl Seat {
+    /// Whether the process has a sub-master.
+    #[must_use]
+    pub fn has_sub_master(&self) -> bool {
+        self.ancestors.first() == Some(&self.peer)
+    }
+
+    /// The processes above this one in the order in which it turns to them.
+    pub(super) fn parents(&self) -> Vec<PeerId> {
+        let above = self.ancestors.iter().filter(|peer| ![self.peer, self.master].contains(peer));
+        above.copied().chain([self.master]).collect()
+    }
 }
 
 /// Tasks as they are submitted. Their priorities and costs were computed before.
@@ -210,7 +225,7 @@ pub enum Entry {
 
 wire_struct! {
     Seat {
-        run, peer, incarnation, epoch, subcluster, sub_master, master, host, topology, capacity,
+        run, peer, incarnation, epoch, subcluster, ancestors, master, host, topology, capacity,
         lease, wait_for_nodes, reattach, apart
     }
     Batch { name, tasks, ranks, templates, resources }

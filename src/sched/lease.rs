@@ -146,6 +146,12 @@ impl Attachment {
         self.candidates[self.at]
     }
 
+    /// How many parents there are further down the list.
+    #[must_use]
+    pub(super) fn further(&self) -> usize {
+        self.candidates.len() - self.at - 1
+    }
+
     /// The idea of the master's clock that the renewals gave.
     #[must_use]
     pub(super) fn clock(&self) -> &MasterClock {

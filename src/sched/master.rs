@@ -191,13 +191,25 @@ impl Master {
         self.take_back_withheld(cx, peer);
         let until = self.leases.forget(peer).unwrap_or(cx.now);
         let lost = self.work.leave(peer);
-        if !lost.is_empty() {
-            let n = lost.len();
+        self.set_adrift(cx, peer, lost, until);
+        self.close_if_over(cx);
+    }
+
+    /// What nodes may go on with that have lost a sub-master, `peer` or one further down, belongs to
+    /// nobody until they come back with it.
+    fn set_adrift(
+        &mut self,
+        cx: &mut Context<'_>,
+        peer: PeerId,
+        keys: Vec<AttemptKey>,
+        until: Time,
+    ) {
+        if !keys.is_empty() {
+            let n = keys.len();
             cx.note(format!("sub-master {peer} is gone; {n} attempts wait for its nodes"));
-            self.limbo.entry((until, peer)).or_default().extend(lost);
+            self.limbo.entry((until, peer)).or_default().extend(keys);
         }
         self.empty_limbo(cx);
-        self.close_if_over(cx);
     }
 
     /// What nobody can be running any more may be run again.
@@ -223,8 +235,8 @@ impl Master {
         }
         let peer = from.peer;
         match message {
-            Message::Hello { asked, subcluster, members, holding } => {
-                self.join(cx, peer, (asked, subcluster), members, &holding);
+            Message::Hello { asked, members, holding } => {
+                self.join(cx, peer, asked, members, &holding);
             }
             Message::Renew { asked } => {
                 if self.work.child(peer).is_some() {
@@ -253,6 +265,10 @@ impl Master {
                     }
                 }
             }
+            Message::Adrift { keys, until } => {
+                let held = keys.into_iter().filter(|key| self.work.release(peer, *key)).collect();
+                self.set_adrift(cx, peer, held, cx.now + until);
+            }
             Message::Returned(dispatches) => {
                 self.back(cx, peer, dispatches.into_iter().map(|dispatch| dispatch.key));
             }
@@ -276,17 +292,17 @@ impl Master {
         &mut self,
         cx: &mut Context<'_>,
         peer: PeerId,
-        (asked, subcluster): (Time, SubclusterId),
+        asked: Time,
         members: Vec<Member>,
         holding: &[Held],
     ) {
         self.child_lost(cx, peer);
-        self.enroll(&members, subcluster);
-        self.work.join(peer, subcluster, members, cx.now);
+        let (members, former) = self.welcome(cx, peer, members, holding);
+        self.work.join(peer, members, cx.now);
         if peer != cx.me {
             self.leases.renew(peer, cx.now + self.lease);
         }
-        let keys = self.adopt(cx, peer, &BTreeSet::new(), holding);
+        let keys = self.adopt(cx, peer, &former, holding);
         if !keys.is_empty() {
             Self::down(cx, peer, Message::Cancel { keys, grace: Some(Span::ZERO) });
         }
@@ -298,9 +314,9 @@ impl Master {
         }
     }
 
-    fn enroll(&mut self, members: &[Member], subcluster: SubclusterId) {
+    fn enroll(&mut self, members: &[Member]) {
         for member in members {
-            let (host, hello) = (member.host.clone(), member.hello);
+            let (host, hello, subcluster) = (member.host.clone(), member.hello, member.subcluster);
             self.roster.insert(member.node, Enrolled { host, subcluster, hello });
         }
     }

@@ -18,7 +18,7 @@ use crate::model::{
 pub enum Role {
     /// Holds the job.
     Master,
-    /// Deals work to the nodes of a subcluster.
+    /// Deals work to the nodes of a subcluster, and to the sub-masters of others.
     SubMaster,
     /// Runs tasks.
     Node,
@@ -44,6 +44,8 @@ pub struct Member {
     pub node: PeerId,
     /// Which of its hellos this comes from.
     pub hello: HelloNumber,
+    /// Which subcluster it works in: that of the sub-master whose child it is.
+    pub subcluster: SubclusterId,
     /// The name of its host.
     pub host: String,
     /// What it has in all.
@@ -59,6 +61,9 @@ pub struct HelloNumber {
     pub incarnation: Incarnation,
     /// Which hello of that incarnation it is.
     pub number: u32,
+    /// How often those above it have changed over and taken it along: a byte for each level, the
+    /// nearest in the highest.
+    pub carried: u64,
 }
 
 /// An attempt on its way to a node.
@@ -140,9 +145,7 @@ pub enum Message {
     Hello {
         /// The child's clock, as in a renewal.
         asked: Time,
-        /// Which subcluster it is of.
-        subcluster: SubclusterId,
-        /// Its nodes; a node names itself.
+        /// All nodes below it; a node names itself.
         members: Vec<Member>,
         /// What they have in hand.
         holding: Vec<Held>,
@@ -152,7 +155,7 @@ pub enum Message {
         /// The child's clock.
         asked: Time,
     },
-    /// Up: nodes came or went.
+    /// Up: nodes came or went, here or further down.
     Members {
         /// Those that came.
         joined: Vec<Member>,
@@ -166,6 +169,14 @@ pub enum Message {
     Done(Vec<Completion>),
     /// Up: these attempts died.
     Lost(Vec<Lost>),
+    /// Up: these were with a sub-master that is gone. Its nodes may go on with them for so long, and
+    /// come back with them.
+    Adrift {
+        /// Which attempts.
+        keys: Vec<AttemptKey>,
+        /// How long from when this is said.
+        until: Span,
+    },
     /// Up: these had not started; here they are back. Answers a recall, also when empty.
     Returned(Vec<Dispatch>),
     /// Up: drained; nothing is left here, and nothing more may come.
@@ -251,8 +262,8 @@ pub struct Frame {
 wire_newtype! { RunId }
 
 wire_struct! {
-    HelloNumber { incarnation, number }
-    Member { node, hello, host, capacity, apart }
+    HelloNumber { incarnation, number, carried }
+    Member { node, hello, subcluster, host, capacity, apart }
     Dispatch { key, urgency, request, name, body, parameters, settings, inputs }
     Completion { key, node, cores, start, end, clock, ending }
     Lost { key, node }
@@ -264,7 +275,7 @@ wire_struct! {
 wire_enum! {
     Role { 0 => Master, 1 => SubMaster, 2 => Node }
     Message {
-        0 => Hello { asked, subcluster, members, holding },
+        0 => Hello { asked, members, holding },
         1 => Renew { asked },
         2 => Members { joined, left, holding },
         3 => Done(completions),
@@ -281,6 +292,7 @@ wire_enum! {
         14 => Accepted { nodes, refused },
         15 => Moved { node, hello, holding },
         16 => DrainNode(node),
+        17 => Adrift { keys, until },
     }
 }
 

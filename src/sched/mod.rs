@@ -13,6 +13,7 @@ mod event;
 mod history;
 mod lease;
 mod ledger;
+mod levels;
 mod master;
 mod message;
 mod node;
@@ -25,6 +26,7 @@ mod uplink;
 pub use compaction::{Compactor, Upkeep, compact};
 pub use event::{Action, Batch, Entry, Event, Part, Seat};
 pub use history::History;
+pub use levels::ancestry;
 pub use message::{
     Address, Completion, Dispatch, Envelope, Frame, Held, HelloNumber, Lost, Member, Message,
     Renewal, Role, RunId,

@@ -49,10 +49,9 @@ struct Running {
 
 impl Node {
     pub(super) fn new(seat: &Seat) -> Node {
-        let parent = match seat.sub_master {
-            local if local == seat.peer => Attachment::local(local),
-            remote if remote == seat.master => Attachment::new(vec![remote], seat.lease),
-            remote => Attachment::new(vec![remote, seat.master], seat.lease),
+        let parent = match seat.has_sub_master() {
+            true => Attachment::local(seat.peer),
+            false => Attachment::new(seat.parents(), seat.lease),
         };
         Node {
             slots: Slots::new(&seat.topology, &seat.capacity),
@@ -92,13 +91,13 @@ impl Node {
         let seat = &self.seat;
         let me = Member {
             node: seat.peer,
-            hello: HelloNumber { incarnation: cx.incarnation, number: self.hellos },
+            hello: HelloNumber { incarnation: cx.incarnation, number: self.hellos, carried: 0 },
+            subcluster: seat.subcluster,
             host: seat.host.clone(),
             capacity: seat.capacity.clone(),
             apart: seat.apart,
         };
-        let (asked, subcluster) = (cx.now, seat.subcluster);
-        self.tell(cx, Message::Hello { asked, subcluster, members: vec![me], holding });
+        self.tell(cx, Message::Hello { asked: cx.now, members: vec![me], holding });
         if self.drain != Drain::No {
             self.ask_to_drain(cx);
         }
@@ -241,6 +240,7 @@ impl Node {
             | Message::Members { .. }
             | Message::Done(_)
             | Message::Lost(_)
+            | Message::Adrift { .. }
             | Message::Returned(_)
             | Message::Goodbye => {}
         }

@@ -43,7 +43,7 @@ impl Process {
             heard: BTreeSet::new(),
             parent_changed: false,
             master: (seat.master == seat.peer).then(|| Box::new(Master::new(seat))),
-            sub_master: (seat.sub_master == seat.peer).then(|| SubMaster::new(seat)),
+            sub_master: seat.has_sub_master().then(|| SubMaster::new(seat)),
             node: Node::new(seat),
             seat: seat.clone(),
         }
@@ -84,9 +84,12 @@ impl Process {
         let mut lapsed = due == Due::Lapsed;
         let mut silent = Vec::new();
         if let Some(sub_master) = &mut self.sub_master {
-            let (sub_lapsed, nodes) = sub_master.tick(cx);
-            lapsed |= sub_lapsed;
-            silent.extend(nodes);
+            let (due, children) = sub_master.tick(cx);
+            lapsed |= due == Due::Lapsed;
+            silent.extend(children);
+            if due == Due::Move {
+                self.move_sub_master(cx);
+            }
         }
         if let Some(master) = &mut self.master {
             silent.extend(master.tick(cx));
@@ -101,7 +104,11 @@ impl Process {
         } else if lapsed {
             cx.note(format!("{} has lost its parent and starts afresh", self.seat.peer));
             let sessions = &self.sessions;
-            self.node.turn(|peer| sessions.get(&peer).is_some_and(Uplink::is_up));
+            let is_up = |peer: PeerId| sessions.get(&peer).is_some_and(Uplink::is_up);
+            match &mut self.sub_master {
+                Some(sub_master) => sub_master.turn(is_up),
+                None => self.node.turn(is_up),
+            }
             self.restart(cx);
             self.reach(cx, self.parent().unwrap_or(cx.me));
         }
@@ -117,9 +124,23 @@ impl Process {
         if self.node.change_parent(cx, is_up, done) {
             let (me, new) = (cx.me, self.node.parent().peer);
             cx.note(format!("{me} hears nothing from {old} and goes to {new} with what it runs"));
-        } else if self.sub_master.is_none() {
+        } else {
             self.node.doubt();
             self.reach(cx, self.seat.master);
+        }
+    }
+
+    /// The sub-master goes to another parent with all that is held below it, likewise.
+    fn move_sub_master(&mut self, cx: &mut Context<'_>) {
+        let Some(sub_master) = &mut self.sub_master else { return };
+        let old = sub_master.parent().peer;
+        let unheard = self.sessions.get(&old).map(unacknowledged_reports).unwrap_or_default();
+        let sessions = &self.sessions;
+        let is_up = |peer: PeerId| sessions.get(&peer).is_some_and(Uplink::is_up);
+        if sub_master.change_parent(cx, is_up, unheard) {
+            let (me, new) = (cx.me, sub_master.parent().peer);
+            cx.note(format!("{me} hears nothing from {old} and goes to {new} with all below it"));
+            self.parent_changed = true;
         }
     }
 
@@ -144,7 +165,8 @@ impl Process {
             return;
         }
         let orphan = match &mut self.sub_master {
-            _ if peer != self.seat.master => return self.move_node(cx),
+            Some(_) if peer != self.seat.master => return self.move_sub_master(cx),
+            None if peer != self.seat.master => return self.move_node(cx),
             Some(sub_master) => sub_master.orphan(self.seat.reattach),
             None => self.node.orphan(),
         };
@@ -401,7 +423,10 @@ fn unacknowledged_endings(session: &Uplink) -> Vec<Completion> {
 fn unacknowledged_reports(session: &Uplink) -> Vec<Message> {
     let is_report = |envelope: &&Envelope| {
         envelope.from == Role::SubMaster
-            && matches!(envelope.message, Message::Done(_) | Message::Lost(_))
+            && matches!(
+                envelope.message,
+                Message::Done(_) | Message::Lost(_) | Message::Adrift { .. }
+            )
     };
     session.unacknowledged().filter(is_report).map(|envelope| envelope.message.clone()).collect()
 }

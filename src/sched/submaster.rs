@@ -1,17 +1,20 @@
-//! The role that deals work to the nodes of a subcluster, and speaks for them upwards.
+//! The role that deals work to the nodes of a subcluster, and to the sub-masters of others below it,
+//! and speaks for them upwards.
+//!
+//! Here is what it keeps, and what becomes of work; who comes and goes is in [`moves`].
 
-use std::collections::{BTreeMap, BTreeSet};
+mod moves;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::dispatcher::Dispatcher;
 use super::lease::{Attachment, Due, Leases};
-use super::message::{
-    Address, Completion, Dispatch, Held, HelloNumber, Lost, Member, Message, Renewal, Role,
-};
-use super::{Context, Seat};
+use super::message::{Address, Completion, Dispatch, Held, Lost, Member, Message, Renewal, Role};
+use super::{Action, Context, Seat};
 use crate::model::{AttemptKey, PeerId, Request, Resources, Span, SubclusterId, Time};
 
-/// What a node finishes in this time it is sent ahead.
+/// What a child finishes in this time it is sent ahead.
 const HORIZON: Span = Span::from_millis(5);
 
 /// How long what a process ran may outlive it: until its guards have cleared up.
@@ -23,12 +26,17 @@ pub(super) struct SubMaster {
     subcluster: SubclusterId,
     lease: Span,
     parent: Attachment,
+    /// The process of the master, which may be the parent's.
+    master: PeerId,
     leases: Leases,
     work: Dispatcher<Dispatch>,
-    /// Nodes that said hello before this sub-master was welcome itself.
+    /// Children that are sub-masters.
+    below: BTreeSet<PeerId>,
+    /// Children that said hello before this sub-master was welcome itself.
     unwelcomed: BTreeMap<PeerId, Time>,
-    /// Those of them that came with something in hand, until the master has said what of it counts.
-    unaccepted: BTreeSet<PeerId>,
+    /// What of it counts that was brought to these children, or by them, the parent will say in this
+    /// order. Nobody, where the child is gone meanwhile.
+    asked: VecDeque<Option<PeerId>>,
     /// Attempts that were called off and may still come back from a node unstarted.
     unwanted: BTreeSet<AttemptKey>,
     /// How much the parent called back that is still to come from the nodes.
@@ -36,7 +44,7 @@ pub(super) struct SubMaster {
     draining: bool,
     /// It has asked to be drained.
     is_to_leave: bool,
-    /// Nodes that were here once: what they ended may still have to be reported.
+    /// Nodes that were here once, or below: what they ended may still have to be reported.
     departed: BTreeMap<PeerId, Member>,
     me: PeerId,
 }
@@ -45,16 +53,18 @@ impl SubMaster {
     pub(super) fn new(seat: &Seat) -> SubMaster {
         let parent = match seat.master {
             local if local == seat.peer => Attachment::local(local),
-            remote => Attachment::new(vec![remote], seat.lease),
+            _ => Attachment::new(seat.parents(), seat.lease),
         };
         SubMaster {
             subcluster: seat.subcluster,
             lease: seat.lease,
             parent,
+            master: seat.master,
             leases: Leases::default(),
             work: Dispatcher::new(HORIZON),
+            below: BTreeSet::new(),
             unwelcomed: BTreeMap::new(),
-            unaccepted: BTreeSet::new(),
+            asked: VecDeque::new(),
             unwanted: BTreeSet::new(),
             owed: 0,
             draining: false,
@@ -65,7 +75,9 @@ impl SubMaster {
     }
 
     pub(super) fn parent(&self) -> Address {
-        Address { peer: self.parent.parent(), role: Role::Master }
+        let peer = self.parent.parent();
+        let role = if peer == self.master { Role::Master } else { Role::SubMaster };
+        Address { peer, role }
     }
 
     pub(super) fn seeking_since(&self) -> Option<Time> {
@@ -81,11 +93,12 @@ impl SubMaster {
         cx.send(Role::SubMaster, self.parent(), message);
     }
 
-    fn down(cx: &mut Context<'_>, peer: PeerId, message: Message) {
-        cx.send(Role::SubMaster, Address { peer, role: Role::Node }, message);
+    fn down(&self, cx: &mut Context<'_>, peer: PeerId, message: Message) {
+        let role = if self.below.contains(&peer) { Role::SubMaster } else { Role::Node };
+        cx.send(Role::SubMaster, Address { peer, role }, message);
     }
 
-    fn nodes(&self) -> Vec<PeerId> {
+    fn peers(&self) -> Vec<PeerId> {
         self.work.children().map(|(peer, _)| peer).collect()
     }
 
@@ -97,8 +110,8 @@ impl SubMaster {
 
     fn greet(&mut self, cx: &mut Context<'_>, holding: Vec<Held>) {
         let members = self.work.children().flat_map(|(_, c)| c.members.values().cloned());
-        let (asked, subcluster, members) = (cx.now, self.subcluster, members.collect());
-        self.up(cx, Message::Hello { asked, subcluster, members, holding });
+        let (asked, members) = (cx.now, members.collect());
+        self.up(cx, Message::Hello { asked, members, holding });
     }
 
     /// The master is dead: nobody gives away what is held here, for as long as `reattach`.
@@ -106,58 +119,13 @@ impl SubMaster {
         self.parent.orphan(reattach)
     }
 
-    /// Goes over from the master in process `former` to the one in `master`, with all that is held
-    /// here. `unheard`: what was reported and may not have been heard.
-    pub(super) fn follow(
-        &mut self,
-        cx: &mut Context<'_>,
-        former: PeerId,
-        master: PeerId,
-        unheard: Vec<Message>,
-    ) {
-        if !self.parent.follow(former, master, cx.now) {
-            return self.greet(cx, Vec::new());
-        }
-        // What of it counts comes with the welcome.
-        self.unaccepted.clear();
-        self.owed = 0;
-        let holding = self.holding(&unheard);
-        self.greet(cx, holding);
-        self.remember_departed(cx);
-        unheard.into_iter().for_each(|report| self.up(cx, report));
-        if self.draining || self.is_to_leave {
-            self.up(cx, Message::Drain);
-        }
-    }
-
-    /// A new master does not know those who left before it came, and may hear of what they ended.
-    fn remember_departed(&mut self, cx: &mut Context<'_>) {
-        let gone = |node: &PeerId| self.work.child(*node).is_none();
-        let departed = self.departed.iter().filter(|(node, _)| gone(node));
-        let (left, joined): (Vec<PeerId>, Vec<Member>) =
-            departed.map(|(node, member)| (*node, member.clone())).unzip();
-        if !left.is_empty() {
-            let holding = Vec::new();
-            self.up(cx, Message::Members { joined, left: Vec::new(), holding: holding.clone() });
-            self.up(cx, Message::Members { joined: Vec::new(), left, holding });
-        }
-    }
-
-    fn holding(&self, unheard: &[Message]) -> Vec<Held> {
-        let held = self.work.held().map(|(key, request)| (key, Arc::clone(request)));
-        let waiting = self.work.waiting().map(|d| (d.key, Arc::clone(&d.request)));
-        // What has ended needs nothing more.
-        let ended = unheard.iter().flat_map(reported).map(|key| (key, Arc::default()));
-        let all = held.chain(waiting).chain(ended);
-        all.map(|(key, request)| Held { key, request }).collect()
-    }
-
     /// Forgets everything, as if the process had just begun.
     pub(super) fn restart(&mut self, cx: &mut Context<'_>) {
         self.work = Dispatcher::new(HORIZON);
         self.leases = Leases::default();
+        self.below.clear();
         self.unwelcomed.clear();
-        self.unaccepted.clear();
+        self.asked.clear();
         self.unwanted.clear();
         self.owed = 0;
         self.draining = false;
@@ -165,94 +133,36 @@ impl SubMaster {
         self.start(cx);
     }
 
-    /// Nodes that are silent are given up; whether the own lease has lapsed. The second value
-    /// names the nodes to fence.
-    pub(super) fn tick(&mut self, cx: &mut Context<'_>) -> (bool, Vec<PeerId>) {
+    /// Children that are silent are given up, and to be fenced. What is due with the parent.
+    pub(super) fn tick(&mut self, cx: &mut Context<'_>) -> (Due, Vec<PeerId>) {
         let silent = self.leases.expired(cx.now);
         for node in &silent {
+            let what = if self.below.contains(node) { "sub-master" } else { "node" };
             cx.note(format!(
-                "node {node} has not been heard of for {}: taken for dead",
+                "{what} {node} has not been heard of for {}: taken for dead",
                 self.lease
             ));
             self.child_lost(cx, *node);
         }
-        let lapsed = match self.parent.due(cx.now) {
-            // There is no other master to go to.
-            Due::Nothing | Due::Move => false,
-            Due::Renew => {
-                self.up(cx, Message::Renew { asked: cx.now });
-                false
-            }
-            Due::Lapsed => true,
-        };
-        (lapsed, silent)
-    }
-
-    /// The process of a node has ended; what it ran has too when its guards have cleared up.
-    pub(super) fn child_ended(&mut self, cx: &mut Context<'_>, node: PeerId) {
-        self.leases.shorten(node, cx.now + GUARDED);
-    }
-
-    /// Forgets a node. What it held is given back.
-    fn part_with(&mut self, node: PeerId) -> Vec<AttemptKey> {
-        self.leases.forget(node);
-        self.unwelcomed.remove(&node);
-        self.unaccepted.remove(&node);
-        if let Some(member) = self.work.child(node).and_then(|child| child.members.get(&node)) {
-            self.departed.insert(node, member.clone());
+        let due = self.parent.due(cx.now);
+        if due == Due::Renew {
+            self.up(cx, Message::Renew { asked: cx.now });
         }
-        let held = self.work.leave(node);
-        held.iter().for_each(|key| _ = self.unwanted.remove(key));
-        held
+        (due, silent)
     }
 
     fn leave_if_empty(&mut self, cx: &mut Context<'_>) {
-        if self.draining && self.nodes().is_empty() {
+        if self.draining && self.peers().is_empty() {
             self.up(cx, Message::Goodbye);
         }
-    }
-
-    /// A node is another sub-master's now, with what it brought there; unless it is back already.
-    /// The rest was on its way to the node, which does not take it any
-    /// more.
-    fn moved(
-        &mut self,
-        cx: &mut Context<'_>,
-        node: PeerId,
-        hello: HelloNumber,
-        brought: &[AttemptKey],
-    ) {
-        let member = self.work.child(node).and_then(|child| child.members.get(&node));
-        if member.is_some_and(|member| member.hello < hello) {
-            let mut held = self.part_with(node);
-            held.retain(|key| !brought.contains(key));
-            self.report_lost(cx, node, held);
-            self.leave_if_empty(cx);
-        }
-    }
-
-    fn report_lost(&mut self, cx: &mut Context<'_>, node: PeerId, keys: Vec<AttemptKey>) {
-        if !keys.is_empty() {
-            let lost = keys.into_iter().map(|key| Lost { key, node });
-            self.up(cx, Message::Lost(lost.collect()));
-        }
-    }
-
-    /// A node is gone, and what it held with it.
-    pub(super) fn child_lost(&mut self, cx: &mut Context<'_>, node: PeerId) {
-        if self.work.child(node).is_none() {
-            return;
-        }
-        let lost = self.part_with(node);
-        self.up(cx, Message::Members { joined: Vec::new(), left: vec![node], holding: Vec::new() });
-        self.report_lost(cx, node, lost);
-        self.leave_if_empty(cx);
     }
 
     pub(super) fn receive(&mut self, cx: &mut Context<'_>, from: Address, message: Message) {
         if from == self.parent() {
             self.hear_parent(cx, message);
-        } else if from.role == Role::Node {
+        } else if let Message::Hello { asked, members, holding } = message {
+            self.join(cx, from, asked, members, holding);
+        } else if self.is_child(from) {
             self.hear_child(cx, from.peer, message);
         }
     }
@@ -269,7 +179,7 @@ impl SubMaster {
                 self.parent.renewed(renewal, cx.now);
                 self.welcome_all(cx);
             }
-            Message::Accepted { nodes, refused } => self.accepted(cx, &nodes, refused),
+            Message::Accepted { nodes, refused } => self.accepted(cx, nodes, refused),
             Message::Moved { node, hello, holding } => {
                 self.moved(cx, node, hello, &holding);
             }
@@ -282,18 +192,20 @@ impl SubMaster {
             Message::Cancel { keys, grace } => self.cancel(cx, keys, grace),
             Message::Drain => {
                 self.draining = true;
-                for node in self.nodes() {
+                for node in self.peers() {
                     self.work.drain(node);
-                    Self::down(cx, node, Message::Drain);
+                    self.down(cx, node, Message::Drain);
                 }
                 let back = self.work.queue().drain().collect();
                 self.up(cx, Message::Returned(back));
             }
             Message::DrainNode(node) => self.drain_node(cx, node),
             Message::Farewell => {
-                for node in self.nodes() {
-                    Self::down(cx, node, Message::Farewell);
+                for node in self.peers() {
+                    self.down(cx, node, Message::Farewell);
                 }
+                // The node of this process may have left before.
+                cx.actions.push(Action::Leave);
             }
             // Said by children only.
             Message::Hello { .. }
@@ -301,24 +213,35 @@ impl SubMaster {
             | Message::Members { .. }
             | Message::Done(_)
             | Message::Lost(_)
+            | Message::Adrift { .. }
             | Message::Returned(_)
             | Message::Goodbye => {}
         }
     }
 
+    fn is_child(&self, from: Address) -> bool {
+        let role = if self.below.contains(&from.peer) { Role::SubMaster } else { Role::Node };
+        from.role == role && self.work.child(from.peer).is_some()
+    }
+
     fn hear_child(&mut self, cx: &mut Context<'_>, node: PeerId, message: Message) {
         match message {
-            Message::Hello { asked, members, holding, .. } => {
-                self.join(cx, node, asked, members, holding);
-            }
             Message::Renew { asked } => self.renew(cx, node, asked),
+            Message::Members { joined, left, holding } if self.below.contains(&node) => {
+                self.change(cx, node, joined, left, holding);
+            }
+            Message::Lost(lost) => self.lost(cx, node, lost),
+            Message::Adrift { mut keys, until } => {
+                keys.retain(|key| self.release(node, *key));
+                self.up(cx, Message::Adrift { keys, until });
+            }
             Message::Done(completions) => self.done(cx, node, completions),
             Message::Returned(dispatches) => self.returned(cx, node, dispatches),
-            Message::Drain => self.drain_node(cx, node),
+            Message::Drain => self.drain_child(cx, node),
             Message::Goodbye => self.child_lost(cx, node),
             // A node has no nodes, and what parents say is not for a parent.
-            Message::Members { .. }
-            | Message::Lost(_)
+            Message::Hello { .. }
+            | Message::Members { .. }
             | Message::Welcome(_)
             | Message::Renewed(_)
             | Message::Accepted { .. }
@@ -342,70 +265,34 @@ impl SubMaster {
         self.is_to_leave
     }
 
-    /// A node is to leave: it counts for nothing more, neither here nor above.
+    /// A node is to leave, here or further down.
     fn drain_node(&mut self, cx: &mut Context<'_>, node: PeerId) {
-        if self.work.child(node).is_none() {
-            return;
+        if self.work.child(node).is_some() && !self.below.contains(&node) {
+            return self.drain_child(cx, node);
         }
+        let homes: Vec<PeerId> = self.work.homes(node).map(|(child, _)| child).collect();
+        homes.into_iter().for_each(|child| self.down(cx, child, Message::DrainNode(node)));
+    }
+
+    /// A child is to leave: it counts for nothing more, neither here nor above.
+    fn drain_child(&mut self, cx: &mut Context<'_>, node: PeerId) {
         self.work.drain(node);
-        self.up(cx, Message::Members { joined: Vec::new(), left: vec![node], holding: Vec::new() });
-        Self::down(cx, node, Message::Drain);
+        let left = self.members_of(node);
+        self.up(cx, Message::Members { joined: Vec::new(), left, holding: Vec::new() });
+        self.down(cx, node, Message::Drain);
     }
 
-    /// A node comes, maybe from another sub-master, with what it has in hand. How long it may go
-    /// on with that it is told when the master has said what of it counts still.
-    fn join(
-        &mut self,
-        cx: &mut Context<'_>,
-        node: PeerId,
-        asked: Time,
-        members: Vec<Member>,
-        holding: Vec<Held>,
-    ) {
-        self.child_lost(cx, node);
-        // A node speaks for itself alone. Others would outlive it in the master's books.
-        let members: Vec<Member> = members.into_iter().filter(|m| m.node == node).collect();
-        self.work.join(node, self.subcluster, members.clone(), cx.now);
-        for Held { key, request } in &holding {
-            self.work.hold(node, *key, request);
-        }
-        if !holding.is_empty() {
-            self.unaccepted.insert(node);
-        }
-        self.up(cx, Message::Members { joined: members, left: Vec::new(), holding });
-        self.unwelcomed.insert(node, asked);
-        if node != self.me {
-            self.leases.renew(node, cx.now + self.lease);
-        }
-        self.welcome_all(cx);
+    /// A child does not have it any more. Whether it had it at all.
+    fn release(&mut self, child: PeerId, key: AttemptKey) -> bool {
+        self.unwanted.remove(&key);
+        self.work.release(child, key)
     }
 
-    /// The master has said what of that counts which nodes brought with them.
-    fn accepted(&mut self, cx: &mut Context<'_>, nodes: &[PeerId], refused: Vec<AttemptKey>) {
-        if !refused.is_empty() {
-            self.cancel(cx, refused, Some(Span::ZERO));
-        }
-        nodes.iter().for_each(|node| _ = self.unaccepted.remove(node));
-        self.welcome_all(cx);
-    }
-
-    /// A node is welcome once this sub-master is, since before there is no lease to pass on, and
-    /// once it is known what of that counts which it has in hand.
-    fn welcome_all(&mut self, cx: &mut Context<'_>) {
-        if self.parent.is_attached() {
-            let wait = |node: &PeerId| self.unaccepted.contains(node);
-            let (wait, ready) =
-                std::mem::take(&mut self.unwelcomed).into_iter().partition(|(node, _)| wait(node));
-            self.unwelcomed = wait;
-            let ready: BTreeMap<PeerId, Time> = ready;
-            for (node, asked) in ready {
-                let renewal = self.renewal(cx.now, asked);
-                Self::down(cx, node, Message::Welcome(renewal));
-                if self.draining {
-                    self.work.drain(node);
-                    Self::down(cx, node, Message::Drain);
-                }
-            }
+    /// What died with a node further down.
+    fn lost(&mut self, cx: &mut Context<'_>, child: PeerId, mut lost: Vec<Lost>) {
+        lost.retain(|lost| self.release(child, lost.key));
+        if !lost.is_empty() {
+            self.up(cx, Message::Lost(lost));
         }
     }
 
@@ -416,7 +303,7 @@ impl SubMaster {
             if node != self.me {
                 self.leases.renew(node, cx.now + self.lease);
             }
-            Self::down(cx, node, Message::Renewed(self.renewal(cx.now, asked)));
+            self.down(cx, node, Message::Renewed(self.renewal(cx.now, asked)));
         }
     }
 
@@ -484,7 +371,7 @@ impl SubMaster {
             if ask > 0 {
                 rest -= ask;
                 self.owed += ask;
-                Self::down(cx, node, Message::Recall { count: ask, shapes: shapes.to_vec() });
+                self.down(cx, node, Message::Recall { count: ask, shapes: shapes.to_vec() });
             }
         }
         self.up(cx, Message::Returned(back));
@@ -498,7 +385,7 @@ impl SubMaster {
         }
         for (node, keys) in self.work.holders(&keys) {
             self.unwanted.extend(&keys);
-            Self::down(cx, node, Message::Cancel { keys, grace });
+            self.down(cx, node, Message::Cancel { keys, grace });
         }
     }
 
@@ -510,20 +397,11 @@ impl SubMaster {
             self.up(cx, Message::Returned(back));
         }
         for (node, dispatches) in self.work.deal(|_, dispatch| dispatch.key) {
-            Self::down(cx, node, Message::Grant(dispatches));
+            self.down(cx, node, Message::Grant(dispatches));
         }
         for recall in self.work.recalls(cx.now) {
             let message = Message::Recall { count: recall.count, shapes: recall.shapes };
-            Self::down(cx, recall.child, message);
+            self.down(cx, recall.child, message);
         }
-    }
-}
-
-/// The attempts that ended by a report, well, badly or with their node.
-fn reported(message: &Message) -> Vec<AttemptKey> {
-    match message {
-        Message::Done(completions) => completions.iter().map(|c| c.key).collect(),
-        Message::Lost(lost) => lost.iter().map(|l| l.key).collect(),
-        _ => Vec::new(),
     }
 }

@@ -134,6 +134,7 @@ fn message(message: &Message) -> (&'static str, Vec<AttemptKey>) {
         }
         Message::Members { .. } => ("left", Vec::new()),
         Message::Done(list) => ("done", list.iter().map(|c| c.key).collect()),
+        Message::Adrift { keys, .. } => ("adrift", keys.clone()),
         Message::Lost(list) => ("lost", list.iter().map(|l| l.key).collect()),
         Message::Returned(list) => ("returned", list.iter().map(|d| d.key).collect()),
         Message::Goodbye => ("goodbye", Vec::new()),

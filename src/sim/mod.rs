@@ -53,6 +53,9 @@ pub struct SimConfig {
     /// The machine. The first node of each subcluster has its sub-master, the very first node
     /// the master. Its resources are [in the terms](Platform::in_terms_of) of the job.
     pub platform: Platform,
+    /// Of how many neighbouring subclusters the first has a sub-master for all of them, of how many
+    /// such groups the first, and so on upwards. If nothing is said, the master is above all.
+    pub fans: Vec<u32>,
     /// What is run on it.
     pub job: Job,
     /// The rank of each task by the list heuristic; higher starts first.
@@ -83,6 +86,7 @@ impl SimConfig {
     pub fn new(platform: Platform, job: Job, ranks: Vec<u64>) -> SimConfig {
         SimConfig {
             platform,
+            fans: Vec::new(),
             job,
             ranks,
             seed: 0,

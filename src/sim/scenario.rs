@@ -40,13 +40,18 @@ impl Scenario {
         let rng = &mut rng;
         let wide = self.kind == Kind::Wide;
         let platform = if wide { wide::platform(rng) } else { platform(rng, 4, 6) };
+        let (platform, fans) =
+            if wide { wide::levels(self.seed, platform) } else { (platform, vec![]) };
         let largest = platform.nodes().map(|(_, node)| cores(node)).max().unwrap_or(1);
         let first = platform.nodes().next().map_or(1, |(_, node)| cores(node));
         // Mostly what the master's own node can run, so that there is always one that can.
         let most = if rng.chance(85) { first } else { largest };
         let job = if wide { wide::job(rng, most) } else { job(rng, most, 80) };
         let ranks = job.tasks.iter().map(|task| task.cost.mean().0).collect();
-        let lease = rng.span(Span::from_millis(200), Span::from_secs(2));
+        let mut lease = rng.span(Span::from_millis(200), Span::from_secs(2));
+        if wide {
+            lease = lease.max(wide::shortest_lease(&platform, &fans));
+        }
         let faults = match wide {
             true => wide::faults(rng, &platform, &job, lease),
             false => faults(rng, &platform, &job, lease),
@@ -56,6 +61,7 @@ impl Scenario {
         let failing = failing(&job);
         SimConfig {
             seed: self.seed,
+            fans,
             faults,
             lease,
             behaviour: Arc::new(move |launch, task, node| {
@@ -116,6 +122,8 @@ fn platform(rng: &mut Rng, most: u64, largest: u64) -> Platform {
 /// Chains, fans, layers and loose tasks, of few or up to `many`, short or long tasks.
 fn job(rng: &mut Rng, most: u64, many: u64) -> Job {
     let mut job = Job::new("drawn");
+    // Drawn by itself, so that the rest of what a seed gives stays as it is.
+    let mut apart = Rng::new(!rng.clone().bits());
     let n = if rng.chance(20) { rng.within(1, 5) } else { rng.within(5, many) };
     let shape = rng.below(4);
     let longest = [Span::from_millis(5), Span::from_millis(800), Span::from_secs(4)][rng.index(3)];
@@ -134,7 +142,7 @@ fn job(rng: &mut Rng, most: u64, many: u64) -> Job {
         let retries = if rng.chance(30) { rng.within(1, 3) as u16 } else { 0 };
         task.settings = Arc::new(Settings {
             retries,
-            rerun: if rng.chance(10) { Rerun::Never } else { Rerun::Always },
+            rerun: if apart.chance(10) { Rerun::Never } else { Rerun::Always },
             grace: rng.span(Span::ZERO, Span::from_secs(1)),
             time_limit: rng.chance(5).then(|| rng.span(Span::ZERO, longest)),
             ..Settings::default()

@@ -4,15 +4,21 @@ use super::SimConfig;
 use crate::model::{
     Core, CoreId, Domain, Epoch, Incarnation, PeerId, ResourceId, SubclusterId, Topology,
 };
-use crate::sched::{RunId, Seat};
+use crate::sched::{RunId, Seat, ancestry};
 
 /// A seat for each node, in order. The first of a subcluster has its sub-master, the very first
 /// the master.
 pub(super) fn seats(config: &SimConfig) -> Vec<Seat> {
-    let mut heads: Vec<Option<PeerId>> = vec![None; config.platform.subclusters.len()];
+    let sizes = config.platform.subclusters.iter().map(|s| s.nodes.len() as u32);
+    let heads = sizes.scan(0, |first, size| {
+        *first += size;
+        Some(PeerId(*first - size))
+    });
+    let heads: Vec<PeerId> = heads.collect();
     let nodes = config.platform.nodes().enumerate();
     let seats = nodes.map(|(i, (subcluster, node))| {
         let peer = PeerId(i as u32);
+        let above = ancestry(subcluster as u32, &config.fans);
         let cores = node.capacity.get(ResourceId::CORES).ceil() as u32;
         Seat {
             run: RunId(config.seed),
@@ -20,7 +26,7 @@ pub(super) fn seats(config: &SimConfig) -> Vec<Seat> {
             incarnation: Incarnation(1),
             epoch: Epoch(1),
             subcluster: SubclusterId(subcluster as u32),
-            sub_master: *heads[subcluster].get_or_insert(peer),
+            ancestors: above.into_iter().map(|s| heads[s as usize]).collect(),
             master: PeerId(0),
             host: node.name.clone(),
             topology: topology(cores, node.domains.max(1)),

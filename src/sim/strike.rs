@@ -41,6 +41,9 @@ impl World {
                 if self.host(self.master).is_there() {
                     self.referee.interrupt();
                     self.resume_after = Some(back);
+                    // Who is there leaves, whether this master sees it or another.
+                    let hosts = self.hosts.iter_mut().filter(|host| host.is_there());
+                    hosts.for_each(|host| host.drained = true);
                     return self.tell(self.master, Event::Interrupt);
                 }
             }
@@ -68,7 +71,8 @@ impl World {
         let until = self.now + length + Span(self.config.lease.0 * 6);
         // When the parent of others is in trouble, so are they.
         for host in &mut self.hosts {
-            if host.seat.peer == peer || host.seat.sub_master == peer || peer == self.master {
+            if host.seat.peer == peer || host.seat.ancestors.contains(&peer) || peer == self.master
+            {
                 host.troubled_until = host.troubled_until.max(until);
             }
         }

@@ -84,7 +84,7 @@ impl World {
         self.resume_after = None;
         self.stats.successions += 1;
         let mut seat = self.host(former).seat.clone();
-        (seat.peer, seat.sub_master, seat.master) = (master, master, master);
+        (seat.peer, seat.ancestors, seat.master) = (master, vec![master], master);
         (seat.incarnation, seat.epoch) = (Incarnation(1), Epoch(self.epoch));
         let clock = self.host(former).clock;
         self.nodes.push(self.nodes[former.index()].clone());
@@ -92,9 +92,8 @@ impl World {
         let link = self.config.platform.link_between(seat.subcluster.index(), 0);
         for host in &mut self.hosts {
             host.seat.master = master;
-            if host.seat.sub_master == former {
-                host.seat.sub_master = master;
-            }
+            let ancestors = host.seat.ancestors.iter_mut();
+            ancestors.filter(|peer| **peer == former).for_each(|peer| *peer = master);
             self.network.connect(host.seat.peer, master, link);
         }
         self.journal.compact(&seat)?;

@@ -64,7 +64,8 @@ impl World {
         let seats = seats(&config);
         let mut network = Network::default();
         for seat in &seats {
-            for parent in [seat.sub_master, seat.master].into_iter().filter(|p| *p != seat.peer) {
+            let above = seat.ancestors.iter().chain([&seat.master]);
+            for parent in above.copied().filter(|p| *p != seat.peer) {
                 let parent_at = seats[parent.index()].subcluster.index();
                 let link = config.platform.link_between(seat.subcluster.index(), parent_at);
                 network.connect(seat.peer, parent, link);

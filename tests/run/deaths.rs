@@ -15,6 +15,9 @@ use crate::watched::{Watched, expect_all_done};
 /// A node that has no other role, and the one that is sub-master of the second subcluster.
 const ORDINARY: PeerId = PeerId(3);
 const SUB_MASTER: PeerId = PeerId(2);
+/// With three levels, the sub-masters of the second group, and of a subcluster in it.
+const GROUP: PeerId = PeerId(4);
+const IN_GROUP: PeerId = PeerId(6);
 const TASKS: usize = 40;
 
 fn layers(mark: &Mark) -> Job {
@@ -31,10 +34,20 @@ fn short_lease() -> Options {
     Options { lease: Span::from_secs(1), ..options(4, 2) }
 }
 
+/// Two groups of two subclusters of two nodes each: one below the master, one below
+/// [`GROUP`](GROUP), in which another is below [`IN_GROUP`](IN_GROUP).
+fn three_levels() -> Options {
+    Options { lease: Span::from_secs(1), fans: vec![2], ..options(8, 4) }
+}
+
 /// Kills `node` when so many attempts are on record, and sees that nothing is lost.
 fn kill_after(node: PeerId, heard: usize) {
+    kill_in(&short_lease(), node, heard);
+}
+
+fn kill_in(options: &Options, node: PeerId, heard: usize) {
     let mark = Mark::new();
-    let watched = Watched::start(layers(&mark), &Registry::default(), &short_lease());
+    let watched = Watched::start(layers(&mark), &Registry::default(), options);
     watched.hear(heard);
     watched.handle.kill(node);
     mark.expect_no_process(Some(node));
@@ -82,6 +95,13 @@ fn a_sub_master_that_dies_midway_costs_only_time() {
 #[test]
 fn a_sub_master_that_dies_late_costs_only_time() {
     kill_after(SUB_MASTER, TASKS - 4);
+}
+
+#[test]
+fn sub_masters_that_die_with_others_above_and_below_cost_only_time() {
+    for (victim, heard) in [(GROUP, 1), (GROUP, TASKS / 2), (IN_GROUP, TASKS / 2)] {
+        kill_in(&three_levels(), victim, heard);
+    }
 }
 
 #[test]

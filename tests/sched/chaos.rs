@@ -23,7 +23,7 @@ fn peer() -> impl Strategy<Value = PeerId> {
 }
 
 fn hello(n: u32) -> HelloNumber {
-    HelloNumber { incarnation: Incarnation(n), number: 1 }
+    HelloNumber { incarnation: Incarnation(n), number: 1, carried: u64::from(n) }
 }
 
 fn span() -> impl Strategy<Value = Span> {
@@ -42,6 +42,7 @@ fn member() -> impl Strategy<Value = Member> {
     (peer(), 0u32..3, capacity()).prop_map(|(node, incarnation, capacity)| Member {
         node,
         hello: hello(incarnation),
+        subcluster: SubclusterId(incarnation),
         host: "h".into(),
         capacity,
         apart: true,
@@ -104,11 +105,8 @@ fn message() -> impl Strategy<Value = Message> {
     let holding = move || prop::collection::vec(held(), 0..4);
     let nodes = || prop::collection::vec(peer(), 0..3);
     prop_oneof![
-        (time(), prop::collection::vec(member(), 0..3), holding()).prop_map(
-            |(asked, members, holding)| {
-                Message::Hello { asked, subcluster: SubclusterId(1), members, holding }
-            }
-        ),
+        (time(), prop::collection::vec(member(), 0..3), holding())
+            .prop_map(|(asked, members, holding)| { Message::Hello { asked, members, holding } }),
         time().prop_map(|asked| Message::Renew { asked }),
         (prop::collection::vec(member(), 0..3), nodes(), holding())
             .prop_map(|(joined, left, holding)| Message::Members { joined, left, holding }),
@@ -119,6 +117,7 @@ fn message() -> impl Strategy<Value = Message> {
         (keys(), peer()).prop_map(|(keys, node)| {
             Message::Lost(keys.into_iter().map(|key| Lost { key, node }).collect())
         }),
+        (keys(), span()).prop_map(|(keys, until)| Message::Adrift { keys, until }),
         prop::collection::vec(dispatch(), 0..4).prop_map(Message::Returned),
         Just(Message::Goodbye),
         renewal().prop_map(Message::Welcome),
@@ -252,7 +251,7 @@ impl Watched {
             incarnation: Incarnation(1),
             epoch: Epoch(1),
             subcluster: SubclusterId(0),
-            sub_master: PeerId(sub_master),
+            ancestors: vec![PeerId(sub_master)],
             master: PeerId(master),
             host: "h".into(),
             topology: Topology::flat(CORES),

@@ -5,6 +5,7 @@ mod chaos;
 mod compaction;
 mod deaths;
 mod garbage;
+mod levels;
 mod order;
 mod pace;
 mod rerun;

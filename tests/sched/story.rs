@@ -85,10 +85,14 @@ pub fn with_retries(mut task: Task, retries: u16) -> Task {
 
 /// The capacity of each node, subcluster by subcluster; the first node of each is with the
 /// sub-master, the very first with the master too.
-fn seats(subclusters: &[&[Resources]], epoch: Epoch) -> Vec<Seat> {
+fn seats(subclusters: &[&[Resources]], fans: &[u32], epoch: Epoch) -> Vec<Seat> {
     let mut seats: Vec<Seat> = Vec::new();
+    let mut heads = Vec::new();
     for (s, nodes) in subclusters.iter().enumerate() {
-        let sub_master = PeerId(seats.len() as u32);
+        heads.push(PeerId(seats.len() as u32));
+        let above =
+            evenkeel::sched::ancestry(s as u32, fans).into_iter().map(|s| heads[s as usize]);
+        let ancestors: Vec<PeerId> = above.collect();
         for capacity in *nodes {
             let peer = PeerId(seats.len() as u32);
             seats.push(Seat {
@@ -97,7 +101,7 @@ fn seats(subclusters: &[&[Resources]], epoch: Epoch) -> Vec<Seat> {
                 incarnation: Incarnation(1),
                 epoch,
                 subcluster: SubclusterId(s as u32),
-                sub_master,
+                ancestors: ancestors.clone(),
                 master: PeerId(0),
                 host: format!("host-{}", peer.0),
                 topology: Topology::flat(capacity.get(ResourceId::CORES).ceil() as u32),
@@ -115,14 +119,23 @@ fn seats(subclusters: &[&[Resources]], epoch: Epoch) -> Vec<Seat> {
 impl Story {
     /// Subclusters of nodes with so many cores each.
     pub fn of(subclusters: &[&[u64]]) -> Story {
+        Story::of_levels(&[], subclusters)
+    }
+
+    /// The same, with sub-masters above them as `sched::ancestry` tells.
+    pub fn of_levels(fans: &[u32], subclusters: &[&[u64]]) -> Story {
         let nodes: Vec<Vec<Resources>> =
             subclusters.iter().map(|s| s.iter().map(|n| Resources::cores(*n)).collect()).collect();
-        Story::with(&nodes.iter().map(Vec::as_slice).collect::<Vec<_>>())
+        Story::begun(fans, &nodes.iter().map(Vec::as_slice).collect::<Vec<_>>())
     }
 
     /// Subclusters of nodes with such capacities.
     pub fn with(subclusters: &[&[Resources]]) -> Story {
-        let mut story = Story::at(seats(subclusters, Epoch(1)), Time(1_000), Vec::new());
+        Story::begun(&[], subclusters)
+    }
+
+    fn begun(fans: &[u32], subclusters: &[&[Resources]]) -> Story {
+        let mut story = Story::at(seats(subclusters, fans, Epoch(1)), Time(1_000), Vec::new());
         story.begin();
         story
     }
@@ -252,7 +265,7 @@ impl Story {
     pub fn succeed(&mut self) -> PeerId {
         let peer = PeerId(self.seats.len() as u32);
         let mut seat = self.seats[0].clone();
-        (seat.peer, seat.sub_master, seat.master) = (peer, peer, peer);
+        (seat.peer, seat.ancestors, seat.master) = (peer, vec![peer], peer);
         seat.subcluster = SubclusterId(peer.0);
         seat.epoch.0 += self.successions + 1;
         self.successions += 1;

@@ -176,6 +176,18 @@ fn a_draining_node_gives_back_at_once_what_crosses_its_drain() {
 }
 
 #[test]
+fn a_sub_master_whose_node_has_left_stays_for_others_and_leaves_with_them() {
+    let mut story = Story::of(&[&[1], &[1, 1]]).job(wide(30));
+    story.run_until(|s| s.count(State::Done) == 6);
+    story.tell(node(0), Event::DrainPart(Part::Node(node(1))));
+    story.run_until(|s| s.runs_on(node(1)) == 0);
+    assert!(story.left.is_empty());
+    assert_eq!(story.finish(), ExitCode::Done);
+    assert_eq!(story.left, [0, 1, 2].map(PeerId).into());
+    story.assert_whole();
+}
+
+#[test]
 fn an_interrupt_lets_what_runs_end_and_the_rest_goes_on_later() {
     let mut story = Story::of(&[&[1, 1], &[1]]).job(wide(20));
     story.run_until(|s| s.count(State::Done) == 4);

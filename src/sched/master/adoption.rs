@@ -7,7 +7,7 @@ use super::Master;
 use crate::model::{AttemptKey, PeerId};
 use crate::sched::Context;
 use crate::sched::event::Entry;
-use crate::sched::message::{Held, HelloNumber, Member, Message};
+use crate::sched::message::{Held, Member, Message};
 
 impl Master {
     /// Nodes of a sub-master came, maybe from another one with what they have in hand, or went.
@@ -15,21 +15,15 @@ impl Master {
         &mut self,
         cx: &mut Context<'_>,
         peer: PeerId,
-        mut joined: Vec<Member>,
+        joined: Vec<Member>,
         left: &[PeerId],
         holding: &[Held],
     ) {
-        let Some(child) = self.work.child(peer) else { return };
-        let subcluster = child.subcluster;
-        let nodes = joined.iter().map(|member| member.node).collect();
-        // One whose hello was long on its way is elsewhere by now.
-        joined
-            .retain(|member| self.roster.get(&member.node).is_none_or(|e| e.hello <= member.hello));
-        self.enroll(&joined, subcluster);
-        let mut former = BTreeSet::from([peer]);
-        for member in &joined {
-            former.extend(self.take_over(cx, member, peer, holding));
+        if self.work.child(peer).is_none() {
+            return;
         }
+        let nodes = joined.iter().map(|member| member.node).collect();
+        let (joined, former) = self.welcome(cx, peer, joined, holding);
         let (me, outlived) = (cx.me, self.outlives(cx.me, peer));
         self.work.change(peer, joined, left);
         if !outlived && self.outlives(me, peer) {
@@ -45,26 +39,30 @@ impl Master {
         }
     }
 
-    /// A node that came to a sub-master is not another's any more. That has to know before it is
-    /// given again what the node had: it would call that lost when it misses the node. Of what a
-    /// former incarnation had, it should. Whose the node was.
-    fn take_over(
+    /// Nodes came to the child `peer`. They are not another's any more, and that one has to know before
+    /// it is given again what they had: it would call that lost when it misses them. Of what a former
+    /// incarnation had, it should. Those that are there, and whose they or what they hold may have been.
+    pub(super) fn welcome(
         &mut self,
         cx: &mut Context<'_>,
-        member: &Member,
-        to: PeerId,
+        peer: PeerId,
+        mut joined: Vec<Member>,
         holding: &[Held],
-    ) -> Vec<PeerId> {
-        let Member { node, hello, .. } = *member;
-        let same = |at: HelloNumber| at.incarnation == hello.incarnation && at < hello;
-        let former = self.work.homes(node).filter(|(peer, at)| *peer != to && same(*at));
-        let former: Vec<PeerId> = former.map(|(peer, _)| peer).collect();
-        for from in &former {
-            self.work.change(*from, Vec::new(), &[node]);
-            let holding = holding.iter().map(|held| held.key).collect();
-            Self::down(cx, *from, Message::Moved { node, hello, holding });
+    ) -> (Vec<Member>, BTreeSet<PeerId>) {
+        // One whose hello was long on its way is elsewhere by now.
+        joined
+            .retain(|member| self.roster.get(&member.node).is_none_or(|e| e.hello <= member.hello));
+        self.enroll(&joined);
+        let mut former = BTreeSet::from([peer]);
+        for member in &joined {
+            for from in self.work.transfer(member, peer) {
+                let holding = holding.iter().map(|held| held.key).collect();
+                let Member { node, hello, .. } = *member;
+                Self::down(cx, from, Message::Moved { node, hello, holding });
+                former.insert(from);
+            }
         }
-        former
+        (joined, former)
     }
 
     /// A child has these attempts in hand from now on, which those in `former` had before, or nobody

@@ -75,8 +75,8 @@ impl Master {
         };
         let mut found = false;
         let children = self.work.children().map(|(peer, child)| {
-            let nodes = child.members.keys().copied();
-            let meant: Vec<_> = nodes.filter(|n| is_meant(child.subcluster, *n)).collect();
+            let meant = child.members.values().filter(|m| is_meant(m.subcluster, m.node));
+            let meant: Vec<PeerId> = meant.map(|member| member.node).collect();
             (peer, meant.len() == child.members.len(), meant)
         });
         let children: Vec<_> = children.filter(|(_, _, nodes)| !nodes.is_empty()).collect();

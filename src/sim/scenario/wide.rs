@@ -13,6 +13,27 @@ pub(super) fn platform(rng: &mut Rng) -> Platform {
     }
 }
 
+/// Now and then there are sub-masters above others. It is drawn by itself, so that the rest of what a
+/// seed gives stays as it is.
+pub(super) fn levels(seed: u64, platform: Platform) -> (Platform, Vec<u32>) {
+    let mut rng = Rng::new(!seed);
+    match rng.below(20) {
+        0..5 => (super::platform(&mut rng, 8, 2), vec![2]),
+        5 | 6 => (super::platform(&mut rng, 8, 2), vec![2, 2]),
+        7 | 8 => (super::platform(&mut rng, 8, 1), vec![3]),
+        9 => (platform, vec![2]),
+        _ => (platform, Vec::new()),
+    }
+}
+
+/// Through each level less of a lease is left, and children that are further away than that start
+/// afresh again and again. With two levels the bounds above keep far enough from it.
+pub(super) fn shortest_lease(platform: &Platform, fans: &[u32]) -> Span {
+    let links = platform.subclusters.iter().map(|s| s.link.latency).chain([platform.link.latency]);
+    let trip = Span(links.max().unwrap_or_default().0 * 2) + Span::from_millis(5);
+    Span(trip.0 * [0, 10, 15][fans.len().min(2)])
+}
+
 pub(super) fn job(rng: &mut Rng, most: u64) -> Job {
     let many = if rng.chance(5) { 80 } else { rng.within(5, 24) };
     super::job(rng, most, many)
