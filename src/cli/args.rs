@@ -174,6 +174,10 @@ pub(super) struct RunArgs {
     /// How long to wait for a node when none could run what is left
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
     pub(super) wait_for_nodes: Span,
+    /// How much time the run has, or `none`: in time before its end it stops, so that it can be
+    /// resumed [default: as Slurm, PBS or Torque say in the environment, else none]
+    #[arg(long, value_name = "TIME", value_parser = time_left)]
+    pub(super) time_left: Option<TimeLeft>,
     /// Wait until the process with the master of this run dies or hangs, and go on with it then
     #[arg(long, requires = "resume")]
     pub(super) standby_master: bool,
@@ -474,6 +478,17 @@ impl Levels {
         fans.remove(0);
         fans.reverse();
         Ok(Levels { subclusters, fans })
+    }
+}
+
+/// How much time a run has, as it was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TimeLeft(pub(super) Option<Span>);
+
+fn time_left(text: &str) -> Result<TimeLeft, String> {
+    match text {
+        "none" => Ok(TimeLeft(None)),
+        text => duration(text).map(|span| TimeLeft(Some(span))),
     }
 }
 

@@ -6,16 +6,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use super::args::RunArgs;
+use super::args::{RunArgs, TimeLeft};
 use super::progress::Watcher;
 use super::{Failure, input, show, terminal};
 use crate::comm::link::Listen;
 use crate::exec::Registry;
 use crate::host::{self, Launcher, LauncherKind, Signal, Signals};
 use crate::live::Notice;
-use crate::model::{ExitCode, Job};
+use crate::model::{ExitCode, Job, Span};
 use crate::run::{self, Options, Run, RunError, World};
 use crate::spec::JobFile;
 use crate::store::RunFolder;
@@ -192,8 +192,16 @@ fn complete(options: &mut Options, args: &RunArgs, folder: Option<PathBuf>) {
     options.record = args.record;
     options.lease = args.lease;
     options.wait_for_nodes = args.wait_for_nodes;
+    options.time_left = args.time_left.map_or_else(allotted, |TimeLeft(asked)| asked);
     options.listen = args.listen.clone().unwrap_or(Listen::Off);
     options.reattach = args.reattach;
+}
+
+/// How much time the batch system gives, if it says so.
+fn allotted() -> Option<Span> {
+    let changed = |file: &str| fs::metadata(file).and_then(|meta| meta.modified()).ok();
+    let left = host::time_left(|name| env::var(name).ok(), SystemTime::now(), changed)?;
+    Some(Span::from_secs_f64(left.as_secs_f64()))
 }
 
 /// The folder for a new run of `job`.

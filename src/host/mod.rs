@@ -2,6 +2,7 @@
 //! its signals, its processes, the launcher that started us.
 
 mod affinity;
+mod allocation;
 pub mod cgroup;
 mod clock;
 mod discover;
@@ -28,6 +29,7 @@ mod unit;
 
 pub(crate) use affinity::{current_thread, keep_off};
 pub use affinity::{current_thread_mask, current_unit, pin_current_thread};
+pub use allocation::time_left;
 pub use clock::Clock;
 pub use discover::{Host, Source};
 pub use error::HostError;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use crossbeam::channel::{self, Receiver, Sender};
 
 use super::Recorder;
+use super::doubts::Doubts;
 use super::log::Log;
 use crate::comm::{Incoming, Transport, Waker};
 use crate::exec::{Executor, Report};
@@ -109,6 +110,7 @@ pub struct Driver<T> {
     /// What keeps the journal from being written, as it was told last.
     trouble: Option<String>,
     running: BTreeSet<AttemptKey>,
+    doubts: Doubts,
     actions: Vec<Action>,
     ended: Option<Ended>,
 }
@@ -152,6 +154,7 @@ impl<T: Transport> Driver<T> {
             acted: clock.now(),
             trouble: None,
             running: BTreeSet::new(),
+            doubts: Doubts::default(),
             actions: Vec::new(),
             ended: None,
         }
@@ -204,6 +207,10 @@ impl<T: Transport> Driver<T> {
 
     /// Takes in what is at hand, up to a burst, so that what it causes is sent together.
     fn take_what_is_there(&mut self) {
+        if self.doubts.next().is_some() {
+            let settled = self.doubts.settled(Instant::now());
+            settled.into_iter().for_each(|event| self.take_event(event));
+        }
         for _ in 0..BURST {
             if self.ended.is_some() {
                 return;
@@ -224,6 +231,7 @@ impl<T: Transport> Driver<T> {
             return;
         }
         let until = self.process.deadline().map(|deadline| self.clock.instant(deadline));
+        let until = until.into_iter().chain(self.doubts.next()).min();
         match self.transport.receive(until) {
             Some(incoming) => self.hear(incoming),
             None => self.step(Event::Tick),
@@ -233,14 +241,8 @@ impl<T: Transport> Driver<T> {
     fn take(&mut self, input: Input) {
         match input {
             Input::Event(event) => {
-                match &event {
-                    Event::Ended { key, .. } => drop(self.running.remove(key)),
-                    Event::Durable(_) if self.trouble.take().is_some() => {
-                        self.note("the journal is written again, and the run goes on".to_owned());
-                    }
-                    _ => {}
-                }
-                self.step(event);
+                let certain = self.doubts.sift(event, Instant::now());
+                certain.into_iter().for_each(|event| self.take_event(event));
             }
             // It can never again say that something is durable, nor should it run anything.
             Input::Trouble(StoreError::TakenOver(_)) => self.ended = Some(Ended::TakenOver),
@@ -254,6 +256,17 @@ impl<T: Transport> Driver<T> {
             }
             Input::Kill => self.ended = Some(Ended::Killed),
         }
+    }
+
+    fn take_event(&mut self, event: Event) {
+        match &event {
+            Event::Ended { key, .. } => drop(self.running.remove(key)),
+            Event::Durable(_) if self.trouble.take().is_some() => {
+                self.note("the journal is written again, and the run goes on".to_owned());
+            }
+            _ => {}
+        }
+        self.step(event);
     }
 
     fn hear(&mut self, incoming: Incoming) {
@@ -327,9 +340,13 @@ impl<T: Transport> Driver<T> {
                 self.running.insert(launch.key);
                 self.executor.launch(*launch);
             }
-            Action::Stop { key, grace } => self.executor.stop(key, grace),
+            Action::Stop { key, grace } => {
+                self.doubts.stop(key);
+                self.executor.stop(key, grace);
+            }
             Action::StopAll => {
                 for key in &self.running {
+                    self.doubts.stop(*key);
                     self.executor.stop(*key, Span::ZERO);
                 }
             }

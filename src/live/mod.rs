@@ -3,6 +3,7 @@
 //! One loop: receive until the next deadline, step, act. Nothing is decided here.
 #![forbid(unsafe_code)]
 
+mod doubts;
 mod driver;
 mod log;
 mod recorder;

@@ -155,6 +155,22 @@ impl Exit {
     pub const fn is_success(self) -> bool {
         matches!(self, Exit::Code(0))
     }
+
+    /// Whether it is how programs end that were asked to: by SIGINT, SIGTERM or SIGUSR1, or as a
+    /// shell says that of what it ran.
+    #[must_use]
+    pub const fn is_by_request(self) -> bool {
+        /// Where the signals of users have numbers of their own.
+        const USR1: i32 =
+            if cfg!(any(target_os = "linux", target_os = "android")) { 10 } else { 30 };
+        /// What shells add.
+        const SHELL: i32 = 128;
+        match self {
+            Exit::Signal(signal) => matches!(signal, 2 | 15 | USR1),
+            Exit::Code(code) => matches!(code - SHELL, 2 | 15 | USR1),
+            Exit::TimeLimit | Exit::CouldNotStart => false,
+        }
+    }
 }
 
 impl fmt::Display for Exit {

@@ -116,6 +116,7 @@ fn bystander() -> Seat {
         lease: super::Options::default().lease,
         wait_for_nodes: super::Options::default().wait_for_nodes,
         reattach: Span::ZERO,
+        time_left: None,
         apart: false,
     }
 }

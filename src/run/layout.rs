@@ -168,6 +168,7 @@ impl Layout {
             lease: terms.lease,
             wait_for_nodes: terms.wait_for_nodes,
             reattach: terms.reattach,
+            time_left: None,
             apart: !is_with_master || self.nodes.iter().any(elsewhere),
         }
     }

@@ -22,7 +22,7 @@ use crate::model::{
     Epoch, Graph, Job, NodeInfo, PeerId, ResourceNames, Span, SubclusterId, TaskId,
 };
 use crate::policy;
-use crate::sched::{self, Batch, Entry, Event, Part, RunId};
+use crate::sched::{self, Batch, Entry, Event, Part, RunId, Seat};
 use crate::store::{Journal, Recovered, RunFolder, StoreError};
 
 /// A run that goes on. Dropping it kills it, as a crash would.
@@ -421,7 +421,7 @@ impl Starting<'_> {
         let open = self.folder.as_ref().filter(|_| links::is_open(self.options));
         for (i, node) in self.layout.nodes().iter().enumerate().skip(1) {
             let posting = Posting {
-                seat: self.layout.seat(i, &self.terms()),
+                seat: self.seat(i),
                 pinned: node.pinned,
                 recorded_in: self.recorded_in(),
                 first: self.before.numbers.node,
@@ -445,7 +445,7 @@ impl Starting<'_> {
             _ => None,
         };
         let crew = Crew {
-            seat: self.layout.seat(i, &self.terms()),
+            seat: self.seat(i),
             pinned: self.layout.nodes()[i].pinned,
             registry: self.registry,
             clock: self.clock,
@@ -481,6 +481,11 @@ impl Starting<'_> {
                 Journal::go_on(folder, read, kept, window, commit)
             }
         }
+    }
+
+    /// Of a process that begins with the run; who comes later has a time of its own.
+    fn seat(&self, i: usize) -> Seat {
+        Seat { time_left: self.options.time_left, ..self.layout.seat(i, &self.terms()) }
     }
 
     fn terms(&self) -> Terms {

@@ -30,6 +30,10 @@ pub struct Options {
     pub lease: Span,
     /// How long to wait for a node when there is none that could run what is left.
     pub wait_for_nodes: Span,
+    /// How much time the run has. Near its end nothing is begun that is known to take longer, and
+    /// what runs is ended in time for the run to end so that it can be resumed. Without end if not
+    /// said.
+    pub time_left: Option<Span>,
     /// Where others may come to the run while it goes on, if they may. Needs a folder.
     #[cfg(feature = "link")]
     pub listen: Listen,
@@ -52,6 +56,7 @@ impl Default for Options {
             resources: Vec::new(),
             lease: Span::from_secs(5),
             wait_for_nodes: Span::from_secs(600),
+            time_left: None,
             #[cfg(feature = "link")]
             listen: Listen::Off,
             reattach: Span::from_secs(30),

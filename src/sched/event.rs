@@ -41,6 +41,8 @@ pub struct Seat {
     /// How long this process goes on with what it has in hand when the master's process is known to
     /// have ended; until then it waits for another master. Nothing if it cannot reach another.
     pub reattach: Span,
+    /// How much time the run has from when the process begins; without end if not said.
+    pub time_left: Option<Span>,
     /// Whether the processes that were started with it are processes for the operating system too, so
     /// that one may outlive another; nodes may be threads.
     pub apart: bool,
@@ -226,7 +228,7 @@ pub enum Entry {
 wire_struct! {
     Seat {
         run, peer, incarnation, epoch, subcluster, ancestors, master, host, topology, capacity,
-        lease, wait_for_nodes, reattach, apart
+        lease, wait_for_nodes, reattach, time_left, apart
     }
     Batch { name, tasks, ranks, templates, resources }
 }

@@ -96,6 +96,14 @@ impl Ledger {
         self.sealed = true;
     }
 
+    pub(super) fn is_sealed(&self) -> bool {
+        self.sealed
+    }
+
+    pub(super) fn task(&self, id: TaskId) -> &Task {
+        &self.tasks[id.index()]
+    }
+
     /// Whether every task has ended and no more can come.
     pub(super) fn is_over(&self) -> bool {
         self.sealed && self.counts.open() == 0

@@ -8,10 +8,12 @@ mod attempts;
 mod caution;
 mod closing;
 mod door;
+mod night;
 mod recovery;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::curfew::Curfew;
 use super::dispatcher::Dispatcher;
 use super::event::Entry;
 use super::lease::Leases;
@@ -62,6 +64,13 @@ pub(super) struct Master {
     outlived: BTreeMap<TaskId, AttemptKey>,
     /// What sub-masters are to be given when an entry is on disk, by that and by whom.
     withheld: BTreeMap<(u64, PeerId), Vec<AttemptKey>>,
+    curfew: Curfew,
+    /// By when tasks have to start that may.
+    latest_starts: BTreeSet<(Time, TaskId)>,
+    /// How many of them did not.
+    parked: u64,
+    /// It is interrupted since its time is up.
+    timed_out: bool,
     /// The verdict, and the entry that holds it.
     closing: Option<(u64, Verdict)>,
     finished: bool,
@@ -100,6 +109,10 @@ impl Master {
             apart: seat.apart,
             outlived: BTreeMap::new(),
             withheld: BTreeMap::new(),
+            curfew: Curfew::new(seat.time_left),
+            latest_starts: BTreeSet::new(),
+            parked: 0,
+            timed_out: false,
             closing: None,
             finished: false,
             began: Time::ZERO,
@@ -112,7 +125,7 @@ impl Master {
         }
         let stuck = self.stuck.map(|since| since + self.wait_for_nodes);
         let limbo = self.limbo.keys().next().map(|(until, _)| *until);
-        let times = [self.leases.next(), self.work.next_recall(), limbo, stuck];
+        let times = [self.leases.next(), self.work.next_recall(), limbo, stuck, self.next_hour()];
         times.into_iter().flatten().min()
     }
 
@@ -136,6 +149,7 @@ impl Master {
         if self.is_closed() || self.told > self.durable {
             return;
         }
+        self.mind_the_time(cx);
         let ledger = &mut self.ledger;
         let dealt = self.work.deal(|_, id| ledger.grant(*id));
         let (mut with_us, mut apart) = (Vec::new(), Vec::new());
@@ -182,6 +196,7 @@ impl Master {
         self.empty_limbo(cx);
         self.close_if_over(cx);
         self.give_up_if_stuck(cx);
+        self.mind_the_time(cx);
         silent
     }
 

@@ -104,6 +104,8 @@ pub struct Completion {
     pub clock: Span,
     /// How it ended.
     pub ending: Ending,
+    /// It ended since its node was to leave, or the time of the run was up.
+    pub recalled: bool,
 }
 
 /// An attempt that died with the node that held it.
@@ -265,7 +267,7 @@ wire_struct! {
     HelloNumber { incarnation, number, carried }
     Member { node, hello, subcluster, host, capacity, apart }
     Dispatch { key, urgency, request, name, body, parameters, settings, inputs }
-    Completion { key, node, cores, start, end, clock, ending }
+    Completion { key, node, cores, start, end, clock, ending, recalled }
     Lost { key, node }
     Held { key, request }
     Renewal { asked, now, error, lease }

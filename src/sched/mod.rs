@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod compaction;
+mod curfew;
 mod dispatcher;
 mod event;
 mod history;

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::curfew::Curfew;
 use super::lease::{Attachment, Due};
 use super::message::{Address, Completion, Dispatch, Held, HelloNumber, Member, Message, Role};
 use super::ready::Ready;
 use super::slots::{Grant, Slots};
 use super::{Action, Context, Seat};
 use crate::model::{
-    AttemptKey, Ending, Launch, PeerId, Request, ResourceId, Resources, Span, Time,
+    AttemptKey, Ending, Exit, Launch, PeerId, Request, ResourceId, Resources, Span, Time,
 };
 
 /// A node.
@@ -21,6 +22,7 @@ pub(super) struct Node {
     queue: Ready<Dispatch>,
     running: BTreeMap<AttemptKey, Running>,
     drain: Drain,
+    curfew: Curfew,
     /// How often it has said hello.
     hellos: u32,
 }
@@ -45,6 +47,8 @@ struct Running {
     /// Its parent is gone: nobody wants to know how it ends, but its cores are not free before.
     abandoned: bool,
     grace: Span,
+    /// If it has less time than its limit, since the run has: when it hears of that first.
+    cut_short: Option<Time>,
 }
 
 impl Node {
@@ -60,6 +64,7 @@ impl Node {
             queue: Ready::default(),
             running: BTreeMap::new(),
             drain: Drain::No,
+            curfew: Curfew::new(seat.time_left),
             hellos: 0,
         }
     }
@@ -82,6 +87,7 @@ impl Node {
 
     /// Says hello.
     pub(super) fn start(&mut self, cx: &mut Context<'_>) {
+        self.curfew.begin(cx.now);
         self.parent.greet(cx.now);
         self.greet(cx, Vec::new());
     }
@@ -300,7 +306,9 @@ impl Node {
         (start, end): (Time, Time),
         ending: Ending,
     ) {
-        let Some(Running { grant, abandoned, .. }) = self.running.remove(&key) else { return };
+        let Some(running) = self.running.remove(&key) else { return };
+        let recalled = self.is_recalled(&running, end, &ending);
+        let Running { grant, abandoned, .. } = running;
         let cores = grant.cores.clone();
         self.slots.give_back(grant, &self.seat.topology);
         if !abandoned {
@@ -313,6 +321,7 @@ impl Node {
                 end: clock.map(end),
                 clock: clock.error(start).max(clock.error(end)),
                 ending,
+                recalled,
             };
             self.tell(cx, Message::Done(vec![completion]));
         }
@@ -320,10 +329,20 @@ impl Node {
         self.leave_if_idle(cx);
     }
 
+    /// Whether it ended since the time of the run is up, or by a signal that was to end this node
+    /// too: launchers send them to all processes.
+    fn is_recalled(&self, running: &Running, end: Time, ending: &Ending) -> bool {
+        let warned = running.cut_short.is_some_and(|at| at <= end);
+        match ending.exit {
+            Exit::TimeLimit => running.cut_short.is_some(),
+            exit => exit.is_by_request() && (warned || self.drain != Drain::No),
+        }
+    }
+
     /// Starts what fits, most urgent first. What does not fit has what it needs set aside, as
     /// far as that is free, so that it is not overtaken for ever by smaller tasks.
     fn fill(&mut self, cx: &mut Context<'_>) {
-        if !self.parent.may_act(cx.now) || self.drain != Drain::No {
+        if !self.parent.may_act(cx.now) || self.drain != Drain::No || self.curfew.is_over(cx.now) {
             return;
         }
         let mut free = self.slots.free().clone();
@@ -362,20 +381,24 @@ impl Node {
 
     fn launch(&mut self, cx: &mut Context<'_>, dispatch: Dispatch, grant: Grant) {
         let Dispatch { key, request, name, body, parameters, settings, inputs, .. } = dispatch;
+        let grace = settings.grace;
+        let allowed = self.curfew.allows(cx.now, grace);
+        let cut = allowed.filter(|left| settings.time_limit.is_none_or(|limit| *left < limit));
+        let before = settings.warning.map_or(Span::ZERO, |warning| warning.before);
         let launch = Launch {
             key,
             node: self.seat.peer,
             name,
             body,
             parameters,
-            time_left: settings.time_limit,
+            time_left: cut.or(settings.time_limit),
             inputs,
             cores: grant.cores.clone(),
             gpus: grant.gpus(),
             settings,
         };
-        let grace = launch.settings.grace;
-        self.running.insert(key, Running { grant, request, abandoned: false, grace });
+        let cut_short = cut.map(|left| cx.now + (left - before));
+        self.running.insert(key, Running { grant, request, abandoned: false, grace, cut_short });
         cx.actions.push(Action::Launch(Box::new(launch)));
     }
 }

@@ -74,6 +74,8 @@ pub struct SimConfig {
     pub wait_for_nodes: Span,
     /// How long processes go on without a master.
     pub reattach: Span,
+    /// How much time the run has, each time that it begins.
+    pub time_left: Option<Span>,
     /// The longest time between an entry of the journal and its being durable.
     pub commit: Span,
     /// Clocks are set differently, processes begin at different times, timers are late.
@@ -96,6 +98,7 @@ impl SimConfig {
             lease: Span::from_secs(10),
             wait_for_nodes: Span::from_secs(60),
             reattach: Span::ZERO,
+            time_left: None,
             commit: Span::from_millis(100),
             disorder: false,
         }

@@ -53,6 +53,8 @@ pub(super) struct Referee {
     unwanted: BTreeSet<TaskId>,
     called_off: BTreeSet<TaskId>,
     interrupted: bool,
+    /// The run has only so much time.
+    pub(super) timed: bool,
     /// In any epoch.
     ever_published: BTreeMap<(TaskId, Attempt), State>,
     begun: BTreeMap<TaskId, u16>,
@@ -104,6 +106,7 @@ impl Referee {
         let mut former = std::mem::replace(self, Referee::new(self.slowest));
         self.ever_published = std::mem::take(&mut former.ever_published);
         self.begun = std::mem::take(&mut former.begun);
+        self.timed = former.timed;
         entries.iter().for_each(|entry| self.apply(entry));
         self.closed = false;
         if !alone {
@@ -474,7 +477,7 @@ impl Referee {
             ExitCode::Done => !open && self.counts.done == self.counts.tasks,
             ExitCode::TaskFailed => !open && self.counts.done < self.counts.tasks,
             ExitCode::BadInput => false,
-            ExitCode::Interrupted => open && self.interrupted,
+            ExitCode::Interrupted => open && (self.interrupted || self.timed),
             ExitCode::Infrastructure => open && self.tasks.iter().any(|k| self.lacks(k, healthy)),
         };
         if !right {

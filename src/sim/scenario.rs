@@ -57,6 +57,8 @@ impl Scenario {
             false => faults(rng, &platform, &job, lease),
         };
         let reattach = if rng.chance(60) { rng.span(lease, Span(lease.0 * 6)) } else { Span::ZERO };
+        let about = about(&platform, &job);
+        let time_left = rng.chance(10).then(|| rng.span(about.scale(0.5), about.scale(2.0)));
         let traits = (self.seed, rng.chance(40), job.tasks.len());
         let failing = failing(&job);
         SimConfig {
@@ -70,6 +72,7 @@ impl Scenario {
             deviation: 0.5,
             wait_for_nodes: Span(lease.0 * 12),
             reattach,
+            time_left,
             commit: rng.span(Span::from_millis(1), Span::from_millis(200)),
             disorder: true,
             ..SimConfig::new(platform, job, ranks)

@@ -34,6 +34,7 @@ pub(super) fn seats(config: &SimConfig) -> Vec<Seat> {
             lease: config.lease,
             wait_for_nodes: config.wait_for_nodes,
             reattach: config.reattach,
+            time_left: config.time_left,
             apart: true,
         }
     });

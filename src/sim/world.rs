@@ -96,6 +96,7 @@ impl World {
             still: (Time::ZERO, 0),
             config,
         };
+        world.referee.timed = world.config.time_left.is_some();
         for seat in seats {
             let clock = world.some_clock();
             world.hosts.push(Host::new(seat, clock));

@@ -83,6 +83,7 @@ fn completion() -> impl Strategy<Value = Completion> {
         end: at,
         clock: Span::ZERO,
         ending,
+        recalled: false,
     })
 }
 
@@ -259,6 +260,7 @@ impl Watched {
             lease: LEASE,
             wait_for_nodes: PATIENCE,
             reattach: REATTACH,
+            time_left: None,
             apart: true,
         };
         Watched {

@@ -3,6 +3,7 @@
 
 mod chaos;
 mod compaction;
+mod curfew;
 mod deaths;
 mod garbage;
 mod levels;

@@ -109,6 +109,7 @@ fn seats(subclusters: &[&[Resources]], fans: &[u32], epoch: Epoch) -> Vec<Seat> 
                 lease: LEASE,
                 wait_for_nodes: PATIENCE,
                 reattach: REATTACH,
+                time_left: None,
                 apart: true,
             });
         }
@@ -127,6 +128,23 @@ impl Story {
         let nodes: Vec<Vec<Resources>> =
             subclusters.iter().map(|s| s.iter().map(|n| Resources::cores(*n)).collect()).collect();
         Story::begun(fans, &nodes.iter().map(Vec::as_slice).collect::<Vec<_>>())
+    }
+
+    /// The same, for a run that has only so much time.
+    pub fn with_time(subclusters: &[&[u64]], left: Span) -> Story {
+        let nodes: Vec<Vec<Resources>> =
+            subclusters.iter().map(|s| s.iter().map(|n| Resources::cores(*n)).collect()).collect();
+        let nodes: Vec<&[Resources]> = nodes.iter().map(Vec::as_slice).collect();
+        let mut story = Story::at(seats(&nodes, &[], Epoch(1)), Time(1_000), Vec::new());
+        story.allot(Some(left));
+        story.begin();
+        story
+    }
+
+    /// Whoever begins now has so much time.
+    pub fn allot(&mut self, left: Option<Span>) {
+        self.seats.iter_mut().for_each(|seat| seat.time_left = left);
+        self.processes = self.seats.iter().map(|seat| (seat.peer, Process::new(seat))).collect();
     }
 
     /// Subclusters of nodes with such capacities.

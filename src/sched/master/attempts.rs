@@ -19,6 +19,7 @@ impl Master {
         for id in ready {
             let request = self.ledger.request(id);
             self.work.queue().push(request, self.ledger.urgency(id), id);
+            self.note_latest_start(id);
         }
     }
 
@@ -30,7 +31,7 @@ impl Master {
 
     /// An attempt has ended on a node. One that was given up before is dropped.
     pub(super) fn complete(&mut self, cx: &mut Context<'_>, completion: Completion) {
-        let Completion { key, node, cores, start, end, clock, mut ending } = completion;
+        let Completion { key, node, cores, start, end, clock, mut ending, recalled } = completion;
         if !self.awaits(key) {
             return;
         }
@@ -41,12 +42,16 @@ impl Master {
         let state = match ending.exit.is_success() {
             _ if self.unwanted.contains(&key.task) => State::Cancelled,
             true => State::Done,
+            // A launcher that ends a run may do so by signals to all its processes, tasks too.
+            false if recalled || self.interrupted && ending.exit.is_by_request() => State::Lost,
             false => State::Failed,
         };
+        let why = ending.reason.take().unwrap_or_else(|| ending.exit.to_string());
         let reason = match state {
             State::Done => None,
             State::Cancelled => Some(BY_THE_USER.to_owned()),
-            State::Failed | State::Lost => ending.reason.or(Some(ending.exit.to_string())),
+            State::Failed => Some(why),
+            State::Lost => Some(self.lost_reason(key, format!("it was ended with the run: {why}"))),
         };
         let mut record = self.record(key, state, reason);
         record.exit = Some(ending.exit);
@@ -77,9 +82,14 @@ impl Master {
         if self.unwanted.contains(&key.task) {
             return self.record(key, State::Cancelled, Some(format!("{BY_THE_USER}; {why}")));
         }
-        let again = self.ledger.rerun(key.task) == Rerun::Always;
-        let why = if again { why } else { format!("{why}, and the task may not be run again") };
-        self.record(key, State::Lost, Some(why))
+        self.record(key, State::Lost, Some(self.lost_reason(key, why)))
+    }
+
+    fn lost_reason(&self, key: AttemptKey, why: String) -> String {
+        match self.ledger.rerun(key.task) {
+            Rerun::Always => why,
+            Rerun::Never => format!("{why}, and the task may not be run again"),
+        }
     }
 
     /// Cancels a task that is not out, since the user wants it so, and all that wait for it.

@@ -48,7 +48,8 @@ impl Master {
             };
             self.close(cx, code, outcome(&counts));
         } else if self.interrupted && self.nothing_out() {
-            let reason = format!("interrupted with {} tasks still to do", counts.open());
+            let why = if self.timed_out { "the time is up" } else { "interrupted" };
+            let reason = format!("{why} with {} tasks still to do", counts.open());
             self.close(cx, ExitCode::Interrupted, reason);
         }
     }

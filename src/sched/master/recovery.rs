@@ -54,6 +54,7 @@ impl Master {
     /// or waits for a task that failed, is cancelled.
     pub(in crate::sched) fn start(&mut self, cx: &mut Context<'_>) {
         self.began = cx.now;
+        self.curfew.begin(cx.now);
         let (run, epoch, wait) = (self.run, self.epoch, self.outlived_for);
         self.append(cx, Entry::Opened { run, epoch, outlived: wait });
         self.ledger.begin(epoch);

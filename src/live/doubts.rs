@@ -1,0 +1,102 @@
+//! Endings that may be a part of the end of all.
+//!
+//! A launcher or a batch system that ends a run may send its signal to every process of it, tasks
+//! among them. Then a task can die of it, and be told of, before this process has heard of it.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use crate::model::AttemptKey;
+use crate::sched::Event;
+
+/// How long it takes at most until this process hears of the same signal.
+const DOUBT: Duration = Duration::from_millis(200);
+
+/// Endings that wait until it is clear what they are.
+#[derive(Debug, Default)]
+pub(super) struct Doubts {
+    /// Attempts that were told to end.
+    stopped: BTreeSet<AttemptKey>,
+    /// It was said that the run is to end, or this process to leave.
+    told: bool,
+    waiting: Vec<(Instant, Event)>,
+}
+
+impl Doubts {
+    /// An attempt is told to end.
+    pub(super) fn stop(&mut self, key: AttemptKey) {
+        self.stopped.insert(key);
+    }
+
+    /// Takes an event in, and gives it back with all that is not in doubt any more.
+    pub(super) fn sift(&mut self, event: Event, now: Instant) -> Vec<Event> {
+        match &event {
+            Event::Ended { key, ending, .. } => {
+                let stopped = self.stopped.remove(key);
+                if ending.exit.is_by_request() && !stopped && !self.told {
+                    self.waiting.push((now + DOUBT, event));
+                    return Vec::new();
+                }
+                vec![event]
+            }
+            Event::Interrupt | Event::Drain => {
+                self.told = true;
+                let waiting = std::mem::take(&mut self.waiting);
+                [event].into_iter().chain(waiting.into_iter().map(|(_, ended)| ended)).collect()
+            }
+            _ => vec![event],
+        }
+    }
+
+    /// What has waited for long enough: it ended like that by itself.
+    pub(super) fn settled(&mut self, now: Instant) -> Vec<Event> {
+        let settled = self.waiting.extract_if(.., |(until, _)| *until <= now);
+        settled.map(|(_, event)| event).collect()
+    }
+
+    /// When something has waited for long enough.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.waiting.iter().map(|(until, _)| *until).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Attempt, Ending, Epoch, Exit, JobId, TaskId, Time};
+
+    fn key(task: u32) -> AttemptKey {
+        AttemptKey { job: JobId(0), task: TaskId(task), attempt: Attempt(1), epoch: Epoch(1) }
+    }
+
+    fn ended(task: u32, exit: Exit) -> Event {
+        let ending = Ending::new(exit, None);
+        Event::Ended { key: key(task), start: Time::ZERO, end: Time::ZERO, ending }
+    }
+
+    #[test]
+    fn a_death_of_a_signal_waits_for_word_that_all_is_to_end() {
+        let now = Instant::now();
+        let (mut doubts, by_signal) = (Doubts::default(), ended(1, Exit::Signal(15)));
+        assert_eq!(doubts.sift(by_signal.clone(), now), []);
+        assert_eq!(doubts.sift(ended(2, Exit::Code(1)), now), [ended(2, Exit::Code(1))]);
+        assert_eq!(doubts.settled(now), []);
+        let told = doubts.sift(Event::Interrupt, now);
+        assert_eq!(told, [Event::Interrupt, by_signal]);
+        let later = ended(3, Exit::Signal(2));
+        assert_eq!(doubts.sift(later.clone(), now), [later]);
+    }
+
+    #[test]
+    fn without_such_word_it_counts_after_a_while_and_at_once_if_it_was_asked_for() {
+        let now = Instant::now();
+        let (mut doubts, by_shell) = (Doubts::default(), ended(1, Exit::Code(143)));
+        assert_eq!(doubts.sift(by_shell.clone(), now), []);
+        let due = doubts.next().expect("it waits");
+        assert_eq!(doubts.settled(due), [by_shell]);
+        assert_eq!(doubts.next(), None);
+        doubts.stop(key(2));
+        let stopped = ended(2, Exit::Signal(15));
+        assert_eq!(doubts.sift(stopped.clone(), now), [stopped]);
+    }
+}
