@@ -268,7 +268,7 @@ impl<T> Dispatcher<T> {
         let step = 1u64 << (8 * levels.min(7));
         let members = self.children.values_mut().flat_map(|child| child.members.values_mut());
         members.for_each(|m| {
-            m.hello.carried = (m.hello.carried / step).saturating_add(1).saturating_mul(step)
+            m.hello.carried = (m.hello.carried / step).saturating_add(1).saturating_mul(step);
         });
     }
 

@@ -22,6 +22,7 @@ struct Peer<T> {
     /// Frames that came before the last of the others was up.
     early: VecDeque<(PeerId, Vec<u8>)>,
     /// Those that said that they are done.
+    ended: BTreeSet<PeerId>,
     done: BTreeSet<PeerId>,
 }
 
@@ -35,6 +36,7 @@ impl<T: Transport> Peer<T> {
             up: BTreeSet::new(),
             early: VecDeque::new(),
             done: BTreeSet::new(),
+            ended: BTreeSet::new(),
         };
         while peer.up.len() < peer.others.len() {
             if let Incoming::Frame { from, bytes } = peer.next() {
@@ -53,7 +55,12 @@ impl<T: Transport> Peer<T> {
             Incoming::Frame { from, .. } => {
                 assert!(self.up.contains(from), "a frame of {from}, which is not up");
             }
-            Incoming::Ended(peer) => assert!(!self.up.contains(peer), "{peer} ended, and is up"),
+            Incoming::Ended(peer) => {
+                assert!(!self.up.contains(peer), "{peer} ended, and is up");
+                assert!(self.ended.insert(*peer), "{peer} ended twice");
+                // Not every transport can tell: nothing here waits for it.
+                return self.receive(until);
+            }
             Incoming::Woken => {}
         }
         Some(incoming)
