@@ -35,6 +35,7 @@ mod guard;
 mod holes;
 mod kernel;
 pub mod kernels;
+mod lot;
 mod registry;
 
 pub use context::{TaskContext, TaskError};

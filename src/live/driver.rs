@@ -12,7 +12,7 @@ use crate::comm::{Incoming, Transport, Waker};
 use crate::exec::{Executor, Report};
 use crate::host::{Clock, Preference};
 use crate::model::wire::Wire;
-use crate::model::{AttemptKey, PeerId, Record, Span, Verdict};
+use crate::model::{AttemptKey, Launch, PeerId, Record, Span, Verdict};
 use crate::sched::{Action, Event, Frame, Machine, Process, Seat};
 use crate::store::{Commit, Journal, StoreError};
 
@@ -71,9 +71,11 @@ impl Control {
 
     /// What an executor's reports become.
     pub fn report(&self, report: Report) {
-        if let Report::Ended { key, start, end, ending } = report {
-            self.post(Input::Event(Event::Ended { key, start, end, ending }));
-        }
+        self.post(Input::Event(match report {
+            Report::Started { .. } => return,
+            Report::Ended(finishes) => Event::Ended(finishes),
+            Report::Withdrawn(launches) => Event::Withdrawn(launches),
+        }));
     }
 
     /// What a journal's commits become.
@@ -105,6 +107,8 @@ pub struct Driver<T> {
     trouble: Option<String>,
     running: BTreeSet<AttemptKey>,
     actions: Vec<Action>,
+    /// What the step launches.
+    launches: Vec<Launch>,
     ended: Option<Ended>,
 }
 
@@ -147,6 +151,7 @@ impl<T: Transport> Driver<T> {
             trouble: None,
             running: BTreeSet::new(),
             actions: Vec::new(),
+            launches: Vec::new(),
             ended: None,
         }
     }
@@ -228,7 +233,8 @@ impl<T: Transport> Driver<T> {
         match input {
             Input::Event(event) => {
                 match &event {
-                    Event::Ended { key, .. } => drop(self.running.remove(key)),
+                    Event::Ended(finishes) => self.forget(finishes.iter().map(|f| &f.key)),
+                    Event::Withdrawn(launches) => self.forget(launches.iter().map(|l| &l.key)),
                     Event::Durable(_) if self.trouble.take().is_some() => {
                         self.note("the journal is written again, and the run goes on".to_owned());
                     }
@@ -248,6 +254,10 @@ impl<T: Transport> Driver<T> {
             }
             Input::Kill => self.ended = Some(Ended::Killed),
         }
+    }
+
+    fn forget<'a>(&mut self, keys: impl Iterator<Item = &'a AttemptKey>) {
+        keys.for_each(|key| _ = self.running.remove(key));
     }
 
     fn hear(&mut self, incoming: Incoming) {
@@ -284,6 +294,9 @@ impl<T: Transport> Driver<T> {
             published |= matches!(action, Action::Publish(_));
             self.act(action);
         }
+        if !self.launches.is_empty() {
+            self.executor.launch_all(std::mem::take(&mut self.launches));
+        }
         // Empty, but with the memory that it has grown to.
         self.actions = actions;
         if published {
@@ -305,8 +318,9 @@ impl<T: Transport> Driver<T> {
             }
             Action::Launch(launch) => {
                 self.running.insert(launch.key);
-                self.executor.launch(*launch);
+                self.launches.push(*launch);
             }
+            Action::Withdraw(keys) => self.executor.withdraw(&keys),
             Action::Stop { key, grace } => self.executor.stop(key, grace),
             Action::StopAll => {
                 for key in &self.running {

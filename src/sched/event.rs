@@ -3,8 +3,8 @@
 use super::message::{Frame, RunId};
 use crate::model::wire::{wire_enum, wire_struct};
 use crate::model::{
-    Addition, AttemptKey, Ending, Epoch, Incarnation, Launch, PeerId, Record, ResourceNames,
-    Resources, Span, SubclusterId, Task, TaskId, Template, Time, Topology, Verdict,
+    Addition, AttemptKey, Epoch, Finish, Incarnation, Launch, PeerId, Record, ResourceNames,
+    Resources, Span, SubclusterId, Task, TaskId, Template, Topology, Verdict,
 };
 
 /// Where a process sits in a run, and what it has. Two machines with the same seat that are
@@ -78,17 +78,12 @@ pub enum Event {
         /// This.
         frame: Frame,
     },
-    /// An attempt that was launched here has ended.
-    Ended {
-        /// Which.
-        key: AttemptKey,
-        /// When it started, by the clock that steps this process.
-        start: Time,
-        /// When it ended.
-        end: Time,
-        /// How.
-        ending: Ending,
-    },
+    /// Attempts that were launched here have ended; their times are by the clock that steps this
+    /// process.
+    Ended(Vec<Finish>),
+    /// Attempts that were launched here come back without having begun, as [`Action::Withdraw`]
+    /// wanted, or since what ran before them left work behind on their cores.
+    Withdrawn(Vec<Launch>),
     /// The first so many entries that were appended are on disk.
     Durable(u64),
     /// An entry of the journal of a run that is resumed, in order.
@@ -121,8 +116,10 @@ pub enum Action {
     },
     /// Append to the journal, and say when it is durable.
     Append(Entry),
-    /// Run an attempt.
+    /// Run an attempt; after those that were launched on the same cores before and have not ended.
     Launch(Box<Launch>),
+    /// Give back those of these attempts that have not begun, and say what has ended of the others.
+    Withdraw(Vec<AttemptKey>),
     /// End an attempt: SIGTERM, and SIGKILL after the grace.
     Stop {
         /// Which.
@@ -199,7 +196,7 @@ wire_enum! {
         1 => Up(peer),
         2 => Down(peer),
         3 => Frame { from, frame },
-        4 => Ended { key, start, end, ending },
+        4 => Ended(finishes),
         5 => Durable(upto),
         6 => Replay(entry),
         7 => Submit(batch),
@@ -211,6 +208,7 @@ wire_enum! {
         13 => Tick,
         14 => Dead(peer),
         15 => Master(peer, epoch),
+        16 => Withdrawn(launches),
     }
     Action {
         0 => Send { to, frame },
@@ -223,6 +221,7 @@ wire_enum! {
         7 => Finish(verdict),
         8 => Leave,
         9 => Reach(peer),
+        10 => Withdraw(keys),
     }
     Entry {
         0 => Opened { run, epoch, outlived },

@@ -13,6 +13,7 @@ mod event;
 mod history;
 mod lease;
 mod ledger;
+mod lots;
 mod master;
 mod message;
 mod node;

@@ -95,6 +95,11 @@ impl<T> Ready<T> {
         }
     }
 
+    /// One, wherever it stands.
+    pub(super) fn get(&self, request: &Arc<Request>, urgency: &Urgency) -> Option<&T> {
+        self.classes.get(request)?.get(urgency)
+    }
+
     /// Takes one out wherever it stands.
     pub(super) fn remove(&mut self, request: &Arc<Request>, urgency: &Urgency) -> Option<T> {
         let class = self.classes.get_mut(request)?;

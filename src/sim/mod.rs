@@ -25,6 +25,7 @@ mod scenario;
 mod seats;
 mod strike;
 mod swarm;
+mod work;
 mod world;
 
 use std::fmt;

@@ -380,6 +380,11 @@ impl Referee {
         Ok(())
     }
 
+    /// It had not begun, and may start elsewhere.
+    pub(super) fn withdrawn(&mut self, key: AttemptKey) {
+        self.launched.remove(&key);
+    }
+
     /// What the node runs at one time, it has.
     fn judge_resources(&self, launch: &Launch, place: &Place<'_>) -> Result<(), Foul> {
         let mut free = place.capacity.clone();

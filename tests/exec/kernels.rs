@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use evenkeel::exec::{Registry, Report, VALUE_LIMIT};
-use evenkeel::model::{Addition, Attempt, CoreId, Ending, Exit, PeerId, Span, Task, TaskId, Value};
+use evenkeel::model::{
+    Addition, Attempt, CoreId, Ending, Exit, Finish, PeerId, Span, Task, TaskId, Value,
+};
 
 use crate::support::{Bed, PATIENCE, kernel, key, map};
 
@@ -257,8 +259,10 @@ fn kernels_run_beside_each_other_and_are_told_once() {
     }
     let mut values = BTreeMap::new();
     while values.len() < 200 {
-        if let Report::Ended { key, ending, .. } = bed.reports.recv_timeout(PATIENCE).unwrap() {
-            assert_eq!(values.insert(key.task.0, ending.value), None);
+        if let Report::Ended(ended) = bed.reports.recv_timeout(PATIENCE).unwrap() {
+            for Finish { key, ending, .. } in ended {
+                assert_eq!(values.insert(key.task.0, ending.value), None);
+            }
         }
     }
     assert!(values.iter().all(|(task, value)| *value == Value::Int(i64::from(*task))));

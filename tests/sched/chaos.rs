@@ -201,6 +201,10 @@ fn frame() -> impl Strategy<Value = Frame> {
     })
 }
 
+fn ended(key: AttemptKey, at: Time, ending: Ending) -> Event {
+    Event::Ended(vec![Finish { key, start: at, end: at, ending }])
+}
+
 fn one_move() -> impl Strategy<Value = Move> {
     let plain = prop_oneof![
         Just(Event::Start),
@@ -216,7 +220,7 @@ fn one_move() -> impl Strategy<Value = Move> {
         prop::collection::vec(0u32..8, 0..4)
             .prop_map(|ids| Event::Cancel(ids.into_iter().map(TaskId).collect())),
         (key(), time(), ending())
-            .prop_map(|(key, at, ending)| { Event::Ended { key, start: at, end: at, ending } }),
+            .prop_map(|(key, at, ending)| ended(key, at, ending)),
         (peer(), frame()).prop_map(|(from, frame)| Event::Frame { from, frame }),
     ];
     prop_oneof![
@@ -282,7 +286,7 @@ impl Watched {
             Move::Ends(which, ending) => {
                 let n = self.running.len().max(1);
                 let Some(key) = self.running.keys().nth(which % n).copied() else { return };
-                Event::Ended { key, start: self.now, end: self.now, ending }
+                ended(key, self.now, ending)
             }
             Move::Synced(n) => {
                 self.synced = (self.synced + n).min(self.appended);
@@ -293,8 +297,8 @@ impl Watched {
                 Event::Tick
             }
         };
-        if let Event::Ended { key, .. } = &event {
-            self.running.remove(key);
+        if let Event::Ended(finishes) = &event {
+            finishes.iter().for_each(|finish| _ = self.running.remove(&finish.key));
         }
         let mut actions = Vec::new();
         self.process.step(self.now, event, &mut actions);
@@ -324,7 +328,9 @@ impl Watched {
             Action::Launch(launch) => {
                 assert!(!launch.cores.is_empty());
                 assert!(launch.cores.iter().all(|core| core.0 < CORES), "no such core");
-                let taken: Vec<CoreId> = self.running.values().flatten().copied().collect();
+                // Short ones come after each other on the same cores.
+                let others = self.running.values().filter(|cores| **cores != launch.cores);
+                let taken: Vec<CoreId> = others.flatten().copied().collect();
                 assert!(launch.cores.iter().all(|core| !taken.contains(core)), "granted twice");
                 let before = self.running.insert(launch.key, launch.cores);
                 assert!(before.is_none(), "{} runs already", launch.key);

@@ -226,7 +226,8 @@ impl Story {
     fn end_attempt(&mut self, peer: PeerId, key: AttemptKey, ending: Ending) {
         if self.running.remove(&(peer, key)).is_some() {
             let start = Time(self.now.0 - TAKES.0.min(self.now.0));
-            self.post.push_back((peer, Event::Ended { key, start, end: self.now, ending }));
+            let finish = Finish { key, start, end: self.now, ending };
+            self.post.push_back((peer, Event::Ended(vec![finish])));
         }
     }
 
@@ -500,6 +501,8 @@ impl Story {
                 self.left.insert(peer);
             }
             Action::Reach(other) => self.wanted.push((peer, other)),
+            // All have begun.
+            Action::Withdraw(_) => {}
         }
     }
 
