@@ -64,7 +64,7 @@ fn the_same_seed_gives_the_same_log() {
 fn the_swarm_meets_what_it_is_for() {
     let mut total = Stats::default();
     let (mut codes, mut states, mut refused) = (Vec::new(), Vec::new(), 0);
-    for seed in 0..100 {
+    for seed in 0..130 {
         let outcome = run(seed).unwrap();
         total.missed += outcome.stats.missed;
         total.repeated += outcome.stats.repeated;

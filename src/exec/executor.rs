@@ -14,9 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use parking_lot::Mutex;
 
 use crate::host::Clock;
-use crate::model::{
-    AttemptKey, Body, CoreId, Ending, Exit, Finish, Launch, Span, Time, Topology,
-};
+use crate::model::{AttemptKey, Body, CoreId, Ending, Exit, Finish, Launch, Span, Time, Topology};
 use crate::pool::{Pool, Team};
 
 use super::guard::{Event, Link, Setup};
@@ -276,6 +274,14 @@ impl Executor {
         self.guards.iter().for_each(|guard| guard.link.stop(key, grace));
         if let Some(stop) = self.shared.kernels.lock().stop(&key) {
             // Relaxed: read by `TaskContext::cancelled`, which hands on nothing else.
+            stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The same for all that runs.
+    pub fn stop_all(&self, grace: Span) {
+        self.guards.iter().for_each(|guard| guard.link.stop_all(grace));
+        for stop in self.shared.kernels.lock().stops() {
             stop.store(true, Ordering::Relaxed);
         }
     }

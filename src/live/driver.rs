@@ -1,6 +1,5 @@
 //! The loop, and what feeds it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,7 +11,7 @@ use crate::comm::{Incoming, Transport, Waker};
 use crate::exec::{Executor, Report};
 use crate::host::{Clock, Preference};
 use crate::model::wire::Wire;
-use crate::model::{AttemptKey, Launch, PeerId, Record, Span, Verdict};
+use crate::model::{Launch, PeerId, Record, Span, Verdict};
 use crate::sched::{Action, Event, Frame, Machine, Process, Seat};
 use crate::store::{Commit, Journal, StoreError};
 
@@ -105,7 +104,6 @@ pub struct Driver<T> {
     appended: u64,
     /// What keeps the journal from being written, as it was told last.
     trouble: Option<String>,
-    running: BTreeSet<AttemptKey>,
     actions: Vec<Action>,
     /// What the step launches.
     launches: Vec<Launch>,
@@ -149,7 +147,6 @@ impl<T: Transport> Driver<T> {
             reach: None,
             appended: 0,
             trouble: None,
-            running: BTreeSet::new(),
             actions: Vec::new(),
             launches: Vec::new(),
             ended: None,
@@ -233,8 +230,6 @@ impl<T: Transport> Driver<T> {
         match input {
             Input::Event(event) => {
                 match &event {
-                    Event::Ended(finishes) => self.forget(finishes.iter().map(|f| &f.key)),
-                    Event::Withdrawn(launches) => self.forget(launches.iter().map(|l| &l.key)),
                     Event::Durable(_) if self.trouble.take().is_some() => {
                         self.note("the journal is written again, and the run goes on".to_owned());
                     }
@@ -254,10 +249,6 @@ impl<T: Transport> Driver<T> {
             }
             Input::Kill => self.ended = Some(Ended::Killed),
         }
-    }
-
-    fn forget<'a>(&mut self, keys: impl Iterator<Item = &'a AttemptKey>) {
-        keys.for_each(|key| _ = self.running.remove(key));
     }
 
     fn hear(&mut self, incoming: Incoming) {
@@ -316,17 +307,10 @@ impl<T: Transport> Driver<T> {
                     journal.append(&entry);
                 }
             }
-            Action::Launch(launch) => {
-                self.running.insert(launch.key);
-                self.launches.push(*launch);
-            }
+            Action::Launch(launch) => self.launches.push(*launch),
             Action::Withdraw(keys) => self.executor.withdraw(&keys),
             Action::Stop { key, grace } => self.executor.stop(key, grace),
-            Action::StopAll => {
-                for key in &self.running {
-                    self.executor.stop(*key, Span::ZERO);
-                }
-            }
+            Action::StopAll => self.executor.stop_all(Span::ZERO),
             Action::Publish(record) => (self.notify)(Notice::Record(record)),
             Action::Note(text) => self.note(text),
             Action::Finish(verdict) => self.ended = Some(Ended::Finished(verdict)),

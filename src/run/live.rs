@@ -289,7 +289,7 @@ impl Starting<'_> {
         if self.options.record && self.folder.is_none() {
             return Err(RunError::Options("a recording needs a run folder".to_owned()));
         }
-        let collector = Collector::new(watch);
+        let collector = Collector::new(watch)?;
         self.layout.notes.iter().for_each(|note| collector.note(note.clone()));
         let mut local = Vec::new();
         match std::mem::replace(&mut self.fleet, Fleet::Threads) {

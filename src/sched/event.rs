@@ -1,5 +1,7 @@
 //! What goes into a process and what comes out of it.
 
+use std::sync::Arc;
+
 use super::message::{Frame, RunId};
 use crate::model::wire::{wire_enum, wire_struct};
 use crate::model::{
@@ -156,7 +158,7 @@ pub enum Entry {
         outlived: Span,
     },
     /// Tasks were submitted.
-    Submitted(Batch),
+    Submitted(Arc<Batch>),
     /// No more come.
     Sealed,
     /// Attempts were given out. Not waited for: it only tells a resumed master what may have run.
@@ -174,7 +176,7 @@ pub enum Entry {
     /// kind, meta) is left out of the record.
     Ended {
         /// Its record.
-        record: Box<Record>,
+        record: Arc<Record>,
         /// The tasks that it added.
         added: Vec<Addition>,
     },
@@ -238,6 +240,8 @@ wire_enum! {
 /// Entries in few words, for tests of what reads them.
 #[cfg(test)]
 pub(super) mod told {
+    use std::sync::Arc;
+
     use super::Entry;
     use crate::model::{Attempt, AttemptKey, Epoch, JobId, Record, State, TaskId};
 
@@ -250,6 +254,6 @@ pub(super) mod told {
     }
 
     pub(in crate::sched) fn ended(task: u32, attempt: u16, state: State) -> Entry {
-        Entry::Ended { record: Box::new(Record::new(key(task, attempt), state)), added: vec![] }
+        Entry::Ended { record: Arc::new(Record::new(key(task, attempt), state)), added: vec![] }
     }
 }

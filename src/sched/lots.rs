@@ -45,22 +45,26 @@ struct Lot {
 #[derive(Debug)]
 pub(super) struct Filling {
     length: Option<Span>,
+    count: usize,
     room: usize,
 }
 
 impl Filling {
-    /// Beginning with `first`, and of no more than `room` attempts.
-    pub(super) fn new(lots: &Lots, first: Option<Kernel>, room: usize) -> Filling {
-        Filling { length: lots.length(first), room: room.saturating_sub(1) }
+    /// Empty, for no more than `room` attempts, but one at least.
+    pub(super) fn new(room: usize) -> Filling {
+        Filling { length: Some(Span::ZERO), count: 0, room }
     }
 
-    /// Whether `next` has its place in it too; it is taken to get it then.
-    pub(super) fn takes(&mut self, lots: &Lots, next: Option<Kernel>) -> bool {
-        let both = self.length.zip(lots.length(next)).map(|(all, one)| all + one);
-        let takes = self.room > 0 && both.is_some_and(|length| length <= LENGTH);
+    /// Whether what runs this has its place in it; it is taken to get it then. The first always
+    /// has, others as long as they are short together with those before.
+    pub(super) fn takes(&mut self, lots: &mut Lots, body: &Body) -> bool {
+        let kernel = lots.kernel(body);
+        let length = self.length.zip(lots.length(kernel)).map(|(all, one)| all + one);
+        let fits = self.count < self.room && length.is_some_and(|length| length <= LENGTH);
+        let takes = self.count == 0 || fits;
         if takes {
-            self.length = both;
-            self.room -= 1;
+            self.length = length;
+            self.count += 1;
         }
         takes
     }

@@ -21,6 +21,7 @@ mod process;
 mod ready;
 mod slots;
 mod submaster;
+mod tasks;
 mod uplink;
 
 pub use compaction::{Compactor, Upkeep, compact};

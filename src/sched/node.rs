@@ -204,7 +204,8 @@ impl Node {
     pub(super) fn tick(&mut self, cx: &mut Context<'_>) -> Due {
         let overdue = self.lots.overdue(cx.now);
         if !overdue.is_empty() {
-            let of_those = self.running.iter().filter(|(_, running)| overdue.contains(&running.lot));
+            let of_those =
+                self.running.iter().filter(|(_, running)| overdue.contains(&running.lot));
             cx.actions.push(Action::Withdraw(of_those.map(|(key, _)| *key).collect()));
         }
         let due = self.parent.due(cx.now);
@@ -300,10 +301,12 @@ impl Node {
         let mut done = Vec::with_capacity(finishes.len());
         let mut lengths: BTreeMap<Kernel, (Span, u32)> = BTreeMap::new();
         for finish in finishes {
-            let Some((Running { kernel, abandoned, .. }, cores)) = self.take_out(&finish.key) else {
+            let Some((Running { kernel, abandoned, .. }, cores)) = self.take_out(&finish.key)
+            else {
                 continue;
             };
-            if let Some(kernel) = kernel {
+            // What failed or was stopped may have been cut short.
+            if let Some(kernel) = kernel.filter(|_| finish.ending.exit.is_success()) {
                 let (span, count) = lengths.entry(kernel).or_default();
                 *span += finish.end.since(finish.start);
                 *count += 1;
@@ -417,27 +420,17 @@ impl Node {
         // Others with free cores are to have their share.
         let places = free.get(ResourceId::CORES).ceil().max(1);
         let room = self.queue.len().div_ceil(places as usize);
-        let (lot, mut filling) = (self.lots.next(), None);
+        let (lots, mut filling) = (&mut self.lots, Filling::new(room));
+        let run = self.queue.take_run(&first, |next| filling.takes(lots, &next.body));
+        let lot = self.lots.next();
         let (mut last, mut out) = (first, 0);
-        loop {
-            let (urgency, request) = &last;
-            if let Some(next) = self.queue.remove(request, urgency)
-                // If granted twice, asking for something else each time, its parent is mistaken.
-                && !self.running.contains_key(&next.key)
-            {
-                let kernel = self.lots.kernel(&next.body);
-                filling.get_or_insert_with(|| Filling::new(&self.lots, kernel, room));
-                self.launch(cx, next, (lot, kernel), &grant);
+        for (urgency, next) in run {
+            last.0 = urgency;
+            // If granted twice, asking for something else each time, its parent is mistaken.
+            if !self.running.contains_key(&next.key) {
+                self.launch(cx, next, lot, &grant);
                 out += 1;
             }
-            let Some(filling) = &mut filling else { break };
-            let Some(head) = self.queue.head_after(Some(&last)) else { break };
-            let next = self.queue.get(&head.1, &head.0).filter(|_| head.1 == last.1);
-            let kernel = next.and_then(|next| self.lots.kernel(&next.body));
-            if !filling.takes(&self.lots, kernel) {
-                break;
-            }
-            last = head;
         }
         match out {
             0 => self.slots.give_back(grant, &self.seat.topology),
@@ -446,13 +439,8 @@ impl Node {
         last
     }
 
-    fn launch(
-        &mut self,
-        cx: &mut Context<'_>,
-        dispatch: Dispatch,
-        (lot, kernel): (u64, Option<Kernel>),
-        grant: &Grant,
-    ) {
+    fn launch(&mut self, cx: &mut Context<'_>, dispatch: Dispatch, lot: u64, grant: &Grant) {
+        let kernel = self.lots.kernel(&dispatch.body);
         let Dispatch { key, urgency, request, name, body, parameters, settings, inputs } = dispatch;
         let launch = Launch {
             key,

@@ -9,7 +9,7 @@ use crate::model::{
     Addition, Attempt, AttemptKey, CoreId, Counts, Dependency, Ending, Epoch, Exit, ExitCode,
     Launch, PeerId, Record, Resources, Span, State, Task, TaskId, Time, Value, Verdict,
 };
-use crate::sched::{Batch, Entry};
+use crate::sched::Entry;
 
 /// A rule that was broken, in words.
 pub(super) type Foul = String;
@@ -270,8 +270,8 @@ impl Referee {
     fn apply(&mut self, entry: &Entry) {
         match entry {
             Entry::Opened { epoch, .. } => self.epoch = *epoch,
-            Entry::Submitted(Batch { tasks, .. }) => {
-                tasks.iter().for_each(|task| self.push(task.clone()));
+            Entry::Submitted(batch) => {
+                batch.tasks.iter().for_each(|task| self.push(task.clone()));
             }
             Entry::Sealed => self.sealed = true,
             Entry::Granted { keys, .. } => {

@@ -143,13 +143,14 @@ fn entry() -> impl Strategy<Value = Entry> {
     });
     let keys = || prop::collection::vec(key(), 0..4);
     prop_oneof![
-        batch().prop_map(Entry::Submitted),
+        batch().prop_map(|batch| Entry::Submitted(batch.into())),
         Just(Entry::Sealed),
         (keys(), any::<bool>()).prop_map(|(keys, outlive)| Entry::Granted { keys, outlive }),
         keys().prop_map(Entry::Returned),
         prop::collection::vec((0u32..6).prop_map(TaskId), 0..4).prop_map(Entry::Unwanted),
-        (record, prop::collection::vec(addition(), 0..2))
-            .prop_map(|(record, added)| Entry::Ended { record: Box::new(record), added }),
+        (record, prop::collection::vec(addition(), 0..2)).prop_map(|(record, added)| {
+            Entry::Ended { record: std::sync::Arc::new(record), added }
+        }),
     ]
 }
 
@@ -219,8 +220,7 @@ fn one_move() -> impl Strategy<Value = Move> {
         (peer(), 0u32..4).prop_map(|(peer, epoch)| Event::Master(peer, Epoch(epoch))),
         prop::collection::vec(0u32..8, 0..4)
             .prop_map(|ids| Event::Cancel(ids.into_iter().map(TaskId).collect())),
-        (key(), time(), ending())
-            .prop_map(|(key, at, ending)| ended(key, at, ending)),
+        (key(), time(), ending()).prop_map(|(key, at, ending)| ended(key, at, ending)),
         (peer(), frame()).prop_map(|(from, frame)| Event::Frame { from, frame }),
     ];
     prop_oneof![

@@ -3,9 +3,10 @@
 use super::{Garbled, Reader, Wire, wire_enum, wire_newtype, wire_struct};
 use crate::model::{
     Addition, Amount, Attempt, AttemptKey, Body, Combine, Core, CoreId, Cost, Counts, Dependency,
-    Domain, Ending, Epoch, Exit, ExitCode, Finish, Incarnation, JobId, Launch, PeerId, Place, Record,
-    Request, ResourceId, ResourceNames, Resources, Settings, Span, State, SubclusterId, Sweep,
-    Task, TaskBody, TaskId, TaskName, Template, Time, Topology, Usage, Value, Variant, Verdict,
+    Domain, Ending, Epoch, Exit, ExitCode, Finish, Incarnation, JobId, Launch, PeerId, Place,
+    Record, Request, ResourceId, ResourceNames, Resources, Settings, Span, State, SubclusterId,
+    Sweep, Task, TaskBody, TaskId, TaskName, Template, Time, Topology, Usage, Value, Variant,
+    Verdict,
 };
 
 wire_newtype! {
