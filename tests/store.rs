@@ -290,15 +290,15 @@ fn lines_are_begun_anew_and_not_in_the_file_that_others_have_open() {
     let folder = RunFolder::create(root.path()).unwrap();
     let read = || fs::read_to_string(root.path().join("records.jsonl")).unwrap();
     let mut lines = folder.lines("records.jsonl").unwrap();
-    lines.append("one\ntwo\n").unwrap();
+    lines.append(|buffer| buffer.extend(b"one\ntwo\n")).unwrap();
     assert_eq!(read(), "", "nobody has flushed");
     lines.flush().unwrap();
     assert_eq!(read(), "one\ntwo\n");
     let mut others = folder.lines("records.jsonl").unwrap();
     assert_eq!(read(), "");
-    lines.append("too late\n").unwrap();
+    lines.append(|buffer| buffer.extend(b"too late\n")).unwrap();
     lines.flush().unwrap();
-    others.append("eins\n").unwrap();
+    others.append(|buffer| buffer.extend(b"eins\n")).unwrap();
     drop((others, lines));
     assert_eq!(read(), "eins\n");
 }

@@ -7,7 +7,9 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::host::Clock;
-use crate::model::{Addition, AttemptKey, CoreId, Launch, PeerId, Span, Task, TaskId, Time, Value};
+use crate::model::{
+    Addition, AttemptKey, Body, CoreId, Launch, PeerId, Span, Task, TaskId, Time, Value,
+};
 use crate::pool::Team;
 
 use super::holes::Holes;
@@ -71,13 +73,15 @@ pub struct TaskContext<'a> {
 impl<'a> TaskContext<'a> {
     pub(super) fn new(
         launch: &'a Launch,
-        args: &Value,
         team: &'a Team,
         clock: Clock,
         start: Time,
         stop: &'a AtomicBool,
     ) -> TaskContext<'a> {
-        let args = Holes::new(launch).value(args);
+        let args = match &launch.body {
+            Body::Kernel { args, .. } => Holes::new(launch).value(args),
+            Body::Command(_) => Value::Unit,
+        };
         let deadline = launch.time_left.map(|left| start + left);
         TaskContext { launch, args, team, clock, deadline, stop, added: Vec::new() }
     }

@@ -2,8 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::{BTreeSet, VecDeque};
 use std::ffi::CString;
 use std::fmt;
 use std::io;
@@ -15,11 +14,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use parking_lot::Mutex;
 
 use crate::host::Clock;
-use crate::model::{AttemptKey, Body, CoreId, Ending, Exit, Launch, Span, Time, Topology, Value};
+use crate::model::{AttemptKey, Body, CoreId, Ending, Exit, Finish, Launch, Span, Time, Topology};
 use crate::pool::{Pool, Team};
 
 use super::guard::{Event, Link, Setup};
-use super::registry::{Kernel, Registry};
+use super::lot::{Kernels, Lot, Part};
+use super::registry::Registry;
 use super::{command, environment, kernel};
 
 /// What an executor is to know of its node.
@@ -49,17 +49,12 @@ pub enum Report {
         /// Since when.
         at: Time,
     },
-    /// An attempt is over, and nothing of it is left.
-    Ended {
-        /// Which.
-        key: AttemptKey,
-        /// When it started; when its start failed, if it could not.
-        start: Time,
-        /// When it ended.
-        end: Time,
-        /// How.
-        ending: Ending,
-    },
+    /// Attempts are over, and nothing of them is left.
+    Ended(Vec<Finish>),
+    /// Kernels that have not begun are given back, as
+    /// [`withdraw`](Executor::withdraw) wanted, or since what ran before them left work behind on
+    /// their cores.
+    Withdrawn(Vec<Launch>),
 }
 
 /// Why an executor cannot start.
@@ -128,8 +123,7 @@ struct Shared {
     clock: Clock,
     report: Box<dyn Fn(Report) + Send + Sync>,
     closed: AtomicBool,
-    /// The kernels that run, each with what tells it to stop.
-    kernels: Mutex<BTreeMap<AttemptKey, Arc<AtomicBool>>>,
+    kernels: Mutex<Kernels>,
 }
 
 impl Executor {
@@ -167,34 +161,56 @@ impl Executor {
     /// Starts an attempt, which is told of by reports. Never waits. An attempt that runs already
     /// is not started again.
     pub fn launch(&self, launch: Launch) {
+        self.launch_all(vec![launch]);
+    }
+
+    /// The same for several. Kernels that come in a row here and have the same cores run one
+    /// after the other, and are told of together when the last of them has ended, or when one of
+    /// them is [withdrawn](Self::withdraw).
+    pub fn launch_all(&self, launches: Vec<Launch>) {
         // Relaxed: a command that slips in while `abort` runs finds the link closed or is killed
-        // by its closing, and a kernel is looked at again in `launch_kernel`.
+        // by its closing, and a kernel is looked at again in `start_lot`.
         if self.shared.closed.load(Ordering::Relaxed) {
             return;
         }
-        let key = launch.key;
-        if let Err(reason) = self.try_launch(launch) {
-            let now = self.shared.clock.now();
-            let ending = Ending::new(Exit::CouldNotStart, Some(reason));
-            self.shared.report(Report::Ended { key, start: now, end: now, ending });
+        let mut lot: VecDeque<Part> = VecDeque::new();
+        for launch in launches {
+            let key = launch.key;
+            match self.prepare(launch) {
+                Ok(None) => {}
+                Ok(Some(part)) => {
+                    if lot.back().is_some_and(|last| last.launch.cores != part.launch.cores) {
+                        self.start_lot(std::mem::take(&mut lot));
+                    }
+                    lot.push_back(part);
+                }
+                Err(reason) => {
+                    let now = self.shared.clock.now();
+                    let ending = Ending::new(Exit::CouldNotStart, Some(reason));
+                    self.shared.ended(Finish { key, start: now, end: now, ending });
+                }
+            }
+        }
+        if !lot.is_empty() {
+            self.start_lot(lot);
         }
     }
 
-    fn try_launch(&self, launch: Launch) -> Result<(), String> {
+    /// Starts a command; of a kernel, tells what is to be run.
+    fn prepare(&self, launch: Launch) -> Result<Option<Part>, String> {
         self.check_cores(&launch.cores)?;
         match &launch.body {
             Body::Command(argv) => {
                 let program = command::program(&launch, argv, &self.topology, self.pinned)?;
                 self.guard_of(launch.cores[0]).link.run(Box::new(program));
+                Ok(None)
             }
-            Body::Kernel { name, args } => {
+            Body::Kernel { name, .. } => {
                 let kernel = self.registry.get(name);
                 let kernel = kernel.ok_or_else(|| kernel::unknown(name, &self.registry))?.clone();
-                let args = args.clone();
-                self.launch_kernel(launch, kernel, args);
+                Ok(Some(Part { launch, kernel, stop: Arc::default() }))
             }
         }
-        Ok(())
     }
 
     /// Neighbouring cores have different guards.
@@ -219,25 +235,35 @@ impl Executor {
         Ok(())
     }
 
-    fn launch_kernel(&self, launch: Launch, kernel: Arc<Kernel>, args: Value) {
-        let stop = Arc::new(AtomicBool::new(false));
-        {
-            let mut kernels = self.shared.kernels.lock();
-            // Under the lock, which `abort` takes after it has closed: so either this sees that
-            // it has, or `abort` finds the kernel and tells it to stop.
-            if self.shared.closed.load(Ordering::Relaxed) {
-                return;
-            }
-            match kernels.entry(launch.key) {
-                Entry::Vacant(place) => drop(place.insert(stop.clone())),
-                Entry::Occupied(_) => return,
-            }
+    /// Has kernels run on their cores, which are the same for all.
+    fn start_lot(&self, mut parts: VecDeque<Part>) {
+        let mut kernels = self.shared.kernels.lock();
+        // Under the lock, which `abort` takes after it has closed: so either this sees that
+        // it has, or `abort` finds the kernels and tells them to stop.
+        if self.shared.closed.load(Ordering::Relaxed) {
+            return;
         }
+        parts.retain(|part| !kernels.knows(&part.launch.key));
+        let Some(first) = parts.front() else { return };
+        let cores = first.launch.cores.clone();
+        let names: Vec<_> = parts.iter().map(|p| (p.launch.key, Arc::clone(&p.stop))).collect();
+        let lot = Arc::new(Lot::new(cores, parts));
+        for (key, stop) in names {
+            kernels.insert(key, Arc::clone(&lot), stop);
+        }
+        drop(kernels);
         let shared = self.shared.clone();
-        let cores = launch.cores.clone();
-        self.pool.start(&cores, move |team| {
-            shared.run_kernel(&launch, &*kernel, &args, team, &stop);
-        });
+        self.pool.start(&lot.cores.clone(), move |team| shared.run_lot(&lot, team));
+    }
+
+    /// Gives back those of these kernels that have not begun, and tells at once of those that ran
+    /// before them. The rest ends as ever.
+    pub fn withdraw(&self, keys: &[AttemptKey]) {
+        let keys: BTreeSet<AttemptKey> = keys.iter().copied().collect();
+        let lots = self.shared.kernels.lock().lots(&keys);
+        for lot in lots {
+            self.shared.give_back(&lot, lot.withdraw(|key| keys.contains(key)));
+        }
     }
 
     /// Ends an attempt: a command's process group gets SIGTERM, and SIGKILL if it is still there
@@ -246,8 +272,16 @@ impl Executor {
     pub fn stop(&self, key: AttemptKey, grace: Span) {
         // A guard that does not run it pays no heed.
         self.guards.iter().for_each(|guard| guard.link.stop(key, grace));
-        if let Some(stop) = self.shared.kernels.lock().get(&key) {
+        if let Some(stop) = self.shared.kernels.lock().stop(&key) {
             // Relaxed: read by `TaskContext::cancelled`, which hands on nothing else.
+            stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The same for all that runs.
+    pub fn stop_all(&self, grace: Span) {
+        self.guards.iter().for_each(|guard| guard.link.stop_all(grace));
+        for stop in self.shared.kernels.lock().stops() {
             stop.store(true, Ordering::Relaxed);
         }
     }
@@ -257,7 +291,7 @@ impl Executor {
     pub fn abort(&self) {
         // Release: with the acquire in `Shared::report`, nothing is reported after this.
         self.shared.closed.store(true, Ordering::Release);
-        for stop in self.shared.kernels.lock().values() {
+        for stop in self.shared.kernels.lock().stops() {
             stop.store(true, Ordering::Relaxed);
         }
         for guard in &self.guards {
@@ -282,38 +316,65 @@ impl Shared {
         }
     }
 
+    fn ended(&self, finish: Finish) {
+        self.report(Report::Ended(vec![finish]));
+    }
+
     fn hear(&self, event: Event) {
         match event {
             Event::Started(key, at) => self.report(Report::Started { key, at }),
             Event::Ended(program, outcome) => {
                 let key = program.key;
                 let (start, end, ending) = command::ending(&program, outcome, self.clock.now());
-                self.report(Report::Ended { key, start, end, ending });
+                self.ended(Finish { key, start, end, ending });
             }
         }
     }
 
     /// On a worker of the pool.
-    fn run_kernel(
-        &self,
-        launch: &Launch,
-        kernel: &Kernel,
-        args: &Value,
-        team: &Team,
-        stop: &AtomicBool,
-    ) {
-        let (key, start) = (launch.key, self.clock.now());
+    fn run_lot(&self, lot: &Lot, team: &Team) {
+        let mut ended = None;
+        while let Some(part) = lot.next(ended.take()) {
+            // Acquire: as in `report`. What waits when all is over never begins.
+            if self.closed.load(Ordering::Acquire) {
+                return;
+            }
+            ended = Some(self.run_kernel(&part, team));
+            if team.has_detached() {
+                // It has the cores until that has ended too.
+                break;
+            }
+        }
+        lot.end(ended);
+        self.give_back(lot, lot.withdraw(|_| true));
+    }
+
+    /// Tells what has ended of a lot, and what of it does not begin.
+    fn give_back(&self, lot: &Lot, launches: Vec<Launch>) {
+        let ended = lot.take_ended();
+        let mut kernels = self.kernels.lock();
+        kernels.remove(ended.iter().map(|finish| &finish.key));
+        kernels.remove(launches.iter().map(|launch| &launch.key));
+        drop(kernels);
+        if !ended.is_empty() {
+            self.report(Report::Ended(ended));
+        }
+        if !launches.is_empty() {
+            self.report(Report::Withdrawn(launches));
+        }
+    }
+
+    fn run_kernel(&self, part: &Part, team: &Team) -> Finish {
+        let (key, start) = (part.launch.key, self.clock.now());
         // Relaxed: see `TaskContext::cancelled`. Looked at before the start is told, for what
         // has started cannot have failed to.
-        let ending = if stop.load(Ordering::Relaxed) {
+        let ending = if part.stop.load(Ordering::Relaxed) {
             kernel::never_began()
         } else {
             self.report(Report::Started { key, at: start });
-            kernel::run(kernel, launch, args, team, self.clock, start, stop)
+            kernel::run(part, team, self.clock, start)
         };
-        let end = self.clock.now();
-        self.kernels.lock().remove(&key);
-        self.report(Report::Ended { key, start, end, ending });
+        Finish { key, start, end: self.clock.now(), ending }
     }
 }
 
@@ -380,7 +441,7 @@ mod tests {
         let kernel = executor.registry.get("noop").unwrap().clone();
         executor.abort();
         // Past the first look at whether it is closed, as when both happen at once.
-        executor.launch_kernel(launch, kernel, Value::Unit);
+        executor.start_lot([Part { launch, kernel, stop: Arc::default() }].into());
         assert!(executor.shared.kernels.lock().is_empty(), "nothing would ever tell it to stop");
     }
 }

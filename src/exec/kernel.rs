@@ -4,7 +4,6 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::AtomicBool;
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -13,22 +12,16 @@ use crate::model::{Ending, Exit, Launch, Span, Time, Usage, Value};
 use crate::pool::Team;
 
 use super::context::{TaskContext, TaskError};
-use super::registry::{Kernel, Registry};
+use super::lot::Part;
+use super::registry::Registry;
 
 /// The most that a kernel may give back, in bytes as [`Value::size`] counts them.
 pub const VALUE_LIMIT: usize = 64 << 10;
 
-/// Calls `kernel` and says how the attempt ended.
-pub(super) fn run(
-    kernel: &Kernel,
-    launch: &Launch,
-    args: &Value,
-    team: &Team,
-    clock: Clock,
-    start: Time,
-    stop: &AtomicBool,
-) -> Ending {
-    let mut context = TaskContext::new(launch, args, team, clock, start, stop);
+/// Calls the kernel and says how the attempt ended.
+pub(super) fn run(part: &Part, team: &Team, clock: Clock, start: Time) -> Ending {
+    let Part { launch, kernel, stop } = part;
+    let mut context = TaskContext::new(launch, team, clock, start, stop);
     let before = thread_time();
     // What a panic may leave half done is the context, of which only the additions are looked
     // at, and those of a failed attempt are dropped.

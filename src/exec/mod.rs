@@ -23,7 +23,8 @@
 //! relative path in `stdin`, `stdout` or `stderr` starts at the task's `cwd`; output files are
 //! emptied first.
 //!
-//! **Kernels** are functions in a [`Registry`]. They cannot be ended from outside:
+//! **Kernels** are functions in a [`Registry`]. Those that are launched together on the same cores
+//! run one after the other, and are told of together. They cannot be ended from outside:
 //! [`TaskContext::cancelled`] turns true when they are stopped or their time is up, and one
 //! that ends after its time is up has failed by that, whatever it gave back.
 
@@ -35,6 +36,7 @@ mod guard;
 mod holes;
 mod kernel;
 pub mod kernels;
+mod lot;
 mod registry;
 
 pub use context::{TaskContext, TaskError};

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::model::AttemptKey;
+use crate::model::{AttemptKey, Finish};
 use crate::sched::Event;
 
 /// How long it takes at most until this process hears of the same signal.
@@ -19,7 +19,7 @@ pub(super) struct Doubts {
     stopped: BTreeSet<AttemptKey>,
     /// It was said that the run is to end, or this process to leave.
     told: bool,
-    waiting: Vec<(Instant, Event)>,
+    waiting: Vec<(Instant, Finish)>,
 }
 
 impl Doubts {
@@ -30,19 +30,20 @@ impl Doubts {
 
     /// Takes an event in, and gives it back with all that is not in doubt any more.
     pub(super) fn sift(&mut self, event: Event, now: Instant) -> Vec<Event> {
-        match &event {
-            Event::Ended { key, ending, .. } => {
-                let stopped = self.stopped.remove(key);
-                if ending.exit.is_by_request() && !stopped && !self.told {
-                    self.waiting.push((now + DOUBT, event));
-                    return Vec::new();
-                }
-                vec![event]
+        match event {
+            Event::Ended(mut finishes) => {
+                let doubtful = finishes.extract_if(.., |finish| {
+                    let stopped = self.stopped.remove(&finish.key);
+                    finish.ending.exit.is_by_request() && !stopped && !self.told
+                });
+                self.waiting.extend(doubtful.map(|finish| (now + DOUBT, finish)));
+                ended(finishes)
             }
             Event::Interrupt | Event::Drain => {
                 self.told = true;
                 let waiting = std::mem::take(&mut self.waiting);
-                [event].into_iter().chain(waiting.into_iter().map(|(_, ended)| ended)).collect()
+                let waited = ended(waiting.into_iter().map(|(_, finish)| finish).collect());
+                [event].into_iter().chain(waited).collect()
             }
             _ => vec![event],
         }
@@ -51,13 +52,17 @@ impl Doubts {
     /// What has waited for long enough: it ended like that by itself.
     pub(super) fn settled(&mut self, now: Instant) -> Vec<Event> {
         let settled = self.waiting.extract_if(.., |(until, _)| *until <= now);
-        settled.map(|(_, event)| event).collect()
+        ended(settled.map(|(_, finish)| finish).collect())
     }
 
     /// When something has waited for long enough.
     pub(super) fn next(&self) -> Option<Instant> {
         self.waiting.iter().map(|(until, _)| *until).min()
     }
+}
+
+fn ended(finishes: Vec<Finish>) -> Vec<Event> {
+    if finishes.is_empty() { Vec::new() } else { vec![Event::Ended(finishes)] }
 }
 
 #[cfg(test)]
@@ -71,7 +76,7 @@ mod tests {
 
     fn ended(task: u32, exit: Exit) -> Event {
         let ending = Ending::new(exit, None);
-        Event::Ended { key: key(task), start: Time::ZERO, end: Time::ZERO, ending }
+        Event::Ended(vec![Finish { key: key(task), start: Time::ZERO, end: Time::ZERO, ending }])
     }
 
     #[test]

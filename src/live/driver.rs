@@ -1,6 +1,5 @@
 //! The loop, and what feeds it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,7 +12,7 @@ use crate::comm::{Incoming, Transport, Waker};
 use crate::exec::{Executor, Report};
 use crate::host::{Clock, Preference};
 use crate::model::wire::Wire;
-use crate::model::{AttemptKey, PeerId, Record, Span, Time, Verdict};
+use crate::model::{Launch, PeerId, Record, Span, Time, Verdict};
 use crate::sched::{Action, Event, Frame, Machine, Process, Seat};
 use crate::store::{Commit, Journal, StoreError};
 
@@ -75,9 +74,11 @@ impl Control {
 
     /// What an executor's reports become.
     pub fn report(&self, report: Report) {
-        if let Report::Ended { key, start, end, ending } = report {
-            self.post(Input::Event(Event::Ended { key, start, end, ending }));
-        }
+        self.post(Input::Event(match report {
+            Report::Started { .. } => return,
+            Report::Ended(finishes) => Event::Ended(finishes),
+            Report::Withdrawn(launches) => Event::Withdrawn(launches),
+        }));
     }
 
     /// What a journal's commits become.
@@ -109,9 +110,10 @@ pub struct Driver<T> {
     acted: Time,
     /// What keeps the journal from being written, as it was told last.
     trouble: Option<String>,
-    running: BTreeSet<AttemptKey>,
     doubts: Doubts,
     actions: Vec<Action>,
+    /// What the step launches.
+    launches: Vec<Launch>,
     ended: Option<Ended>,
 }
 
@@ -153,9 +155,9 @@ impl<T: Transport> Driver<T> {
             appended: 0,
             acted: clock.now(),
             trouble: None,
-            running: BTreeSet::new(),
             doubts: Doubts::default(),
             actions: Vec::new(),
+            launches: Vec::new(),
             ended: None,
         }
     }
@@ -260,7 +262,6 @@ impl<T: Transport> Driver<T> {
 
     fn take_event(&mut self, event: Event) {
         match &event {
-            Event::Ended { key, .. } => drop(self.running.remove(key)),
             Event::Durable(_) if self.trouble.take().is_some() => {
                 self.note("the journal is written again, and the run goes on".to_owned());
             }
@@ -317,6 +318,9 @@ impl<T: Transport> Driver<T> {
             published |= matches!(action, Action::Publish(_));
             self.act(action);
         }
+        if !self.launches.is_empty() {
+            self.executor.launch_all(std::mem::take(&mut self.launches));
+        }
         // Empty, but with the memory that it has grown to.
         self.actions = actions;
         if published {
@@ -336,20 +340,14 @@ impl<T: Transport> Driver<T> {
                     journal.append(&entry);
                 }
             }
-            Action::Launch(launch) => {
-                self.running.insert(launch.key);
-                self.executor.launch(*launch);
-            }
+            Action::Launch(launch) => self.launches.push(*launch),
+            Action::Withdraw(keys) => self.executor.withdraw(&keys),
             Action::Stop { key, grace } => {
                 self.doubts.stop(key);
                 self.executor.stop(key, grace);
             }
-            Action::StopAll => {
-                for key in &self.running {
-                    self.doubts.stop(*key);
-                    self.executor.stop(*key, Span::ZERO);
-                }
-            }
+            // Nobody wants to know how any of it ends.
+            Action::StopAll => self.executor.stop_all(Span::ZERO),
             Action::Publish(record) => (self.notify)(Notice::Record(record)),
             Action::Note(text) => self.note(text),
             Action::Finish(verdict) => self.ended = Some(Ended::Finished(verdict)),

@@ -8,22 +8,25 @@ use crate::store::{Fold, Journal, StoreError};
 pub(super) struct Log {
     journal: Journal,
     upkeep: Upkeep,
+    /// An entry as bytes.
+    scratch: Vec<u8>,
 }
 
 impl Log {
     pub(super) fn new(journal: Journal) -> Log {
         let upkeep = Upkeep::new(journal.bytes(), Upkeep::LEAST);
-        Log { journal, upkeep }
+        Log { journal, upkeep, scratch: Vec::new() }
     }
 
     pub(super) fn append(&mut self, entry: &Entry) {
-        let bytes = entry.to_bytes();
-        self.journal.append(&bytes);
+        self.scratch.clear();
+        entry.put(&mut self.scratch);
+        self.journal.append(&self.scratch);
         // Nothing starts, or ends, before it is durable: no need to wait for company.
         if matches!(entry, Entry::Submitted(_) | Entry::Closed(_)) {
             self.journal.flush();
         }
-        if self.upkeep.is_due(entry, bytes.len() as u64) {
+        if self.upkeep.is_due(entry, self.scratch.len() as u64) {
             self.journal.compact(Box::new(Fewer(Compactor::default())));
         }
     }
@@ -55,6 +58,7 @@ impl Fold for Fewer {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::{Duration, Instant};
 
     use super::*;
@@ -75,7 +79,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let folder = RunFolder::create(root.path()).unwrap();
         let journal = Journal::create(&folder, 7, Span::ZERO, |_| ()).unwrap();
-        let mut log = Log { upkeep: Upkeep::new(journal.bytes(), 10_000), journal };
+        let upkeep = Upkeep::new(journal.bytes(), 10_000);
+        let mut log = Log { upkeep, ..Log::new(journal) };
         let mut all = Vec::new();
         let mut append = |log: &mut Log, entry: Entry| {
             log.append(&entry);
@@ -91,7 +96,7 @@ mod tests {
             append(&mut log, granted(keys.clone()));
             append(&mut log, Entry::Returned(keys));
             append(&mut log, granted(vec![key(task), key(task + 1)]));
-            let record = Box::new(Record::new(key(task), State::Done));
+            let record = Arc::new(Record::new(key(task), State::Done));
             append(&mut log, Entry::Ended { record, added: Vec::new() });
             task += 2;
         }

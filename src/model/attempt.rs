@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{AttemptKey, Body, CoreId, Exit, PeerId, Settings, Span, Task, TaskId, Usage, Value};
+use super::{
+    AttemptKey, Body, CoreId, Exit, PeerId, Settings, Span, Task, TaskId, Time, Usage, Value,
+};
 
 /// Everything that is needed to run one attempt.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +61,19 @@ impl Ending {
             added: Vec::new(),
         }
     }
+}
+
+/// An attempt that is over where it ran.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finish {
+    /// Which attempt.
+    pub key: AttemptKey,
+    /// When it started, by the clock of its node; when its start failed, if it could not.
+    pub start: Time,
+    /// When it ended.
+    pub end: Time,
+    /// How.
+    pub ending: Ending,
 }
 
 /// A task that a running kernel adds to its job. It becomes part of the job when the attempt

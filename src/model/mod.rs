@@ -20,7 +20,7 @@ mod topology;
 mod value;
 pub mod wire;
 
-pub use attempt::{Addition, Ending, Launch};
+pub use attempt::{Addition, Ending, Finish, Launch};
 pub use graph::{Cycle, Graph};
 pub use ids::{
     Attempt, AttemptKey, CoreId, Epoch, Incarnation, JobId, PeerId, SubclusterId, TaskId,

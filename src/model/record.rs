@@ -1,6 +1,7 @@
 //! What is kept of a run: one record an attempt, one verdict.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::{
     Attempt, AttemptKey, CoreId, JobId, PeerId, Rerun, Span, SubclusterId, Task, TaskId, Time,
@@ -97,7 +98,7 @@ pub struct Place {
     /// The node.
     pub node: PeerId,
     /// The name of its host.
-    pub host: String,
+    pub host: Arc<str>,
     /// The cores that were granted, where that is known.
     pub cores: Vec<CoreId>,
 }

@@ -237,6 +237,16 @@ impl Wire for Box<str> {
     }
 }
 
+impl Wire for Arc<str> {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_block(self.as_bytes(), out);
+    }
+    fn get(bytes: &mut Reader<'_>) -> Result<Arc<str>, Garbled> {
+        let text = std::str::from_utf8(get_block(bytes)?).map_err(|_| Garbled("text"))?;
+        Ok(text.into())
+    }
+}
+
 impl<T: Wire> Wire for Vec<T> {
     fn put(&self, out: &mut Vec<u8>) {
         (self.len() as u64).put(out);
@@ -316,6 +326,15 @@ impl<T: Wire + Default + PartialEq> Wire for Arc<T> {
     }
     fn get(bytes: &mut Reader<'_>) -> Result<Arc<T>, Garbled> {
         if bool::get(bytes)? { Ok(Arc::default()) } else { T::get(bytes).map(Arc::new) }
+    }
+}
+
+impl Wire for Arc<crate::model::Record> {
+    fn put(&self, out: &mut Vec<u8>) {
+        (**self).put(out);
+    }
+    fn get(bytes: &mut Reader<'_>) -> Result<Self, Garbled> {
+        crate::model::Record::get(bytes).map(Arc::new)
     }
 }
 

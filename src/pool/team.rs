@@ -216,6 +216,12 @@ impl Team {
         }
     }
 
+    /// Whether more than the opening is still to end. Asked in that.
+    pub(crate) fn has_detached(&self) -> bool {
+        // Acquire: with the release in `end_one`, what is not counted any more is done.
+        self.pending.load(Ordering::Acquire) > 1
+    }
+
     /// Whether all has ended; then all that the team did is visible.
     pub(super) fn is_over(&self) -> bool {
         self.over.load(Ordering::Acquire)

@@ -22,7 +22,7 @@ pub use nodes::{NODES_VERSION, nodes_from_json, nodes_to_json};
 pub use palette::palette;
 pub use plan::{PLAN_VERSION, plan_json, plan_table};
 pub use progress::Progress;
-pub use record::{record_from_json, record_to_json};
+pub use record::{append_record, record_from_json, record_to_json};
 pub use summary::{FailedTask, NodeShare, SlowTask, Summary};
 pub use verdict::{VERDICT_VERSION, verdict_from_json, verdict_to_json};
 

@@ -16,6 +16,12 @@ pub fn record_to_json(record: &Record) -> String {
     serde_json::to_string(&Line::from(record)).expect("a record has only text as keys")
 }
 
+/// The same with the line break, at the end of `out`.
+pub fn append_record(record: &Record, out: &mut Vec<u8>) {
+    serde_json::to_writer(&mut *out, &Line::from(record)).expect("a record has only text as keys");
+    out.push(b'\n');
+}
+
 /// The record that a line of `records.jsonl` holds. Keys that are not known are passed over.
 ///
 /// Some [values](crate::model::Value) come back in another form: JSON has one kind of list, and
@@ -145,7 +151,7 @@ impl From<Line<'_>> for Record {
         let place = line.node.map(|node| Place {
             subcluster: SubclusterId(line.subcluster.unwrap_or_default()),
             node: PeerId(node),
-            host: line.host.map(Cow::into_owned).unwrap_or_default(),
+            host: line.host.as_deref().unwrap_or_default().into(),
             cores: line.cores.into_iter().map(CoreId).collect(),
         });
         Record {

@@ -153,7 +153,7 @@ fn slowest(last: &BTreeMap<(JobId, TaskId), &Record>) -> Vec<SlowTask> {
     let slow = |(took, record): (Span, &Record)| SlowTask {
         task: record.name.clone(),
         took,
-        host: record.place.as_ref().map(|place| place.host.clone()).unwrap_or_default(),
+        host: record.place.as_ref().map(|place| place.host.to_string()).unwrap_or_default(),
     };
     timed.into_iter().take(SLOWEST).map(slow).collect()
 }
@@ -169,7 +169,7 @@ fn failed(record: &Record) -> FailedTask {
         attempt: record.attempt,
         exit: record.exit,
         reason: record.reason.clone(),
-        host: record.place.as_ref().map(|place| place.host.clone()),
+        host: record.place.as_ref().map(|place| place.host.to_string()),
         tail: record.tail.clone(),
     }
 }

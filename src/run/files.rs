@@ -23,7 +23,7 @@ impl RecordFile {
     }
 
     pub(super) fn append(&mut self, record: &Record) -> Result<(), StoreError> {
-        self.0.append(&(report::record_to_json(record) + "\n"))
+        self.0.append(|buffer| report::append_record(record, buffer))
     }
 
     /// Lets others read what was appended.

@@ -328,7 +328,7 @@ impl Starting<'_> {
             let problem = "that others may join a run takes a run folder, where they find it";
             return Err(RunError::Options(problem.to_owned()));
         }
-        let collector = Collector::new(watch);
+        let collector = Collector::new(watch)?;
         let teller = Arc::clone(&collector);
         let watch: Watch = Arc::new(move |notice| teller.tell(notice));
         let n = self.layout.nodes().len() as u32;

@@ -109,7 +109,7 @@ pub fn status(folder: &Path) -> Result<Status, RunError> {
             Entry::Opened { .. } => status.verdict = None,
             Entry::Submitted(batch) => {
                 reruns.extend(batch.tasks.iter().map(|task| task.settings.rerun));
-                status.name = batch.name;
+                status.name.clone_from(&batch.name);
             }
             // A task that is tried again has not ended with what became of it before.
             Entry::Granted { keys, .. } => {

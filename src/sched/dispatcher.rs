@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::message::{HelloNumber, Member};
+use super::message::{Completion, HelloNumber, Member};
 use super::ready::{Ready, Urgency};
 use crate::model::{AttemptKey, Incarnation, PeerId, Request, ResourceId, Resources, Span, Time};
 
@@ -37,7 +37,7 @@ pub(super) struct Dispatcher<T> {
 }
 
 /// Work for each core, as a fixed-point number: children are compared by it, and equals by id.
-type Fill = u128;
+type Fill = u64;
 
 /// A node, or a sub-master with its nodes.
 #[derive(Debug)]
@@ -50,6 +50,8 @@ pub(super) struct Child {
     shapes: BTreeMap<Resources, u32>,
     cores: u64,
     load: u64,
+    /// Its place among those that have room, and among those that hold too much.
+    fill: Fill,
     pace: Pace,
     /// Whether it has answered its welcome, if it was here before: hellos that were long on their
     /// way come in a row, and what the first of them was given the next would void.
@@ -95,6 +97,7 @@ impl Child {
             shapes: BTreeMap::new(),
             cores: 0,
             load: 0,
+            fill: 0,
             pace: Pace { since: now, ..Pace::default() },
             answers: true,
             draining: false,
@@ -121,11 +124,17 @@ impl Child {
     }
 
     fn has_room(&self) -> bool {
-        self.answers && !self.draining && self.load < self.cores * 2 + self.pace.ahead
+        self.answers && !self.draining && self.room() > 0
+    }
+
+    /// How much more it may hold, in cores.
+    fn room(&self) -> i64 {
+        let most = self.cores * 2 + self.pace.ahead;
+        i64::try_from(most.saturating_sub(self.load)).unwrap_or(i64::MAX)
     }
 
     fn fill(&self) -> Fill {
-        (u128::from(self.load) << 64) / u128::from(self.cores.max(1))
+        (self.load.min(u64::from(u32::MAX)) << 32) / self.cores.max(1)
     }
 
     fn idle(&self) -> u64 {
@@ -194,15 +203,16 @@ impl<T> Dispatcher<T> {
 
     fn unlist(&mut self, peer: PeerId) {
         let Some(child) = self.children.get(&peer) else { return };
-        self.open.remove(&(child.fill(), peer));
+        self.open.remove(&(child.fill, peer));
         self.loaded.remove(&(child.recalled, peer));
         self.idle -= child.idle();
     }
 
     fn list(&mut self, peer: PeerId) {
-        let Some(child) = self.children.get(&peer) else { return };
+        let Some(child) = self.children.get_mut(&peer) else { return };
+        child.fill = child.fill();
         if child.has_room() {
-            self.open.insert((child.fill(), peer));
+            self.open.insert((child.fill, peer));
         }
         if child.surplus() > 0 {
             self.loaded.insert((child.recalled, peer));
@@ -301,15 +311,23 @@ impl<T> Dispatcher<T> {
         holders.filter(|(_, keys)| !keys.is_empty()).collect()
     }
 
-    /// A child has finished an attempt. Whether it held it at all.
-    pub(super) fn done(&mut self, peer: PeerId, key: AttemptKey, now: Time) -> bool {
+    /// A child has finished attempts; those that it did not hold are taken out.
+    pub(super) fn done(&mut self, peer: PeerId, completions: &mut Vec<Completion>, now: Time) {
         let horizon = self.horizon;
-        let held = self.with_child(peer, |child| {
-            let held = child.settle(key)?;
-            child.pace.done(held.cores, now, horizon);
-            Some(())
+        let known = self.with_child(peer, |child| {
+            let mut cores = 0;
+            completions.retain(|completion| {
+                let held = child.settle(completion.key);
+                cores += held.as_ref().map_or(0, |held| held.cores);
+                held.is_some()
+            });
+            if cores > 0 {
+                child.pace.done(cores, now, horizon);
+            }
         });
-        held.flatten().is_some()
+        if known.is_none() {
+            completions.clear();
+        }
     }
 
     /// A child has given an attempt back, or lost it. Whether it held it at all.
@@ -366,16 +384,34 @@ impl<T> Dispatcher<T> {
             // For what is more urgent than the last there is no room, and there will be none:
             // rooms only fill here.
             let Some(head) = self.queue.head_after(last.as_ref()) else { break };
-            let (urgency, request) = &head;
-            if let Some(peer) = self.place(request)
-                && let Some(item) = self.queue.remove(request, urgency)
-            {
-                self.hold(peer, key(*urgency, &item), request);
-                dealt.entry(peer).or_default().push(item);
+            let request = &head.1;
+            let mut room = self.room(request);
+            let run = self.queue.take_run(&head, |_| {
+                room -= 1;
+                room >= 0
+            });
+            let mut at = head.0;
+            for (urgency, item) in run {
+                match self.place(request) {
+                    Some(peer) => {
+                        at = urgency;
+                        self.hold(peer, key(urgency, &item), request);
+                        dealt.entry(peer).or_default().push(item);
+                    }
+                    // They take more than a core each.
+                    None => self.queue.push(request, urgency, item),
+                }
             }
-            last = Some(head);
+            last = Some((at, head.1));
         }
         dealt
+    }
+
+    /// No more than so many that ask for `request` find room: each takes a core at least.
+    fn room(&self, request: &Request) -> i64 {
+        let open = self.open.iter().filter_map(|(_, peer)| self.children.get(peer));
+        let room = open.filter(|child| child.meets(request)).map(Child::room);
+        room.fold(0, i64::saturating_add)
     }
 
     /// A child has an attempt in hand.

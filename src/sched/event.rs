@@ -1,12 +1,13 @@
 //! What goes into a process and what comes out of it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::message::{Frame, RunId};
 use crate::model::wire::{wire_enum, wire_struct};
 use crate::model::{
-    Addition, AttemptKey, Ending, Epoch, Incarnation, Launch, PeerId, Record, ResourceNames,
-    Resources, Span, SubclusterId, Task, TaskId, Template, Time, Topology, Verdict,
+    Addition, AttemptKey, Epoch, Finish, Incarnation, Launch, PeerId, Record, ResourceNames,
+    Resources, Span, SubclusterId, Task, TaskId, Template, Topology, Verdict,
 };
 
 /// Where a process sits in a run, and what it has. Two machines with the same seat that are
@@ -115,17 +116,12 @@ pub enum Event {
         /// This.
         frame: Frame,
     },
-    /// An attempt that was launched here has ended.
-    Ended {
-        /// Which.
-        key: AttemptKey,
-        /// When it started, by the clock that steps this process.
-        start: Time,
-        /// When it ended.
-        end: Time,
-        /// How.
-        ending: Ending,
-    },
+    /// Attempts that were launched here have ended; their times are by the clock that steps this
+    /// process.
+    Ended(Vec<Finish>),
+    /// Attempts that were launched here come back without having begun, as [`Action::Withdraw`]
+    /// wanted, or since what ran before them left work behind on their cores.
+    Withdrawn(Vec<Launch>),
     /// The first so many entries that were appended are on disk.
     Durable(u64),
     /// An entry of the journal of a run that is resumed, in order.
@@ -161,8 +157,10 @@ pub enum Action {
     },
     /// Append to the journal, and say when it is durable.
     Append(Entry),
-    /// Run an attempt.
+    /// Run an attempt; after those that were launched on the same cores before and have not ended.
     Launch(Box<Launch>),
+    /// Give back those of these attempts that have not begun, and say what has ended of the others.
+    Withdraw(Vec<AttemptKey>),
     /// End an attempt: SIGTERM, and SIGKILL after the grace.
     Stop {
         /// Which.
@@ -199,7 +197,7 @@ pub enum Entry {
         outlived: Span,
     },
     /// Tasks were submitted.
-    Submitted(Batch),
+    Submitted(Arc<Batch>),
     /// No more come.
     Sealed,
     /// Attempts were given out. Not waited for: it only tells a resumed master what may have run.
@@ -217,7 +215,7 @@ pub enum Entry {
     /// kind, meta) is left out of the record.
     Ended {
         /// Its record.
-        record: Box<Record>,
+        record: Arc<Record>,
         /// The tasks that it added.
         added: Vec<Addition>,
     },
@@ -240,7 +238,7 @@ wire_enum! {
         1 => Up(peer),
         2 => Down(peer),
         3 => Frame { from, frame },
-        4 => Ended { key, start, end, ending },
+        4 => Ended(finishes),
         5 => Durable(upto),
         6 => Replay(entry),
         7 => Submit(batch),
@@ -253,6 +251,7 @@ wire_enum! {
         14 => Dead(peer),
         15 => Master(peer, epoch),
         16 => DrainPart(part),
+        17 => Withdrawn(launches),
     }
     Action {
         0 => Send { to, frame },
@@ -265,6 +264,7 @@ wire_enum! {
         7 => Finish(verdict),
         8 => Leave,
         9 => Reach(peer),
+        10 => Withdraw(keys),
     }
     Entry {
         0 => Opened { run, epoch, outlived },
@@ -281,6 +281,8 @@ wire_enum! {
 /// Entries in few words, for tests of what reads them.
 #[cfg(test)]
 pub(super) mod told {
+    use std::sync::Arc;
+
     use super::Entry;
     use crate::model::{Attempt, AttemptKey, Epoch, JobId, Record, State, TaskId};
 
@@ -293,6 +295,6 @@ pub(super) mod told {
     }
 
     pub(in crate::sched) fn ended(task: u32, attempt: u16, state: State) -> Entry {
-        Entry::Ended { record: Box::new(Record::new(key(task, attempt), state)), added: vec![] }
+        Entry::Ended { record: Arc::new(Record::new(key(task, attempt), state)), added: vec![] }
     }
 }

@@ -155,6 +155,8 @@ impl History {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::model::{State, Verdict};
     use crate::sched::event::told::{ended, granted, key};
@@ -165,7 +167,7 @@ mod tests {
 
     fn submitted(tasks: u32) -> Entry {
         let tasks = (0..tasks).map(|n| Task::kernel(n.to_string(), "noop", ())).collect();
-        Entry::Submitted(Batch { tasks, ..Batch::default() })
+        Entry::Submitted(Arc::new(Batch { tasks, ..Batch::default() }))
     }
 
     fn closed() -> Entry {

@@ -440,8 +440,8 @@ mod tests {
 
     #[test]
     fn nobody_doubts_a_parent_that_has_had_no_time_to_answer() {
-        // A quarter of the lease there and back, from a parent that has half of it left.
-        let (trip, half) = (Span(LEASE.0 / 4), Span(LEASE.0 / 2));
+        // An eighth of the lease there and back, from a parent that has half of it left.
+        let (trip, half) = (Span(LEASE.0 / 8), Span(LEASE.0 / 2));
         let mut child = Attachment::new(vec![PeerId(3), PeerId(0)], LEASE);
         child.greet(Time::ZERO);
         let mut asked = Time::ZERO;

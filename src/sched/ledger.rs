@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::event::Batch;
 use super::message::Dispatch;
 use super::ready::Urgency;
+use super::tasks::Tasks;
 use crate::model::{
     Addition, Attempt, AttemptKey, Counts, Dependency, Epoch, JobId, Record, Request, Rerun, Task,
     TaskBody, TaskId, Template, Time, Value,
@@ -51,7 +52,7 @@ impl Stage {
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     job: JobId,
-    tasks: Vec<Task>,
+    tasks: Tasks,
     templates: Vec<Arc<Template>>,
     ranks: Vec<u64>,
     stage: Vec<Stage>,
@@ -171,22 +172,21 @@ impl Ledger {
     /// # Errors
     /// If the batch does not make sense: an unknown predecessor, a rank too few, a template that
     /// is not there. Nothing is taken in then.
-    pub(super) fn submit(&mut self, batch: Batch, now: Time) -> Result<Vec<TaskId>, String> {
+    pub(super) fn submit(&mut self, batch: &Arc<Batch>, now: Time) -> Result<Vec<TaskId>, String> {
         let end = self.tasks.len() + batch.tasks.len();
         if u32::try_from(end).is_err() || batch.ranks.len() != batch.tasks.len() {
             return Err(format!("a batch of {} tasks does not fit", batch.tasks.len()));
         }
         let mut templates = self.templates.clone();
-        templates.extend(batch.templates.into_iter().map(Arc::new));
+        templates.extend(batch.templates.iter().cloned().map(Arc::new));
         for task in &batch.tasks {
             check(task, end, &templates)?;
             self.check_values(task)?;
         }
         self.templates = templates;
         let first = self.tasks.len();
-        for (task, rank) in batch.tasks.into_iter().zip(batch.ranks) {
-            self.push(task, rank);
-        }
+        self.tasks.submit(Arc::clone(batch));
+        batch.ranks.iter().for_each(|rank| self.push(*rank));
         Ok(self.link(first, now))
     }
 
@@ -200,7 +200,8 @@ impl Ledger {
         for Addition { mut task, siblings } in added {
             task.after.extend(siblings.iter().map(|n| Dependency::from(TaskId(first as u32 + n))));
             let rank = task.cost.mean().0;
-            self.push(task, rank);
+            self.tasks.add(task);
+            self.push(rank);
         }
         Ok(self.link(first, now))
     }
@@ -231,8 +232,7 @@ impl Ledger {
         }
     }
 
-    fn push(&mut self, task: Task, rank: u64) {
-        self.tasks.push(task);
+    fn push(&mut self, rank: u64) {
         self.ranks.push(rank);
         self.stage.push(Stage::Waiting);
         self.waits.push(0);
@@ -398,7 +398,7 @@ impl Ledger {
 
     /// What ended badly before tasks from `first` on came that wait for it.
     pub(super) fn bars(&self, first: usize) -> BTreeSet<TaskId> {
-        let before = self.tasks[first..].iter().flat_map(|task| &task.after).map(|d| d.task);
+        let before = self.tasks.from(first).flat_map(|task| &task.after).map(|d| d.task);
         before.filter(|id| self.stage(*id).is_bad()).collect()
     }
 
@@ -466,8 +466,8 @@ mod tests {
         let tasks = vec![Task::kernel("source", "noop", ()), user("done"), user("cancelled")];
         let mut ledger = Ledger::default();
         let ranks = vec![0; tasks.len()];
-        let batch = Batch { tasks, ranks, ..Batch::default() };
-        assert_eq!(ledger.submit(batch, Time::ZERO), Ok(vec![TaskId(0)]));
+        let batch = Arc::new(Batch { tasks, ranks, ..Batch::default() });
+        assert_eq!(ledger.submit(&batch, Time::ZERO), Ok(vec![TaskId(0)]));
         ledger.grant(TaskId(0));
         assert_eq!(ledger.done(TaskId(0), Value::Int(5), Time::ZERO), [1, 2].map(TaskId));
         ledger.grant(TaskId(1));
@@ -486,7 +486,6 @@ mod tests {
     #[test]
     fn a_task_takes_no_more_than_200_bytes_beside_the_strings_of_the_user() {
         let Ledger {
-            tasks,
             ranks,
             stage,
             waits,
@@ -504,9 +503,9 @@ mod tests {
             columns + each(&failures) + each(&ready) + each(&uses) + each(&first) + each(&gone);
         assert!(columns <= 40, "{columns} bytes beside the task itself");
         let edge = each(&Ledger::default().edges) + size_of::<Dependency>();
-        let whole = columns + each(&tasks) + size_of::<Body>() + edge;
+        let whole = columns + size_of::<Task>() + size_of::<Body>() + edge;
         assert!(whole <= 256, "{whole} bytes with a body of its own and one predecessor");
-        let of_a_sweep = columns + each(&tasks);
+        let of_a_sweep = columns + size_of::<Task>();
         assert!(of_a_sweep <= 200, "{of_a_sweep} bytes for a task of a sweep");
     }
 }

@@ -12,6 +12,7 @@ mod night;
 mod recovery;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use super::curfew::Curfew;
 use super::dispatcher::Dispatcher;
@@ -51,8 +52,9 @@ pub(super) struct Master {
     /// The last entry that holds tasks: nothing is given out before it is durable, so that
     /// whatever runs can be taken up again.
     told: u64,
-    /// Records, each with the entry that has to be durable first.
-    unpublished: VecDeque<(u64, Box<Record>)>,
+    /// Records, each with the entry that has to be durable first, without what the job knows of
+    /// their tasks.
+    unpublished: VecDeque<(u64, Arc<Record>)>,
     /// Since when there is work but no node that could ever do it.
     stuck: Option<Time>,
     interrupted: bool,
@@ -80,7 +82,7 @@ pub(super) struct Master {
 /// A node that was a member.
 #[derive(Debug)]
 struct Enrolled {
-    host: String,
+    host: Arc<str>,
     subcluster: SubclusterId,
     /// The last that came of it.
     hello: HelloNumber,
@@ -265,12 +267,9 @@ impl Master {
             Message::Members { joined, left, holding } => {
                 self.change(cx, peer, joined, &left, &holding);
             }
-            Message::Done(completions) => {
-                for completion in completions {
-                    if self.work.done(peer, completion.key, cx.now) {
-                        self.complete(cx, completion);
-                    }
-                }
+            Message::Done(mut completions) => {
+                self.work.done(peer, &mut completions, cx.now);
+                completions.into_iter().for_each(|completion| self.complete(cx, completion));
             }
             Message::Lost(lost) => {
                 cx.note(format!("{} attempts were lost with a node of {peer}", lost.len()));
@@ -331,7 +330,8 @@ impl Master {
 
     fn enroll(&mut self, members: &[Member]) {
         for member in members {
-            let (host, hello, subcluster) = (member.host.clone(), member.hello, member.subcluster);
+            let (host, hello) = (member.host.as_str().into(), member.hello);
+            let subcluster = member.subcluster;
             self.roster.insert(member.node, Enrolled { host, subcluster, hello });
         }
     }

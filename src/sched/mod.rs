@@ -15,6 +15,7 @@ mod history;
 mod lease;
 mod ledger;
 mod levels;
+mod lots;
 mod master;
 mod message;
 mod node;
@@ -22,6 +23,7 @@ mod process;
 mod ready;
 mod slots;
 mod submaster;
+mod tasks;
 mod uplink;
 
 pub use compaction::{Compactor, Upkeep, compact};

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::curfew::Curfew;
 use super::lease::{Attachment, Due};
+use super::lots::{Filling, Kernel, Lots};
 use super::message::{Address, Completion, Dispatch, Held, HelloNumber, Member, Message, Role};
-use super::ready::Ready;
+use super::ready::{Head, Ready, Urgency};
 use super::slots::{Grant, Slots};
 use super::{Action, Context, Seat};
 use crate::model::{
-    AttemptKey, Ending, Exit, Launch, PeerId, Request, ResourceId, Resources, Span, Time,
+    AttemptKey, CoreId, Exit, Finish, Launch, PeerId, Request, ResourceId, Resources, Span, Time,
 };
 
 /// A node.
@@ -21,6 +22,7 @@ pub(super) struct Node {
     slots: Slots,
     queue: Ready<Dispatch>,
     running: BTreeMap<AttemptKey, Running>,
+    lots: Lots,
     drain: Drain,
     curfew: Curfew,
     /// How often it has said hello.
@@ -42,10 +44,15 @@ enum Drain {
 
 #[derive(Debug)]
 struct Running {
-    grant: Grant,
+    /// With which others it shares its grant.
+    lot: u64,
     request: Arc<Request>,
+    urgency: Urgency,
+    kernel: Option<Kernel>,
     /// Its parent is gone: nobody wants to know how it ends, but its cores are not free before.
     abandoned: bool,
+    /// It was called off.
+    stopped: bool,
     grace: Span,
     /// If it has less time than its limit, since the run has: when it hears of that first.
     cut_short: Option<Time>,
@@ -63,6 +70,7 @@ impl Node {
             parent,
             queue: Ready::default(),
             running: BTreeMap::new(),
+            lots: Lots::default(),
             drain: Drain::No,
             curfew: Curfew::new(seat.time_left),
             hellos: 0,
@@ -78,7 +86,7 @@ impl Node {
     }
 
     pub(super) fn deadline(&self) -> Option<Time> {
-        self.parent.deadline()
+        [self.parent.deadline(), self.lots.deadline()].into_iter().flatten().min()
     }
 
     fn tell(&self, cx: &mut Context<'_>, message: Message) {
@@ -205,6 +213,12 @@ impl Node {
 
     /// What is due; a renewal is asked for here.
     pub(super) fn tick(&mut self, cx: &mut Context<'_>) -> Due {
+        let overdue = self.lots.overdue(cx.now);
+        if !overdue.is_empty() {
+            let of_those =
+                self.running.iter().filter(|(_, running)| overdue.contains(&running.lot));
+            cx.actions.push(Action::Withdraw(of_those.map(|(key, _)| *key).collect()));
+        }
         let due = self.parent.due(cx.now);
         if due == Due::Renew {
             self.tell(cx, Message::Renew { asked: cx.now });
@@ -266,7 +280,8 @@ impl Node {
             self.tell(cx, Message::Returned(back));
         }
         for key in keys {
-            if let Some(running) = self.running.get(key) {
+            if let Some(running) = self.running.get_mut(key) {
+                running.stopped = true;
                 let grace = grace.unwrap_or(running.grace);
                 cx.actions.push(Action::Stop { key: *key, grace });
             }
@@ -298,32 +313,30 @@ impl Node {
         }
     }
 
-    /// An attempt has ended: its cores are free, its parent is told, the next one starts.
-    pub(super) fn ended(
-        &mut self,
-        cx: &mut Context<'_>,
-        key: AttemptKey,
-        (start, end): (Time, Time),
-        ending: Ending,
-    ) {
-        let Some(running) = self.running.remove(&key) else { return };
-        let recalled = self.is_recalled(&running, end, &ending);
-        let Running { grant, abandoned, .. } = running;
-        let cores = grant.cores.clone();
-        self.slots.give_back(grant, &self.seat.topology);
-        if !abandoned {
-            let clock = self.parent.clock();
-            let completion = Completion {
-                key,
-                node: self.seat.peer,
-                cores,
-                start: clock.map(start),
-                end: clock.map(end),
-                clock: clock.error(start).max(clock.error(end)),
-                ending,
-                recalled,
+    /// Attempts have ended: their cores are free, the parent is told, the next ones start.
+    pub(super) fn ended(&mut self, cx: &mut Context<'_>, finishes: Vec<Finish>) {
+        let mut done = Vec::with_capacity(finishes.len());
+        let mut lengths: BTreeMap<Kernel, (Span, u32)> = BTreeMap::new();
+        for finish in finishes {
+            let Some((running, cores)) = self.take_out(&finish.key) else {
+                continue;
             };
-            self.tell(cx, Message::Done(vec![completion]));
+            // What failed or was stopped may have been cut short.
+            let recalled = self.is_recalled(&running, &finish);
+            if let Some(kernel) = running.kernel.filter(|_| finish.ending.exit.is_success()) {
+                let (span, count) = lengths.entry(kernel).or_default();
+                *span += finish.end.since(finish.start);
+                *count += 1;
+            }
+            if !running.abandoned {
+                done.push(self.completion(finish, cores, recalled));
+            }
+        }
+        for (kernel, (span, count)) in lengths {
+            self.lots.learn(kernel, span, count);
+        }
+        if !done.is_empty() {
+            self.tell(cx, Message::Done(done));
         }
         self.fill(cx);
         self.leave_if_idle(cx);
@@ -331,12 +344,60 @@ impl Node {
 
     /// Whether it ended since the time of the run is up, or by a signal that was to end this node
     /// too: launchers send them to all processes.
-    fn is_recalled(&self, running: &Running, end: Time, ending: &Ending) -> bool {
-        let warned = running.cut_short.is_some_and(|at| at <= end);
-        match ending.exit {
+    fn is_recalled(&self, running: &Running, finish: &Finish) -> bool {
+        let warned = running.cut_short.is_some_and(|at| at <= finish.end);
+        match finish.ending.exit {
             Exit::TimeLimit => running.cut_short.is_some(),
             exit => exit.is_by_request() && (warned || self.drain != Drain::No),
         }
+    }
+
+    fn completion(&self, finish: Finish, cores: Vec<CoreId>, recalled: bool) -> Completion {
+        let Finish { key, start, end, ending } = finish;
+        let clock = self.parent.clock();
+        Completion {
+            key,
+            node: self.seat.peer,
+            cores,
+            start: clock.map(start),
+            end: clock.map(end),
+            clock: clock.error(start).max(clock.error(end)),
+            ending,
+            recalled,
+        }
+    }
+
+    /// Attempts had not begun: they wait again, if somebody still wants them.
+    pub(super) fn withdrawn(&mut self, cx: &mut Context<'_>, launches: Vec<Launch>) {
+        let mut back = Vec::new();
+        for launch in launches {
+            let Some((running, _)) = self.take_out(&launch.key) else { continue };
+            if running.abandoned {
+                continue;
+            }
+            let to_parent = running.stopped || matches!(self.drain, Drain::Agreed | Drain::Told);
+            let dispatch = as_dispatch(launch, running);
+            if to_parent {
+                back.push(dispatch);
+            } else {
+                self.enqueue(dispatch);
+            }
+        }
+        if !back.is_empty() {
+            self.tell(cx, Message::Returned(back));
+        }
+        self.fill(cx);
+        self.leave_if_idle(cx);
+    }
+
+    /// An attempt does not run any more; the last of a lot leaves its cores free.
+    fn take_out(&mut self, key: &AttemptKey) -> Option<(Running, Vec<CoreId>)> {
+        let running = self.running.remove(key)?;
+        let cores = self.lots.grant(running.lot).map(|grant| grant.cores.clone());
+        if let Some(grant) = self.lots.leave(running.lot) {
+            self.slots.give_back(grant, &self.seat.topology);
+        }
+        Some((running, cores.unwrap_or_default()))
     }
 
     /// Starts what fits, most urgent first. What does not fit has what it needs set aside, as
@@ -351,20 +412,16 @@ impl Node {
         while free.get(ResourceId::CORES).0 > 0 {
             // Whatever is more urgent than the last is blocked, or launched.
             let Some(head) = self.queue.head_after(last.as_ref()) else { break };
-            let (urgency, request) = &head;
+            let (_, request) = &head;
             let grant = request.met_by(&free).cloned().and_then(|asked| self.slots.grant(&asked));
-            match grant {
-                Some(grant) => match self.queue.remove(request, urgency) {
-                    Some(next) if !self.running.contains_key(&next.key) => {
-                        self.launch(cx, next, grant);
-                    }
-                    // Granted twice, asking for something else each time: its parent is mistaken.
-                    _ => self.slots.give_back(grant, &self.seat.topology),
-                },
-                None => blocked.push(Arc::clone(request)),
-            }
+            last = Some(match grant {
+                Some(grant) => self.launch_lot(cx, head, grant, &free),
+                None => {
+                    blocked.push(Arc::clone(request));
+                    head
+                }
+            });
             free = self.set_aside(&blocked);
-            last = Some(head);
         }
     }
 
@@ -379,8 +436,40 @@ impl Node {
         free
     }
 
-    fn launch(&mut self, cx: &mut Context<'_>, dispatch: Dispatch, grant: Grant) {
-        let Dispatch { key, request, name, body, parameters, settings, inputs, .. } = dispatch;
+    /// Starts the most urgent, and with it on the same cores what comes next and asks for the
+    /// same, as far as all of it is short. The last of them comes back.
+    fn launch_lot(
+        &mut self,
+        cx: &mut Context<'_>,
+        first: Head,
+        grant: Grant,
+        free: &Resources,
+    ) -> Head {
+        // Others with free cores are to have their share.
+        let places = free.get(ResourceId::CORES).ceil().max(1);
+        let room = self.queue.len().div_ceil(places as usize);
+        let (lots, mut filling) = (&mut self.lots, Filling::new(room));
+        let run = self.queue.take_run(&first, |next| filling.takes(lots, &next.body));
+        let lot = self.lots.next();
+        let (mut last, mut out) = (first, 0);
+        for (urgency, next) in run {
+            last.0 = urgency;
+            // If granted twice, asking for something else each time, its parent is mistaken.
+            if !self.running.contains_key(&next.key) {
+                self.launch(cx, next, lot, &grant);
+                out += 1;
+            }
+        }
+        match out {
+            0 => self.slots.give_back(grant, &self.seat.topology),
+            _ => self.lots.open(grant, out, cx.now),
+        }
+        last
+    }
+
+    fn launch(&mut self, cx: &mut Context<'_>, dispatch: Dispatch, lot: u64, grant: &Grant) {
+        let kernel = self.lots.kernel(&dispatch.body);
+        let Dispatch { key, urgency, request, name, body, parameters, settings, inputs } = dispatch;
         let grace = settings.grace;
         let allowed = self.curfew.allows(cx.now, grace);
         let cut = allowed.filter(|left| settings.time_limit.is_none_or(|limit| *left < limit));
@@ -398,7 +487,16 @@ impl Node {
             settings,
         };
         let cut_short = cut.map(|left| cx.now + (left - before));
-        self.running.insert(key, Running { grant, request, abandoned: false, grace, cut_short });
+        let (abandoned, stopped) = (false, false);
+        let running =
+            Running { lot, request, urgency, kernel, abandoned, stopped, grace, cut_short };
+        self.running.insert(key, running);
         cx.actions.push(Action::Launch(Box::new(launch)));
     }
+}
+
+/// What was launched, as it was granted.
+fn as_dispatch(launch: Launch, Running { request, urgency, .. }: Running) -> Dispatch {
+    let Launch { key, name, body, parameters, settings, inputs, .. } = launch;
+    Dispatch { key, urgency, request, name, body, parameters, settings, inputs }
 }

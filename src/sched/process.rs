@@ -250,9 +250,8 @@ impl Process {
             Event::Dead(peer) => self.ended(cx, peer),
             Event::Master(peer, epoch) => self.follow(cx, peer, epoch),
             Event::Frame { from, frame } => self.frame(cx, from, frame),
-            Event::Ended { key, start, end, ending } => {
-                self.node.ended(cx, key, (start, end), ending);
-            }
+            Event::Ended(finishes) => self.node.ended(cx, finishes),
+            Event::Withdrawn(launches) => self.node.withdrawn(cx, launches),
             Event::Drain => match &mut self.sub_master {
                 Some(sub_master) if self.master.is_none() => sub_master.ask_to_drain(cx),
                 _ => self.node.ask_to_drain(cx),

@@ -95,6 +95,37 @@ impl<T> Ready<T> {
         }
     }
 
+    /// Takes out those that ask for the same as `head`, from that on, as long as they are `wanted`
+    /// and no other head comes between them.
+    pub(super) fn take_run(
+        &mut self,
+        head: &Head,
+        mut wanted: impl FnMut(&T) -> bool,
+    ) -> Vec<(Urgency, T)> {
+        let mut taken = Vec::new();
+        let Some(class) = self.classes.get_mut(&head.1) else { return taken };
+        let mut others = self.heads.range((Bound::Excluded(head), Bound::Unbounded));
+        let until = others.next().map(|(urgency, _)| *urgency);
+        while let Some(first) = class.first_entry() {
+            let comes_late = until.is_some_and(|until| until < *first.key());
+            if comes_late || !wanted(first.get()) {
+                break;
+            }
+            taken.push(first.remove_entry());
+        }
+        if taken.is_empty() {
+            return taken;
+        }
+        self.len -= taken.len();
+        let next = class.first_key_value().map(|(next, _)| *next);
+        self.heads.remove(head);
+        match next {
+            Some(next) => drop(self.heads.insert((next, Arc::clone(&head.1)))),
+            None => drop(self.classes.remove(&head.1)),
+        }
+        taken
+    }
+
     /// Takes one out wherever it stands.
     pub(super) fn remove(&mut self, request: &Arc<Request>, urgency: &Urgency) -> Option<T> {
         let class = self.classes.get_mut(request)?;
@@ -189,7 +220,20 @@ mod tests {
                 let request = Arc::new(Request::of(Resources::cores(cores)));
                 let urgency = Urgency::new(0, u64::from(n % 3), JobId(0), TaskId(n));
                 match what {
-                    0..4 => ready.push(&request, urgency, n),
+                    0..3 => ready.push(&request, urgency, n),
+                    3 => {
+                        if let Some(head) = ready.head_after(None) {
+                            let mut left = n % 4;
+                            let run = ready.take_run(&head, |_| {
+                                left = left.saturating_sub(1);
+                                left > 0
+                            });
+                            prop_assert!(run.is_sorted_by_key(|(urgency, _)| *urgency));
+                            let next = ready.head_after(None).map(|(urgency, _)| urgency);
+                            let last = run.last().map(|(urgency, _)| *urgency);
+                            prop_assert!(last.is_none() || next.is_none() || last <= next);
+                        }
+                    }
                     4 => drop(ready.remove(&request, &urgency)),
                     5 => drop(ready.take_least(2, |r| *r == *request)),
                     6 => drop(ready.reject(|r| *r != *request)),

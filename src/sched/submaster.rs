@@ -324,7 +324,7 @@ impl SubMaster {
     }
 
     fn done(&mut self, cx: &mut Context<'_>, node: PeerId, mut completions: Vec<Completion>) {
-        completions.retain(|c| self.work.done(node, c.key, cx.now));
+        self.work.done(node, &mut completions, cx.now);
         completions.iter().for_each(|c| _ = self.unwanted.remove(&c.key));
         if node == self.me {
             self.map_times(&mut completions);

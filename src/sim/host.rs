@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::clock::Clock;
-use crate::model::{AttemptKey, CoreId, Ending, Incarnation, Time};
+use crate::model::{AttemptKey, CoreId, Ending, Finish, Incarnation, Launch, Time};
 use crate::sched::{Event, Process, Seat};
 
 /// A process.
@@ -16,6 +16,8 @@ pub(super) struct Host {
     /// Changes whenever it begins or dies; what was planned for an earlier life does not happen.
     pub(super) life: u32,
     pub(super) running: BTreeMap<AttemptKey, Running>,
+    /// By the cores that they are on.
+    pub(super) lots: BTreeMap<Vec<CoreId>, Lot>,
     /// What is at hand for it while it hangs.
     pub(super) inbox: VecDeque<Event>,
     /// When it is stepped next for a deadline.
@@ -56,6 +58,23 @@ pub(super) struct Running {
     pub(super) stopping: bool,
 }
 
+/// What comes before and after an attempt that runs, on the same cores.
+#[derive(Debug, Default)]
+pub(super) struct Lot {
+    pub(super) waiting: VecDeque<Waiting>,
+    /// What has ended and was not told yet.
+    pub(super) ended: Vec<Finish>,
+}
+
+/// An attempt that waits for those before it.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) launch: Launch,
+    pub(super) since: Time,
+    /// It was told to end.
+    pub(super) stopping: bool,
+}
+
 impl Host {
     pub(super) fn new(seat: Seat, clock: Clock) -> Host {
         Host {
@@ -64,6 +83,7 @@ impl Host {
             state: Condition::Gone,
             life: 0,
             running: BTreeMap::new(),
+            lots: BTreeMap::new(),
             inbox: VecDeque::new(),
             due: None,
             idle_planned: false,
@@ -89,6 +109,7 @@ impl Host {
         self.life += 1;
         self.state = Condition::Gone;
         self.running.clear();
+        self.lots.clear();
         self.inbox.clear();
         self.due = None;
         self.idle_planned = false;
@@ -101,9 +122,17 @@ impl Host {
         self.state != Condition::Gone
     }
 
-    /// The attempt that has one of `cores`, if any is taken.
-    pub(super) fn user_of(&self, cores: &[CoreId]) -> Option<AttemptKey> {
+    /// The attempt that has one of `cores`, if any is taken, and all the cores that it has.
+    pub(super) fn user_of(&self, cores: &[CoreId]) -> Option<(AttemptKey, &[CoreId])> {
         let shares = |r: &Running| r.cores.iter().any(|core| cores.contains(core));
-        self.running.iter().find(|(_, running)| shares(running)).map(|(key, _)| *key)
+        let found = self.running.iter().find(|(_, running)| shares(running));
+        found.map(|(key, running)| (*key, &*running.cores))
+    }
+
+    /// What runs here and what waits on the same cores, and whether it was told to end.
+    pub(super) fn in_hand(&self) -> impl Iterator<Item = (AttemptKey, bool)> {
+        let waiting = self.lots.values().flat_map(|lot| &lot.waiting);
+        let waiting = waiting.map(|waiting| (waiting.launch.key, waiting.stopping));
+        self.running.iter().map(|(key, running)| (*key, running.stopping)).chain(waiting)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use super::fault::Fault;
-use crate::model::{AttemptKey, Epoch, PeerId, Record, State, Time, Verdict};
+use crate::model::{AttemptKey, Epoch, Finish, PeerId, Record, State, Time, Verdict};
 use crate::sched::{Entry, Event, Frame, Message};
 
 /// How many lines are kept to be read.
@@ -220,8 +220,12 @@ fn step(f: &mut fmt::Formatter<'_>, event: &Event) -> fmt::Result {
         Event::Down(peer) => write!(f, "reaches {peer} no more"),
         Event::Master(peer, epoch) => write!(f, "learns that {peer} is the master of {}", epoch.0),
         Event::Dead(peer) => write!(f, "learns that {peer} has ended"),
-        Event::Ended { key, ending, .. } => {
-            write!(f, "hears that {}{} ended: {}", key.task, key.attempt, ending.exit)
+        Event::Ended(finishes) => finishes.iter().try_for_each(|Finish { key, ending, .. }| {
+            write!(f, "hears that {}{} ended: {} ", key.task, key.attempt, ending.exit)
+        }),
+        Event::Withdrawn(launches) => {
+            f.write_str("is given back")?;
+            list(f, &launches.iter().map(|launch| launch.key).collect::<Vec<_>>())
         }
         Event::Durable(upto) => write!(f, "hears that {upto} entries are durable"),
         Event::Replay(item) => {

@@ -30,6 +30,7 @@ mod seats;
 mod strike;
 mod succession;
 mod swarm;
+mod work;
 mod world;
 
 use std::fmt;

@@ -9,7 +9,7 @@ use crate::model::{
     Addition, Attempt, AttemptKey, CoreId, Counts, Dependency, Ending, Epoch, Exit, ExitCode,
     Launch, PeerId, Record, Rerun, Resources, Span, State, Task, TaskId, Time, Value, Verdict,
 };
-use crate::sched::{Batch, Entry};
+use crate::sched::Entry;
 
 /// A rule that was broken, in words.
 pub(super) type Foul = String;
@@ -284,8 +284,8 @@ impl Referee {
     fn apply(&mut self, entry: &Entry) {
         match entry {
             Entry::Opened { epoch, .. } => self.epoch = *epoch,
-            Entry::Submitted(Batch { tasks, .. }) => {
-                tasks.iter().for_each(|task| self.push(task.clone()));
+            Entry::Submitted(batch) => {
+                batch.tasks.iter().for_each(|task| self.push(task.clone()));
             }
             Entry::Sealed => self.sealed = true,
             Entry::Granted { keys, .. } => {
@@ -404,6 +404,15 @@ impl Referee {
             return foul(format!("{key} is begun, and may have run before"));
         }
         Ok(())
+    }
+
+    /// It had not begun, and may start elsewhere.
+    pub(super) fn withdrawn(&mut self, key: AttemptKey) {
+        if self.launched.remove(&key)
+            && let Some(begun) = self.begun.get_mut(&key.task)
+        {
+            *begun -= 1;
+        }
     }
 
     /// What the node runs at one time, it has.

@@ -130,12 +130,16 @@ fn job(rng: &mut Rng, most: u64, many: u64) -> Job {
     let n = if rng.chance(20) { rng.within(1, 5) } else { rng.within(5, many) };
     let shape = rng.below(4);
     let longest = [Span::from_millis(5), Span::from_millis(800), Span::from_secs(4)][rng.index(3)];
+    // Next to nothing now and then, so that they are run in lots.
+    let longest = if rng.chance(15) { Span::from_micros(300) } else { longest };
     let failing = if rng.chance(50) { rng.below(15) } else { 0 };
     for i in 0..n {
         let kernel = if rng.chance(failing) { "fail" } else { "noop" };
         let mut task = Task::kernel(format!("task{i}"), kernel, ());
         task.after = predecessors(rng, shape, i).into_iter().map(Dependency::from).collect();
         let cost = if rng.chance(10) { Span::ZERO } else { rng.span(Span::ZERO, longest) };
+        // Now and then much longer than those before it.
+        let cost = if rng.chance(3) { Span(cost.0 * 50) } else { cost };
         task = task.cost(cost);
         let cores = if rng.chance(70) { 1 } else { rng.within(0, most) };
         let memory = if rng.chance(20) { rng.within(1, 4) } else { 0 };

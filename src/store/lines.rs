@@ -25,12 +25,12 @@ impl Lines {
         Lines { tail: Tail::new(file, 0), buffer: Vec::new(), path }
     }
 
-    /// Appends `text`: whole lines, each with its line break.
+    /// Appends what `write` puts at the end of the buffer: whole lines, each with its line break.
     ///
     /// # Errors
     /// If the buffer was full and could not be written.
-    pub fn append(&mut self, text: &str) -> Result<(), StoreError> {
-        self.buffer.extend(text.as_bytes());
+    pub fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), StoreError> {
+        write(&mut self.buffer);
         if self.buffer.len() < BUFFER { Ok(()) } else { self.flush() }
     }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use evenkeel::exec::Report;
-use evenkeel::model::{CoreId, Exit, Span};
+use evenkeel::model::{CoreId, Exit, Finish, Span};
 
 use crate::support::{Bed, PATIENCE, command, key, launch, settings, sh};
 
@@ -28,7 +28,8 @@ fn a_start_is_told_before_its_end_and_times_are_in_order() {
     let first = bed.reports.recv_timeout(PATIENCE).unwrap();
     let Report::Started { key: started, at } = first else { panic!("{first:?}") };
     let second = bed.reports.recv_timeout(PATIENCE).unwrap();
-    let Report::Ended { key: ended, start, end, .. } = second else { panic!("{second:?}") };
+    let Report::Ended(ended) = second else { panic!("{second:?}") };
+    let Finish { key: ended, start, end, .. } = ended[0];
     assert_eq!((started, ended), (key(1), key(1)));
     assert_eq!(at, start);
     assert!(start < end);
@@ -268,8 +269,11 @@ fn a_thousand_tasks_are_each_told_once() {
     for _ in 0..1000 {
         let (task, ending) = loop {
             match bed.reports.recv_timeout(PATIENCE).expect("a report in time") {
-                Report::Ended { key, ending, .. } => break (key.task.0, ending),
-                Report::Started { .. } => {}
+                Report::Ended(mut ended) => {
+                    let Finish { key, ending, .. } = ended.remove(0);
+                    break (key.task.0, ending);
+                }
+                Report::Started { .. } | Report::Withdrawn(_) => {}
             }
         };
         assert_eq!(ending.exit, Exit::Code((task % 256) as i32));
@@ -286,10 +290,10 @@ fn orders_that_the_socket_cannot_take_at_once_arrive() {
         bed.executor.launch(command(task, &["sh", "-c", "exit ${#1}", "sh", &long]));
     }
     let ends = std::iter::from_fn(|| Some(bed.reports.recv_timeout(PATIENCE).unwrap()));
-    let ends = ends.filter(|report| matches!(report, Report::Ended { .. }));
+    let ends = ends.filter(|report| matches!(report, Report::Ended(_)));
     for end in ends.take(50) {
-        let Report::Ended { ending, .. } = end else { unreachable!("filtered") };
-        assert_eq!(ending.exit, Exit::Code(100_000 % 256));
+        let Report::Ended(ended) = end else { unreachable!("filtered") };
+        assert_eq!(ended[0].ending.exit, Exit::Code(100_000 % 256));
     }
 }
 

@@ -242,10 +242,11 @@ fn a_callback_may_call_the_executor() {
         let Some(slot) = inside.upgrade() else { return };
         let Some(executor) = slot.get() else { return };
         match report {
-            Report::Ended { key: ended, .. } if ended == key(1) => {
+            Report::Ended(ended) if ended[0].key == key(1) => {
                 executor.launch(command(2, &["true"]));
             }
-            Report::Ended { key: ended, .. } => drop(sender.send(ended)),
+            Report::Ended(ended) => drop(sender.send(ended[0].key)),
+            Report::Withdrawn(_) => {}
             Report::Started { key, .. } => executor.stop(key, Span::from_secs(20)),
         }
     });

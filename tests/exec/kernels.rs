@@ -1,11 +1,11 @@
 //! Kernels: what they are given, what they give back, how they end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use evenkeel::exec::{Registry, Report, VALUE_LIMIT};
 use evenkeel::model::{
-    Addition, Attempt, CoreId, Ending, Exit, PeerId, Span, Task, TaskId, Value, Warning,
+    Addition, Attempt, CoreId, Ending, Exit, Finish, PeerId, Span, Task, TaskId, Value, Warning,
     WarningSignal,
 };
 
@@ -155,6 +155,48 @@ fn a_kernel_that_is_stopped_while_it_waits_never_begins() {
 }
 
 #[test]
+fn kernels_that_are_launched_together_on_a_core_are_told_of_together() {
+    let bed = Bed::new();
+    bed.executor.launch_all((1..=50).map(|task| kernel(task, "sum", i64::from(task))).collect());
+    let ended = loop {
+        if let Report::Ended(ended) = bed.reports.recv_timeout(PATIENCE).unwrap() {
+            break ended;
+        }
+    };
+    let values: Vec<Value> = ended.iter().map(|finish| finish.ending.value.clone()).collect();
+    assert_eq!(values, (1..=50).map(Value::Int).collect::<Vec<_>>());
+    assert!(ended.is_sorted_by(|a, b| a.end <= b.start), "one after the other");
+}
+
+#[test]
+fn what_has_not_begun_is_given_back_and_what_has_ended_before_is_told() {
+    let bed = Bed::new();
+    let names = [(1, "noop"), (2, "sleep"), (3, "noop"), (4, "noop")];
+    bed.executor.launch_all(names.map(|(task, name)| kernel(task, name, 1000.0)).into());
+    bed.started(key(2));
+    bed.executor.withdraw(&[key(1), key(2), key(4)]);
+    let told = |bed: &Bed| loop {
+        match bed.reports.recv_timeout(PATIENCE).unwrap() {
+            Report::Started { .. } => {}
+            other => break other,
+        }
+    };
+    let Report::Ended(ended) = told(&bed) else { panic!("what has ended comes first") };
+    assert_eq!(ended.iter().map(|finish| finish.key).collect::<Vec<_>>(), [key(1)]);
+    let Report::Withdrawn(back) = told(&bed) else { panic!("then what is given back") };
+    assert_eq!(back.iter().map(|launch| launch.key).collect::<Vec<_>>(), [key(4)]);
+    // It may be launched again, here too.
+    bed.executor.launch(back.into_iter().next().unwrap());
+    bed.executor.stop(key(2), Span::ZERO);
+    let mut left = BTreeSet::from([2, 3, 4].map(key));
+    while !left.is_empty() {
+        if let Report::Ended(ended) = told(&bed) {
+            ended.iter().for_each(|finish| assert!(left.remove(&finish.key), "{finish:?}"));
+        }
+    }
+}
+
+#[test]
 fn nothing_is_told_after_an_abort() {
     let bed = Bed::new();
     bed.executor.launch(kernel(1, "sleep", 1000.0));
@@ -279,8 +321,10 @@ fn kernels_run_beside_each_other_and_are_told_once() {
     }
     let mut values = BTreeMap::new();
     while values.len() < 200 {
-        if let Report::Ended { key, ending, .. } = bed.reports.recv_timeout(PATIENCE).unwrap() {
-            assert_eq!(values.insert(key.task.0, ending.value), None);
+        if let Report::Ended(ended) = bed.reports.recv_timeout(PATIENCE).unwrap() {
+            for Finish { key, ending, .. } in ended {
+                assert_eq!(values.insert(key.task.0, ending.value), None);
+            }
         }
     }
     assert!(values.iter().all(|(task, value)| *value == Value::Int(i64::from(*task))));

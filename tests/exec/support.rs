@@ -55,7 +55,7 @@ impl Bed {
     pub(crate) fn started(&self, wanted: AttemptKey) -> Time {
         self.wait(|report| match report {
             Report::Started { key, at } if key == wanted => Some(at),
-            Report::Ended { key, ending, .. } if key == wanted => panic!("ended: {ending:?}"),
+            Report::Ended(all) if all.iter().any(|f| f.key == wanted) => panic!("ended: {all:?}"),
             _ => None,
         })
     }
@@ -63,7 +63,7 @@ impl Bed {
     /// Waits for the end of an attempt; all other reports until then are dropped.
     pub(crate) fn ended(&self, wanted: AttemptKey) -> Ending {
         self.wait(|report| match report {
-            Report::Ended { key, ending, .. } if key == wanted => Some(ending),
+            Report::Ended(all) => Some(all.into_iter().find(|f| f.key == wanted)?.ending),
             _ => None,
         })
     }

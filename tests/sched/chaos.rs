@@ -143,13 +143,14 @@ fn entry() -> impl Strategy<Value = Entry> {
     });
     let keys = || prop::collection::vec(key(), 0..4);
     prop_oneof![
-        batch().prop_map(Entry::Submitted),
+        batch().prop_map(|batch| Entry::Submitted(batch.into())),
         Just(Entry::Sealed),
         (keys(), any::<bool>()).prop_map(|(keys, outlive)| Entry::Granted { keys, outlive }),
         keys().prop_map(Entry::Returned),
         prop::collection::vec((0u32..6).prop_map(TaskId), 0..4).prop_map(Entry::Unwanted),
-        (record, prop::collection::vec(addition(), 0..2))
-            .prop_map(|(record, added)| Entry::Ended { record: Box::new(record), added }),
+        (record, prop::collection::vec(addition(), 0..2)).prop_map(|(record, added)| {
+            Entry::Ended { record: std::sync::Arc::new(record), added }
+        }),
     ]
 }
 
@@ -201,6 +202,10 @@ fn frame() -> impl Strategy<Value = Frame> {
     })
 }
 
+fn ended(key: AttemptKey, at: Time, ending: Ending) -> Event {
+    Event::Ended(vec![Finish { key, start: at, end: at, ending }])
+}
+
 fn one_move() -> impl Strategy<Value = Move> {
     let plain = prop_oneof![
         Just(Event::Start),
@@ -215,8 +220,7 @@ fn one_move() -> impl Strategy<Value = Move> {
         (peer(), 0u32..4).prop_map(|(peer, epoch)| Event::Master(peer, Epoch(epoch))),
         prop::collection::vec(0u32..8, 0..4)
             .prop_map(|ids| Event::Cancel(ids.into_iter().map(TaskId).collect())),
-        (key(), time(), ending())
-            .prop_map(|(key, at, ending)| { Event::Ended { key, start: at, end: at, ending } }),
+        (key(), time(), ending()).prop_map(|(key, at, ending)| ended(key, at, ending)),
         (peer(), frame()).prop_map(|(from, frame)| Event::Frame { from, frame }),
     ];
     prop_oneof![
@@ -283,7 +287,7 @@ impl Watched {
             Move::Ends(which, ending) => {
                 let n = self.running.len().max(1);
                 let Some(key) = self.running.keys().nth(which % n).copied() else { return };
-                Event::Ended { key, start: self.now, end: self.now, ending }
+                ended(key, self.now, ending)
             }
             Move::Synced(n) => {
                 self.synced = (self.synced + n).min(self.appended);
@@ -294,8 +298,8 @@ impl Watched {
                 Event::Tick
             }
         };
-        if let Event::Ended { key, .. } = &event {
-            self.running.remove(key);
+        if let Event::Ended(finishes) = &event {
+            finishes.iter().for_each(|finish| _ = self.running.remove(&finish.key));
         }
         let mut actions = Vec::new();
         self.process.step(self.now, event, &mut actions);
@@ -325,7 +329,9 @@ impl Watched {
             Action::Launch(launch) => {
                 assert!(!launch.cores.is_empty());
                 assert!(launch.cores.iter().all(|core| core.0 < CORES), "no such core");
-                let taken: Vec<CoreId> = self.running.values().flatten().copied().collect();
+                // Short ones come after each other on the same cores.
+                let others = self.running.values().filter(|cores| **cores != launch.cores);
+                let taken: Vec<CoreId> = others.flatten().copied().collect();
                 assert!(launch.cores.iter().all(|core| !taken.contains(core)), "granted twice");
                 let before = self.running.insert(launch.key, launch.cores);
                 assert!(before.is_none(), "{} runs already", launch.key);

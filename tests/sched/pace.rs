@@ -34,9 +34,9 @@ fn pace_of_noop_tasks_through_one_process() {
                 Action::Append(_) => appended += 1,
                 Action::Publish(_) => published += 1,
                 Action::Launch(launch) => {
-                    let ended =
-                        Event::Ended { key: launch.key, start: now, end: now, ending: well() };
-                    process.step(now, ended, &mut more);
+                    let (key, ending) = (launch.key, well());
+                    let finish = Finish { key, start: now, end: now, ending };
+                    process.step(now, Event::Ended(vec![finish]), &mut more);
                 }
                 _ => {}
             }
@@ -90,7 +90,8 @@ fn pace_of_noop_tasks_over_a_thousand_nodes() {
                 Action::Publish(_) => published += 1,
                 Action::Launch(launch) => {
                     let (key, ending) = (launch.key, well());
-                    post.push_back((peer, Event::Ended { key, start: now, end: now, ending }));
+                    let finish = Finish { key, start: now, end: now, ending };
+                    post.push_back((peer, Event::Ended(vec![finish])));
                 }
                 _ => {}
             }

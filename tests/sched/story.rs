@@ -257,7 +257,8 @@ impl Story {
     fn end_attempt(&mut self, peer: PeerId, key: AttemptKey, ending: Ending) {
         if self.running.remove(&(peer, key)).is_some() {
             let start = Time(self.now.0 - TAKES.0.min(self.now.0));
-            self.post.push_back((peer, Event::Ended { key, start, end: self.now, ending }));
+            let finish = Finish { key, start, end: self.now, ending };
+            self.post.push_back((peer, Event::Ended(vec![finish])));
         }
     }
 
@@ -531,6 +532,8 @@ impl Story {
                 self.left.insert(peer);
             }
             Action::Reach(other) => self.wanted.push((peer, other)),
+            // All have begun.
+            Action::Withdraw(_) => {}
         }
     }
 
@@ -564,8 +567,14 @@ impl Story {
         assert_eq!(launch.inputs.iter().map(|(id, _)| *id).collect::<Vec<_>>(), order);
         assert!(!launch.cores.is_empty());
         for other in self.running.iter().filter(|((at, _), _)| *at == peer).map(|(_, l)| l) {
+            // Short ones come after each other on the same cores.
             let shared = other.cores.iter().any(|core| launch.cores.contains(core));
-            assert!(!shared, "{} and {} share a core", other.key, launch.key);
+            assert!(
+                !shared || other.cores == launch.cores,
+                "{} and {} share a core",
+                other.key,
+                launch.key
+            );
         }
         self.launched.push(launch.clone());
         self.running.insert((peer, launch.key), launch);

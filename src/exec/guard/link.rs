@@ -125,6 +125,12 @@ impl Link {
         }
     }
 
+    /// Has all programs ended that run.
+    pub(in crate::exec) fn stop_all(&self, grace: Span) {
+        let running: Vec<AttemptKey> = self.shared.state.lock().running.keys().copied().collect();
+        running.into_iter().for_each(|key| self.stop(key, grace));
+    }
+
     /// Kills all programs; when it returns they are gone. Nothing is told any more.
     pub(in crate::exec) fn close(&self) {
         let guard = {

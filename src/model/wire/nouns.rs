@@ -3,8 +3,8 @@
 use super::{Garbled, Reader, Wire, wire_enum, wire_newtype, wire_struct};
 use crate::model::{
     Addition, Amount, Attempt, AttemptKey, Body, Combine, Core, CoreId, Cost, Counts, Dependency,
-    Domain, Ending, Epoch, Exit, ExitCode, Incarnation, JobId, Launch, NodeInfo, PeerId, Place,
-    Record, Request, Rerun, ResourceId, ResourceNames, Resources, Settings, Span, State,
+    Domain, Ending, Epoch, Exit, ExitCode, Finish, Incarnation, JobId, Launch, NodeInfo, PeerId,
+    Place, Record, Request, Rerun, ResourceId, ResourceNames, Resources, Settings, Span, State,
     SubclusterId, Sweep, Task, TaskBody, TaskId, TaskName, Template, Time, Topology, Usage, Value,
     Variant, Verdict, Warning, WarningSignal,
 };
@@ -27,6 +27,7 @@ wire_struct! {
     Task { name, body, after, cost, request, settings, priority }
     Usage { max_rss, cpu }
     Ending { exit, reason, value, usage, tail, added }
+    Finish { key, start, end, ending }
     Addition { task, siblings }
     Launch { key, node, name, body, parameters, settings, inputs, cores, gpus, time_left }
     Place { subcluster, node, host, cores }

@@ -162,10 +162,10 @@ impl Master {
         }
     }
 
-    fn keep(&mut self, cx: &mut Context<'_>, mut record: Record, added: Vec<Addition>) {
-        let at = self.append(cx, Entry::Ended { record: Box::new(record.clone()), added });
-        self.ledger.describe(&mut record);
-        self.unpublished.push_back((at, Box::new(record)));
+    fn keep(&mut self, cx: &mut Context<'_>, record: Record, added: Vec<Addition>) {
+        let record = Arc::new(record);
+        let at = self.append(cx, Entry::Ended { record: Arc::clone(&record), added });
+        self.unpublished.push_back((at, record));
     }
 
     pub(super) fn record(&self, key: AttemptKey, state: State, reason: Option<String>) -> Record {
@@ -176,6 +176,6 @@ impl Master {
 
     fn place(&self, node: PeerId) -> Option<Place> {
         let Enrolled { host, subcluster, .. } = self.roster.get(&node)?;
-        Some(Place { subcluster: *subcluster, node, host: host.clone(), cores: Vec::new() })
+        Some(Place { subcluster: *subcluster, node, host: Arc::clone(host), cores: Vec::new() })
     }
 }

@@ -1,5 +1,7 @@
 //! What is published, and how the run ends.
 
+use std::sync::Arc;
+
 use super::Master;
 use crate::model::{Counts, ExitCode, Verdict};
 use crate::sched::event::Entry;
@@ -15,7 +17,10 @@ impl Master {
             self.close_if_over(cx);
         }
         while self.unpublished.front().is_some_and(|(at, _)| *at <= upto) {
-            cx.actions.extend(self.unpublished.pop_front().map(|(_, r)| Action::Publish(r)));
+            let Some((_, record)) = self.unpublished.pop_front() else { break };
+            let mut record = Box::new(Arc::unwrap_or_clone(record));
+            self.ledger.describe(&mut record);
+            cx.actions.push(Action::Publish(record));
         }
         if let Some((_, verdict)) = self.closing.take_if(|(at, _)| *at <= upto) {
             self.finished = true;

@@ -1,5 +1,7 @@
 //! What the user asks of the master.
 
+use std::sync::Arc;
+
 use super::Master;
 use crate::model::{ExitCode, PeerId, TaskId};
 use crate::sched::Context;
@@ -10,7 +12,8 @@ use crate::sched::message::Message;
 impl Master {
     pub(in crate::sched) fn submit(&mut self, cx: &mut Context<'_>, batch: Batch) {
         let first = self.ledger.len();
-        match self.ledger.submit(batch.clone(), cx.now) {
+        let batch = Arc::new(batch);
+        match self.ledger.submit(&batch, cx.now) {
             Ok(ready) => {
                 self.told = self.append(cx, Entry::Submitted(batch));
                 self.queue(ready);

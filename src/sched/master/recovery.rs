@@ -1,5 +1,7 @@
 //! Takes up the job where the journal of an earlier epoch ends.
 
+use std::sync::Arc;
+
 use super::{INTERRUPTED, Master};
 use crate::model::{Addition, AttemptKey, Record};
 use crate::sched::event::Entry;
@@ -16,7 +18,7 @@ impl Master {
             }
             Entry::Closed(_) => {}
             Entry::Submitted(batch) => {
-                if let Err(why) = self.ledger.submit(batch, cx.now) {
+                if let Err(why) = self.ledger.submit(&batch, cx.now) {
                     cx.note(format!("the journal holds a batch that cannot be: {why}"));
                 }
             }
@@ -35,7 +37,9 @@ impl Master {
             Entry::Unwanted(ids) => {
                 self.unwanted.extend(ids.into_iter().filter(|id| self.ledger.is_open(*id)));
             }
-            Entry::Ended { record, added } => self.replay_ended(cx, *record, added),
+            Entry::Ended { record, added } => {
+                self.replay_ended(cx, Arc::unwrap_or_clone(record), added);
+            }
         }
     }
 
