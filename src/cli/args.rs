@@ -210,6 +210,10 @@ pub(super) struct JoinArgs {
     /// How long to look for the run
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = duration)]
     pub(super) patience: Span,
+    /// How much time there is here, or `none`: before its end it leaves [default: as Slurm, PBS or
+    /// Torque say in the environment, else none]
+    #[arg(long, value_name = "TIME", value_parser = time_left)]
+    pub(super) time_left: Option<TimeLeft>,
     /// Under a launcher: pay no heed to it, and join with this process alone
     #[arg(long)]
     pub(super) single: bool,

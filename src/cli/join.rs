@@ -2,8 +2,8 @@
 
 use std::env;
 
-use super::args::{DrainArgs, JoinArgs};
-use super::run::{on_signal, serve, tell, told_once};
+use super::args::{DrainArgs, JoinArgs, TimeLeft};
+use super::run::{allotted, on_signal, serve, tell, told_once};
 use super::{Failure, terminal};
 use crate::exec::Registry;
 use crate::model::{ExitCode, PeerId, SubclusterId};
@@ -21,7 +21,8 @@ pub(super) fn join(args: &JoinArgs, registry: &Registry) -> Result<ExitCode, Fai
     };
     let meeting = meeting(&args.run)?;
     let (resources, patience) = (args.resources.clone(), args.patience);
-    let joining = Joining { meeting, resources, patience };
+    let time_left = args.time_left.map_or_else(allotted, |TimeLeft(asked)| asked);
+    let joining = Joining { meeting, resources, patience, time_left };
     let mut signals = None;
     let begun = |node: NodeHandle| {
         terminal::say(&format!("note: takes part in the run at {}", args.run));

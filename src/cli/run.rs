@@ -198,7 +198,7 @@ fn complete(options: &mut Options, args: &RunArgs, folder: Option<PathBuf>) {
 }
 
 /// How much time the batch system gives, if it says so.
-fn allotted() -> Option<Span> {
+pub(super) fn allotted() -> Option<Span> {
     let changed = |file: &str| fs::metadata(file).and_then(|meta| meta.modified()).ok();
     let left = host::time_left(|name| env::var(name).ok(), SystemTime::now(), changed)?;
     Some(Span::from_secs_f64(left.as_secs_f64()))

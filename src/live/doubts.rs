@@ -1,12 +1,13 @@
 //! Endings that may be a part of the end of all.
 //!
-//! A launcher or a batch system that ends a run may send its signal to every process of it, tasks
-//! among them. Then a task can die of it, and be told of, before this process has heard of it.
+//! A launcher or a batch system that ends a run, or a host of it, may send its signal to every process,
+//! tasks among them. Then a task can die of it, and be told of, before this process has heard of it,
+//! or has died likewise.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::model::{AttemptKey, Finish};
+use crate::model::{AttemptKey, Exit, Finish};
 use crate::sched::Event;
 
 /// How long it takes at most until this process hears of the same signal.
@@ -34,7 +35,7 @@ impl Doubts {
             Event::Ended(mut finishes) => {
                 let doubtful = finishes.extract_if(.., |finish| {
                     let stopped = self.stopped.remove(&finish.key);
-                    finish.ending.exit.is_by_request() && !stopped && !self.told
+                    is_in_doubt(finish.ending.exit) && !stopped && !self.told
                 });
                 self.waiting.extend(doubtful.map(|finish| (now + DOUBT, finish)));
                 ended(finishes)
@@ -61,6 +62,14 @@ impl Doubts {
     }
 }
 
+/// Whether something from outside may have ended it, and be about to end this process as well: who
+/// kills all processes of a host, or of a step, begins with some.
+fn is_in_doubt(exit: Exit) -> bool {
+    const KILL: i32 = 9;
+    const SHELL: i32 = 128;
+    exit.is_by_request() || exit == Exit::Signal(KILL) || exit == Exit::Code(SHELL + KILL)
+}
+
 fn ended(finishes: Vec<Finish>) -> Vec<Event> {
     if finishes.is_empty() { Vec::new() } else { vec![Event::Ended(finishes)] }
 }
@@ -68,7 +77,7 @@ fn ended(finishes: Vec<Finish>) -> Vec<Event> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Attempt, Ending, Epoch, Exit, JobId, TaskId, Time};
+    use crate::model::{Attempt, Ending, Epoch, JobId, TaskId, Time};
 
     fn key(task: u32) -> AttemptKey {
         AttemptKey { job: JobId(0), task: TaskId(task), attempt: Attempt(1), epoch: Epoch(1) }
@@ -88,6 +97,11 @@ mod tests {
         assert_eq!(doubts.settled(now), []);
         let told = doubts.sift(Event::Interrupt, now);
         assert_eq!(told, [Event::Interrupt, by_signal]);
+        // Whoever kills all of a host may come to this process a moment later.
+        let (mut doubts, killed) = (Doubts::default(), ended(4, Exit::Signal(9)));
+        assert_eq!(doubts.sift(killed.clone(), now), []);
+        assert_eq!(doubts.settled(now + DOUBT), [killed]);
+        doubts.told = true;
         let later = ended(3, Exit::Signal(2));
         assert_eq!(doubts.sift(later.clone(), now), [later]);
     }

@@ -43,7 +43,7 @@ impl Curfew {
 
     /// Whether nothing is to start any more.
     pub(super) fn is_over(&self, now: Time) -> bool {
-        self.until.is_some_and(|until| until <= now)
+        self.drain_at().is_some_and(|at| at <= now)
     }
 
     /// When the run is to be drained: what has not ended by then is about to be ended.
@@ -76,6 +76,8 @@ mod tests {
             assert_eq!(curfew.latest_start(Span::ZERO), Some(until));
             assert_eq!(curfew.allows(until, SECOND), Some(Span::ZERO));
             assert!(curfew.is_over(until) && curfew.close_at() > Some(until));
+            let drain = curfew.drain_at().unwrap();
+            assert!(drain < until && curfew.is_over(drain) && !curfew.is_over(begun));
         }
     }
 }

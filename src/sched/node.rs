@@ -25,6 +25,10 @@ pub(super) struct Node {
     lots: Lots,
     drain: Drain,
     curfew: Curfew,
+    /// There is no time left for what it is given.
+    is_late: bool,
+    /// It was seen that its time is up.
+    leaves: bool,
     /// How often it has said hello.
     hellos: u32,
 }
@@ -73,6 +77,8 @@ impl Node {
             lots: Lots::default(),
             drain: Drain::No,
             curfew: Curfew::new(seat.time_left),
+            is_late: false,
+            leaves: false,
             hellos: 0,
         }
     }
@@ -86,7 +92,9 @@ impl Node {
     }
 
     pub(super) fn deadline(&self) -> Option<Time> {
-        [self.parent.deadline(), self.lots.deadline()].into_iter().flatten().min()
+        let out = if self.is_late { Some(Time::ZERO) } else { self.curfew.drain_at() };
+        let leaves = out.filter(|_| self.drain == Drain::No && !self.leaves);
+        [self.parent.deadline(), self.lots.deadline(), leaves].into_iter().flatten().min()
     }
 
     fn tell(&self, cx: &mut Context<'_>, message: Message) {
@@ -95,6 +103,7 @@ impl Node {
 
     /// Says hello.
     pub(super) fn start(&mut self, cx: &mut Context<'_>) {
+        self.leaves = false;
         self.curfew.begin(cx.now);
         self.parent.greet(cx.now);
         self.greet(cx, Vec::new());
@@ -409,7 +418,7 @@ impl Node {
         let mut free = self.slots.free().clone();
         let mut blocked: Vec<Arc<Request>> = Vec::new();
         let mut last = None;
-        while free.get(ResourceId::CORES).0 > 0 {
+        while free.get(ResourceId::CORES).0 > 0 && !self.is_late {
             // Whatever is more urgent than the last is blocked, or launched.
             let Some(head) = self.queue.head_after(last.as_ref()) else { break };
             let (_, request) = &head;
@@ -423,6 +432,13 @@ impl Node {
             });
             free = self.set_aside(&blocked);
         }
+    }
+
+    /// Whether the time of this process is up, maybe before that of the run: it is to leave. So it is
+    /// once, and again if it starts afresh.
+    pub(super) fn is_out_of_time(&mut self, now: Time) -> bool {
+        let is_out = self.is_late || self.curfew.is_over(now);
+        is_out && self.drain == Drain::No && !std::mem::replace(&mut self.leaves, true)
     }
 
     /// What is free beside what the `blocked` need.
@@ -454,6 +470,12 @@ impl Node {
         let (mut last, mut out) = (first, 0);
         for (urgency, next) in run {
             last.0 = urgency;
+            if self.curfew.allows(cx.now, next.settings.grace) == Some(Span::ZERO) {
+                // It would be cut off at once, here or whenever it came back here.
+                self.enqueue(next);
+                self.is_late = true;
+                continue;
+            }
             // If granted twice, asking for something else each time, its parent is mistaken.
             if !self.running.contains_key(&next.key) {
                 self.launch(cx, next, lot, &grant);

@@ -81,6 +81,10 @@ impl Process {
         if due == Due::Move {
             self.move_node(cx);
         }
+        if self.node.is_out_of_time(cx.now) {
+            cx.note(format!("the time of {} is up: it leaves", cx.me));
+            self.drain(cx);
+        }
         let mut lapsed = due == Due::Lapsed;
         let mut silent = Vec::new();
         if let Some(sub_master) = &mut self.sub_master {
@@ -252,10 +256,7 @@ impl Process {
             Event::Frame { from, frame } => self.frame(cx, from, frame),
             Event::Ended(finishes) => self.node.ended(cx, finishes),
             Event::Withdrawn(launches) => self.node.withdrawn(cx, launches),
-            Event::Drain => match &mut self.sub_master {
-                Some(sub_master) if self.master.is_none() => sub_master.ask_to_drain(cx),
-                _ => self.node.ask_to_drain(cx),
-            },
+            Event::Drain => self.drain(cx),
             Event::Flush | Event::Tick => {}
             Event::Durable(_)
             | Event::Replay(_)
@@ -268,6 +269,14 @@ impl Process {
                     tell_master(master, cx, event);
                 }
             }
+        }
+    }
+
+    /// This process is to leave, with all that is below it; that with the master stays.
+    fn drain(&mut self, cx: &mut Context<'_>) {
+        match &mut self.sub_master {
+            Some(sub_master) if self.master.is_none() => sub_master.ask_to_drain(cx),
+            _ => self.node.ask_to_drain(cx),
         }
     }
 

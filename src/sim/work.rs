@@ -61,8 +61,11 @@ impl World {
         cores: &[CoreId],
     ) -> Result<(), Foul> {
         let key = launch.key;
+        // What a master has added that is none any more nobody else knows under that number.
+        let is_known = |key| !self.referee.is_forgotten(key);
+        let known = !self.hosts[peer.index()].superseded && is_known(key) && is_known(other);
         let request = |key: AttemptKey| self.referee.task(key.task).map(|task| &task.request);
-        if cores != launch.cores || request(key) != request(other) {
+        if cores != launch.cores || (known && request(key) != request(other)) {
             return Err(format!("{key} is granted a core of {peer} that {other} has"));
         }
         Ok(())

@@ -57,6 +57,25 @@ fn what_runs_has_no_more_time_than_the_run_and_is_not_lost_by_its_own_fault() {
 }
 
 #[test]
+fn who_has_less_time_than_the_run_leaves_before() {
+    let only_one = |peer| (peer == node(1)).then_some(MINUTE);
+    let mut story = Story::with_times(&[&[1], &[1]], only_one).job(wide(200));
+    let mut last = story.now;
+    while story.launched.iter().any(|l| l.node == node(1)) && !story.left.contains(&node(1)) {
+        let busy: Vec<String> = story.busy().into_iter().map(str::to_owned).collect();
+        busy.iter().for_each(|name| story.end(name, well()));
+        story.pass(Span::from_secs(1));
+        assert!(story.now < Time::ZERO + Span::from_secs(60), "{:?}", story.notes);
+        last = story.now;
+    }
+    assert!(last > Time::ZERO + Span::from_secs(40), "it stays as long as it can: {last:?}");
+    assert!(story.left.contains(&node(1)), "{:?}", story.notes);
+    assert_eq!(story.finish(), ExitCode::Done);
+    story.assert_whole();
+    assert_eq!(story.count(State::Lost), 0, "{:?}", story.states());
+}
+
+#[test]
 fn a_task_that_is_over_its_own_limit_has_failed() {
     let mut limited = task("limited");
     let settings = Settings { time_limit: Some(Span::from_secs(7)), ..Settings::default() };

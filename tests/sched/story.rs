@@ -132,11 +132,17 @@ impl Story {
 
     /// The same, for a run that has only so much time.
     pub fn with_time(subclusters: &[&[u64]], left: Span) -> Story {
+        Story::with_times(subclusters, |_| Some(left))
+    }
+
+    /// The same, where each process has a time of its own.
+    pub fn with_times(subclusters: &[&[u64]], left: impl Fn(PeerId) -> Option<Span>) -> Story {
         let nodes: Vec<Vec<Resources>> =
             subclusters.iter().map(|s| s.iter().map(|n| Resources::cores(*n)).collect()).collect();
         let nodes: Vec<&[Resources]> = nodes.iter().map(Vec::as_slice).collect();
-        let mut story = Story::at(seats(&nodes, &[], Epoch(1)), Time(1_000), Vec::new());
-        story.allot(Some(left));
+        let mut seats = seats(&nodes, &[], Epoch(1));
+        seats.iter_mut().for_each(|seat| seat.time_left = left(seat.peer));
+        let mut story = Story::at(seats, Time(1_000), Vec::new());
         story.begin();
         story
     }

@@ -23,7 +23,7 @@ use crate::model::{PeerId, ResourceNames};
 use crate::run::crew::Posting;
 use crate::run::layout::{Layout, Numbers, Site};
 use crate::run::{Joining, RunError};
-use crate::sched::Event;
+use crate::sched::{Event, Seat};
 
 /// A world that has come to a run.
 pub(in crate::run) struct Guest {
@@ -71,7 +71,7 @@ impl Guest {
             );
         }
         let posting = |i| Posting {
-            seat: layout.seat(i, &berth.terms),
+            seat: Seat { time_left: joining.time_left, ..layout.seat(i, &berth.terms) },
             pinned: layout.nodes()[i].pinned,
             recorded_in: berth.recorded_in.clone(),
             first: berth.first,

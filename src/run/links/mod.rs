@@ -61,6 +61,9 @@ pub struct Joining {
     pub resources: Vec<(String, Amount)>,
     /// How long to look for it.
     pub patience: Span,
+    /// How much time this process has, if that is known: before its end it leaves. The run may have
+    /// more.
+    pub time_left: Option<Span>,
 }
 
 /// Whether others may come to a run.
