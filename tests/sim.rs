@@ -1,7 +1,9 @@
 //! The simulation: a slice of the swarm, seeds that once found something, and what users see.
 
+use std::sync::Arc;
+
 use evenkeel::model::{
-    ExitCode, Job, PeerId, Platform, Resources, Span, State, Task, TaskId, Time,
+    ExitCode, Job, PeerId, Platform, Record, Resources, Settings, Span, State, Task, TaskId, Time,
 };
 use evenkeel::sim::{
     Fault, FaultPlan, Kind, Scenario, SimConfig, SimOutcome, Simulation, Stats, Violation, swarm,
@@ -175,6 +177,30 @@ fn what_dies_is_done_again_elsewhere() {
         outcome.records.iter().filter(|r| r.state == State::Done).map(|r| r.task).collect();
     done.sort();
     assert_eq!(done, (0..23).map(TaskId).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_node_that_breaks_is_taken_out() {
+    let mut job = Job::new("loose");
+    for i in 0..400 {
+        let mut task = Task::kernel(format!("t{i}"), "spin", ()).cost(Span::from_millis(100));
+        task.settings = Arc::new(Settings { retries: 500, ..Settings::default() });
+        job.add(task);
+    }
+    // Above it are the sub-master of its subcluster and that of its group.
+    let broken = PeerId(15);
+    let faults = FaultPlan(vec![(Time::ZERO + Span::from_secs(1), Fault::Break { peer: broken })]);
+    let ranks = vec![0; job.tasks.len()];
+    let config = SimConfig::new(Platform::uniform(4, 4, 1), job, ranks);
+    let outcome = Simulation::new(SimConfig { faults, fans: vec![2], ..config }).run().unwrap();
+    assert_eq!(outcome.verdict.code, ExitCode::Done);
+    let failed = outcome.records.iter().filter(|r| r.state == State::Failed);
+    let failed: Vec<&Record> = failed.collect();
+    assert!(failed.iter().all(|r| r.place.as_ref().is_some_and(|p| p.node == broken)));
+    assert!(failed.len() >= 5, "{}", failed.len());
+    let last = |records: &mut dyn Iterator<Item = &Record>| records.filter_map(|r| r.end).max();
+    let (out, end) = (last(&mut failed.into_iter()), last(&mut outcome.records.iter()));
+    assert!(out.unwrap() + Span::from_millis(500) < end.unwrap(), "{out:?} of {end:?}");
 }
 
 #[test]

@@ -133,6 +133,11 @@ impl Child {
         i64::try_from(most.saturating_sub(self.load)).unwrap_or(i64::MAX)
     }
 
+    /// Whether it is to leave.
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining
+    }
+
     fn fill(&self) -> Fill {
         (self.load.min(u64::from(u32::MAX)) << 32) / self.cores.max(1)
     }

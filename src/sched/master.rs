@@ -9,6 +9,7 @@ mod caution;
 mod closing;
 mod door;
 mod night;
+mod quarantine;
 mod recovery;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -22,6 +23,7 @@ use super::ledger::Ledger;
 use super::message::{Address, Held, HelloNumber, Lost, Member, Message, Renewal, Role, RunId};
 use super::{Action, Context, Seat};
 use crate::model::{AttemptKey, Epoch, PeerId, Record, Span, SubclusterId, TaskId, Time, Verdict};
+use quarantine::Quarantine;
 
 /// What a subcluster finishes in this time it is sent ahead.
 const HORIZON: Span = Span::from_millis(20);
@@ -66,6 +68,7 @@ pub(super) struct Master {
     outlived: BTreeMap<TaskId, AttemptKey>,
     /// What sub-masters are to be given when an entry is on disk, by that and by whom.
     withheld: BTreeMap<(u64, PeerId), Vec<AttemptKey>>,
+    quarantine: Quarantine,
     curfew: Curfew,
     /// By when tasks have to start that may.
     latest_starts: BTreeSet<(Time, TaskId)>,
@@ -111,6 +114,7 @@ impl Master {
             apart: seat.apart,
             outlived: BTreeMap::new(),
             withheld: BTreeMap::new(),
+            quarantine: Quarantine::default(),
             curfew: Curfew::new(seat.time_left),
             latest_starts: BTreeSet::new(),
             parked: 0,

@@ -108,7 +108,8 @@ impl World {
             .hosts
             .iter()
             .filter(|h| h.state == Condition::Well && !h.drained && !h.superseded)
-            .filter(|h| h.troubled_until <= since)
+            // One that is broken may have been taken out.
+            .filter(|h| h.troubled_until <= since && !h.broken)
             .map(|h| h.seat.capacity.clone())
             .collect();
         self.referee.finished(&verdict, &healthy)?;

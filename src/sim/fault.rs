@@ -93,6 +93,11 @@ pub enum Fault {
         /// Which.
         peer: PeerId,
     },
+    /// From then on whatever is started there fails soon, however often the run is resumed.
+    Break {
+        /// Where.
+        peer: PeerId,
+    },
     /// The user does not want these tasks any more.
     Cancel {
         /// Which.
@@ -115,7 +120,10 @@ impl Fault {
             Fault::CrashRun { back } | Fault::Succession { back } | Fault::Interrupt { back } => {
                 *back
             }
-            Fault::Drain { .. } | Fault::Cancel { .. } | Fault::Join { .. } => Span::ZERO,
+            Fault::Drain { .. }
+            | Fault::Break { .. }
+            | Fault::Cancel { .. }
+            | Fault::Join { .. } => Span::ZERO,
         }
     }
 }
@@ -134,6 +142,7 @@ impl fmt::Display for Fault {
             Fault::Succession { back } => write!(f, "the master dies, another comes in {back}"),
             Fault::Interrupt { back } => write!(f, "interrupted, resumed {back} after its end"),
             Fault::Drain { peer } => write!(f, "{peer} is drained"),
+            Fault::Break { peer } => write!(f, "{peer} breaks: all fails there"),
             Fault::Cancel { tasks } => {
                 f.write_str("cancelled:")?;
                 tasks.iter().try_for_each(|task| write!(f, " {task}"))

@@ -26,6 +26,8 @@ pub(super) struct Host {
     pub(super) idle_planned: bool,
     pub(super) leaving: bool,
     pub(super) drained: bool,
+    /// Whatever is started there fails.
+    pub(super) broken: bool,
     /// It was the master, and another process has taken the run up: it does not know yet.
     pub(super) superseded: bool,
     /// A hung one wakes then.
@@ -89,6 +91,7 @@ impl Host {
             idle_planned: false,
             leaving: false,
             drained: false,
+            broken: false,
             superseded: false,
             hung_until: Time::ZERO,
             troubled_until: Time::ZERO,

@@ -51,6 +51,7 @@ impl World {
                 self.host(peer).drained = true;
                 return self.tell(peer, Event::Drain);
             }
+            Fault::Break { peer } => self.host(peer).broken = true,
             Fault::Cancel { tasks } => {
                 // A master that hangs learns of it later; what ends meanwhile may still count.
                 let master = self.host(self.master);

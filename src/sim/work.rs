@@ -13,6 +13,9 @@ use crate::sched::Event;
 /// No attempt waits for longer on cores that it was granted, if all is well.
 const WAIT: Span = Span::from_millis(10);
 
+/// On a node that is broken everything fails after this time.
+const FAILS: Span = Span::from_millis(2);
+
 impl World {
     pub(super) fn launch(&mut self, peer: PeerId, launch: Launch) -> Result<(), Foul> {
         let key = launch.key;
@@ -84,6 +87,10 @@ impl World {
             Some(task) => (self.config.behaviour)(&launch, task, &self.nodes[peer.index()]),
             None if forgotten => (Span::ZERO, Ending::new(Exit::Code(0), None)),
             None => return Err(format!("{key} is of no task")),
+        };
+        let (span, ending) = match self.hosts[peer.index()].broken && !stopping {
+            true => (span.min(FAILS), Ending::new(Exit::Code(127), None)),
+            false => (span, ending),
         };
         let off = self.config.deviation * (2.0 * self.rng.unit() - 1.0);
         let ends = self.now + span.scale(1.0 + off);

@@ -351,3 +351,27 @@ fn a_standby_that_is_not_needed_ends_like_the_run() {
     let standby = standby.wait().expect(0);
     assert!(standby.stderr.contains("the run has ended by itself: all 10"), "{standby:?}");
 }
+
+#[test]
+fn a_process_where_no_command_is_found_is_drained_and_the_run_ends_well() {
+    let scratch = Scratch::new();
+    let job = sleepers(&scratch, 60, 0.1);
+    let text = scratch.read("job.toml").replace("echo %{i} >> ran; sleep", "exec sleep");
+    scratch.write("job.toml", &(text + "retries = 20000\n"));
+    let run = start_open(&scratch);
+    let mut broken = scratch.command(&["join", "run"]);
+    broken.env("PATH", scratch.path("nowhere"));
+    let mut broken = scratch.start_command(broken);
+    assert!(poll(LIMIT, || broken.has_ended()), "{}", run.stderr());
+    assert!(!scratch.path("run/verdict.json").exists(), "it left before the end");
+    broken.wait().expect(0);
+    let run = run.wait().expect(0);
+    let said: Vec<&str> =
+        run.stderr.lines().filter(|line| line.contains("failed there in a row")).collect();
+    assert!(said.len() == 1 && said[0].contains("node 1 on"), "{said:?}");
+    records::expect_all_done(&scratch.path("run"), &job);
+    let lines = records::lines(&scratch.path("run"));
+    let failed = lines.iter().filter(|line| line.state == "failed");
+    assert!(failed.clone().count() >= 5);
+    assert!(failed.clone().all(|line| line.json["node"] == 1), "nothing failed elsewhere");
+}

@@ -1,6 +1,7 @@
 //! The protocol, told as stories, and put under random events.
 #![allow(unreachable_pub, reason = "modules of a test")]
 
+mod cast;
 mod chaos;
 mod compaction;
 mod curfew;
@@ -9,6 +10,7 @@ mod garbage;
 mod levels;
 mod order;
 mod pace;
+mod quarantine;
 mod rerun;
 mod story;
 mod succession;

@@ -35,7 +35,10 @@ impl Master {
         if !self.awaits(key) {
             return;
         }
-        if let Err(why) = self.ledger.check_additions(&ending.added) {
+        let refused = self.ledger.check_additions(&ending.added).err();
+        // That is no fault of the node.
+        let tells_of_node = refused.is_none();
+        if let Some(why) = refused {
             ending.exit = Exit::Code(1);
             ending.reason = Some(format!("it added tasks that cannot be: {why}"));
         }
@@ -60,6 +63,9 @@ impl Master {
         (record.usage, record.tail, record.value) = (ending.usage, ending.tail, ending.value);
         let added = if state == State::Done { ending.added } else { Vec::new() };
         self.conclude(cx, record, added);
+        if tells_of_node {
+            self.judge_node(cx, node, key.task, state);
+        }
     }
 
     pub(super) fn lost(

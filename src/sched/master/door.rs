@@ -85,6 +85,7 @@ impl Master {
         let children: Vec<_> = children.filter(|(_, _, nodes)| !nodes.is_empty()).collect();
         for (peer, all, nodes) in children {
             found = true;
+            self.count_out(&nodes);
             if all && peer != cx.me {
                 self.drain_child(cx, peer);
             } else {

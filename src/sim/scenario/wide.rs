@@ -83,6 +83,11 @@ pub(super) fn faults(rng: &mut Rng, platform: &Platform, job: &Job, lease: Span)
         horizon: Span::from_millis(300) + about(platform, job).scale(0.3 + rng.unit()),
     };
     let mut plan = Vec::new();
+    // Drawn by itself, so that the rest of what a seed gives stays as it is.
+    let mut apart = Rng::new(!rng.clone().bits());
+    if apart.chance(15) {
+        plan.push((drawn.at(&mut apart), Fault::Break { peer: drawn.peer(&mut apart) }));
+    }
     if rng.chance(35) {
         plan.extend(joins(rng, &drawn));
     }
