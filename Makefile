@@ -3,7 +3,7 @@
 # longer.
 
 CARGO ?= cargo
-SEEDS ?= 10000
+SEEDS ?= 1000000
 FUZZ_SECONDS ?= 60
 SOAK_SECONDS ?= 600
 
