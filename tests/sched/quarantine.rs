@@ -63,14 +63,14 @@ fn a_job_that_fails_everywhere_quarantines_nobody() {
 
 #[test]
 fn bad_tasks_among_good_ones_do_not_make_nodes_bad() {
-    // Every third fails wherever it is tried, once or again.
+    // Every other one fails wherever it is tried, once or again.
     for retries in [0, 2] {
         let tasks = wide(600).into_iter().map(|task| with_retries(task, retries)).collect();
         let hash = |id: u32| id.wrapping_mul(2_654_435_761) >> 16;
-        let ends = move |l: &Launch| if hash(l.key.task.0) % 3 == 0 { badly() } else { well() };
+        let ends = move |l: &Launch| if hash(l.key.task.0) % 2 == 0 { badly() } else { well() };
         let mut story = Story::of(&[&[1, 2, 1], &[1, 1]]).ending(ends).job(tasks);
         assert_eq!(story.finish(), ExitCode::TaskFailed);
-        assert!(story.count(State::Failed) > 150, "{}", story.count(State::Failed));
+        assert!(story.count(State::Failed) > 250, "{}", story.count(State::Failed));
         assert_eq!(said(&story), [""; 0]);
     }
 }
