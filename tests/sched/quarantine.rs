@@ -66,7 +66,8 @@ fn bad_tasks_among_good_ones_do_not_make_nodes_bad() {
     // Every other one fails wherever it is tried, once or again.
     for retries in [0, 2] {
         let tasks = wide(600).into_iter().map(|task| with_retries(task, retries)).collect();
-        let hash = |id: u32| id.wrapping_mul(2_654_435_761) >> 16;
+        let mix = |id: u32| (id ^ (id >> 15)).wrapping_mul(0x2c1b_3c6d);
+        let hash = move |id: u32| mix(mix(id.wrapping_mul(2_654_435_761))) >> 16;
         let ends = move |l: &Launch| if hash(l.key.task.0) % 2 == 0 { badly() } else { well() };
         let mut story = Story::of(&[&[1, 2, 1], &[1, 1]]).ending(ends).job(tasks);
         assert_eq!(story.finish(), ExitCode::TaskFailed);
