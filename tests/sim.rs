@@ -34,11 +34,12 @@ const FOUND: [(u64, &str); 14] = [
 ];
 
 /// Likewise, of those that draw from all there is.
-const FOUND_WIDE: [(u64, &str); 2] = [
+const FOUND_WIDE: [(u64, &str); 3] = [
     (
         154_851,
         "a node far from its sub-master doubted it before an answer could come, again and again",
     ),
+    (535_681, "what was granted together with an answer that left no time was never begun"),
     (171_654, "a node whose time was up was given the same task without end by a later master"),
 ];
 

@@ -259,7 +259,12 @@ impl Attachment {
         }
         self.clock.learn(&renewal, now);
         self.asked = renewal.asked;
-        let until = renewal.asked + (renewal.lease - margin(renewal.lease));
+        // What the same parent said before holds, if this was long on its way or is less.
+        let before = match self.state {
+            State::Attached { until, .. } => until,
+            _ => Time::ZERO,
+        };
+        let until = before.max(renewal.asked + (renewal.lease - margin(renewal.lease)));
         // A parent that is short of time itself has ever less to give; it is not asked ever
         // faster for that.
         let often = margin(self.lease).max(self.lease.min(renewal.lease));
@@ -436,6 +441,19 @@ mod tests {
             }
         }
         assert!(now < end && asked < 100, "asked {asked} times");
+    }
+
+    #[test]
+    fn an_answer_that_comes_late_or_gives_little_takes_nothing_back() {
+        let mut child = Attachment::new(vec![PeerId(0)], LEASE);
+        child.greet(Time::ZERO);
+        child.renewed(renewal(Time::ZERO, Time::ZERO), Time::ZERO);
+        let now = Time::ZERO + Span(LEASE.0 / 2);
+        assert!(child.may_act(now));
+        let little = Renewal { lease: Span(LEASE.0 / 4), ..renewal(Time(1), now) };
+        child.renewed(little, now);
+        assert!(child.may_act(now));
+        assert_eq!(child.deadline().map(|at| at <= Time::ZERO + LEASE), Some(true));
     }
 
     #[test]

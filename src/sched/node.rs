@@ -245,7 +245,11 @@ impl Node {
                 // Its parent gives nothing to who does not answer.
                 self.tell(cx, Message::Renew { asked: cx.now });
             }
-            Message::Renewed(renewal) => self.parent.renewed(renewal, cx.now),
+            Message::Renewed(renewal) => {
+                self.parent.renewed(renewal, cx.now);
+                // What came when there was no time left may start now.
+                self.fill(cx);
+            }
             Message::Grant(dispatches) => {
                 for dispatch in dispatches {
                     self.enqueue(dispatch);
