@@ -26,6 +26,11 @@ trap 'warned=yes; [ -z "$launch" ] || kill -USR1 "$launch"' USR1
 # module load openmpi
 
 run=evenkeel-runs/slurm-$SLURM_JOB_ID
+# How many tasks are done.
+progress() {
+    grep -sc '"state":"done"' "$run/records.jsonl"
+}
+before=$(progress)
 if compgen -G "$run/journal.*" > /dev/null; then
     what=(--resume "$run")
 else
@@ -45,7 +50,11 @@ if [ -n "$warned" ]; then
     timeout 100 tail --pid=$launch -f /dev/null || kill -USR1 $launch
     wait $launch
     code=$?
-    # 4: interrupted and resumable.
-    [ $code = 4 ] && scontrol requeue "$SLURM_JOB_ID"
+fi
+# 4: interrupted and resumable. A run that begins nothing more, since nothing would end in time, ends
+# before the warning; the next allocation is of use only if something came of this one.
+late=$(grep -s 'the time is up' "$run/verdict.json")
+if [ $code = 4 ] && { [ -n "$warned" ] || { [ -n "$late" ] && [ "$(progress)" != "$before" ]; }; }; then
+    scontrol requeue "$SLURM_JOB_ID"
 fi
 exit $code
