@@ -40,6 +40,11 @@ impl Doubts {
                 self.waiting.extend(doubtful.map(|finish| (now + DOUBT, finish)));
                 ended(finishes)
             }
+            // It had not begun: there is no ending.
+            Event::Withdrawn(ref launches) => {
+                launches.iter().for_each(|launch| _ = self.stopped.remove(&launch.key));
+                vec![event]
+            }
             Event::Interrupt | Event::Drain => {
                 self.told = true;
                 let waiting = std::mem::take(&mut self.waiting);

@@ -78,11 +78,6 @@ impl Collector {
         }
     }
 
-    /// Tells whoever watches at once, and keeps nothing.
-    pub(super) fn tell(&self, notice: &Notice) {
-        (self.desk.watch)(notice);
-    }
-
     pub(super) fn note(&self, text: String) {
         self.hear(Notice::Note(text));
     }

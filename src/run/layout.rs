@@ -51,6 +51,17 @@ pub(super) struct Numbers {
     pub(super) subcluster: SubclusterId,
 }
 
+impl Numbers {
+    /// The nodes of a world that joins, which is one subcluster, as they are called in the run.
+    #[cfg(feature = "link")]
+    pub(super) fn give(self, mut nodes: Vec<NodeInfo>) -> Vec<NodeInfo> {
+        for (node, number) in nodes.iter_mut().zip(self.node.0..) {
+            (node.node, node.subcluster) = (PeerId(number), self.subcluster);
+        }
+        nodes
+    }
+}
+
 /// The nodes of a world.
 #[derive(Debug)]
 pub(super) struct Layout {

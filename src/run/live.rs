@@ -13,7 +13,7 @@ use super::past::{self, Past};
 use super::ranks::World;
 use super::roster::{Reception, Roster};
 use super::{Options, Outcome, RunError, check, outcome};
-use crate::comm::{Transport, channel};
+use crate::comm::{Renumbered, Transport, channel};
 use crate::exec::Registry;
 use crate::host::Clock;
 use crate::live::{Control, Driver, Ended, Input, Notice};
@@ -330,7 +330,12 @@ impl Starting<'_> {
         }
         let collector = Collector::new(watch)?;
         let teller = Arc::clone(&collector);
-        let watch: Watch = Arc::new(move |notice| teller.tell(notice));
+        // The thread of links, which keeps them alive, does not wait for whoever watches.
+        let watch: Watch = Arc::new(move |notice| {
+            if let Notice::Note(text) = notice {
+                teller.note(text.clone());
+            }
+        });
         let n = self.layout.nodes().len() as u32;
         let Numbers { node: first, .. } = self.before.numbers;
         self.layout.notes.iter().for_each(|note| collector.note(note.clone()));
@@ -344,7 +349,7 @@ impl Starting<'_> {
                 gate = door;
                 local.push(self.process(0, transport, &beginning, &collector)?);
                 for (i, transport) in (1..).zip(transports) {
-                    let transport = links::alone(transport, first);
+                    let transport = Box::new(Renumbered::new(transport, first));
                     local.push(self.process(i, transport, &beginning, &collector)?);
                 }
             }

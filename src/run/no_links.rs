@@ -63,18 +63,10 @@ pub(super) fn gate<T: Transport + 'static>(
     _: &Options,
     _: Watch,
 ) -> Result<(Box<dyn Transport>, Option<Gate>), RunError> {
-    Ok((alone(world, first), None))
+    Ok((Box::new(Renumbered::new(world, first)), None))
 }
 
 /// Nobody could come.
 pub(super) fn close(_: &RunFolder) -> Result<(), StoreError> {
     Ok(())
-}
-
-/// A world without links.
-pub(super) fn alone<T: Transport + 'static>(world: T, first: PeerId) -> Box<dyn Transport> {
-    match first {
-        PeerId(0) => Box::new(world),
-        _ => Box::new(Renumbered::new(world, first)),
-    }
 }

@@ -1,5 +1,6 @@
 //! The nodes of a run, those among them that came later.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -7,20 +8,20 @@ use parking_lot::Mutex;
 
 use super::layout::Terms;
 use super::live::RunHandle;
-use crate::model::{NodeInfo, ResourceNames};
+use crate::model::{NodeInfo, PeerId, ResourceNames};
 
 /// Every node that took part.
 pub(super) struct Roster {
-    nodes: Mutex<Vec<NodeInfo>>,
+    nodes: Mutex<BTreeMap<PeerId, NodeInfo>>,
 }
 
 impl Roster {
     pub(super) fn new(nodes: Vec<NodeInfo>) -> Roster {
-        Roster { nodes: Mutex::new(nodes) }
+        Roster { nodes: Mutex::new(nodes.into_iter().map(|node| (node.node, node)).collect()) }
     }
 
     pub(super) fn nodes(&self) -> Vec<NodeInfo> {
-        self.nodes.lock().clone()
+        self.nodes.lock().values().cloned().collect()
     }
 
     /// Adds those that are not among them yet; whether there was any.
@@ -29,9 +30,7 @@ impl Roster {
         let mut all = self.nodes.lock();
         let before = all.len();
         for node in nodes {
-            if !all.iter().any(|other| other.node == node.node) {
-                all.push(node);
-            }
+            all.entry(node.node).or_insert(node);
         }
         all.len() > before
     }

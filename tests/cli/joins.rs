@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -14,21 +13,9 @@ use evenkeel::sched::Frame;
 use rustix::process::Signal;
 
 use crate::random::Random;
-use crate::records::{self, Parents};
+use crate::records;
 use crate::scratch::{LIMIT, Running, Scratch, poll};
-
-/// A job of `n` commands that wait for so many seconds each, and tell that they ran.
-fn sleepers(scratch: &Scratch, n: u64, seconds: f64) -> Parents {
-    let folder = scratch.path("").display().to_string();
-    scratch.write(
-        "job.toml",
-        &format!(
-            "name = \"sleepers\"\n[[sweep]]\nname = \"s\"\nproduct = {{ i = {{ from = 1, to = {n} }} }}\n\
-             cwd = \"{folder}\"\ncommand = \"echo %{{i}} >> ran; sleep {seconds}\"\n"
-        ),
-    );
-    (1..=n).map(|i| (format!("s-{i}"), Vec::new())).collect()
-}
+use crate::sleepers::{busy, held, let_in, sleepers};
 
 fn start_open(scratch: &Scratch) -> Running<'_> {
     let mut run = scratch.start(&["run", "job.toml", "--run-dir", "run", "--listen", "lo"]);
@@ -46,15 +33,6 @@ fn address(scratch: &Scratch, word: &str) -> String {
     line.unwrap_or_else(|| panic!("no {word} in {text:?}")).to_owned()
 }
 
-/// The nodes that did something, by their numbers.
-fn busy(folder: &Path) -> Vec<u64> {
-    let lines = records::lines(folder);
-    let mut nodes: Vec<u64> = lines.iter().filter_map(|l| l.json["node"].as_u64()).collect();
-    nodes.sort_unstable();
-    nodes.dedup();
-    nodes
-}
-
 #[test]
 fn a_process_that_joins_takes_part_and_is_told_of_the_end() {
     let scratch = Scratch::new();
@@ -67,7 +45,7 @@ fn a_process_that_joins_takes_part_and_is_told_of_the_end() {
     let joined = joined.wait().expect(0);
     assert!(joined.stderr.contains("takes part in the run at run"), "{}", joined.stderr);
     records::expect_all_done(&scratch.path("run"), &job);
-    assert_eq!(busy(&scratch.path("run")), [0, 1]);
+    assert_eq!(busy(&scratch), [0, 1].into());
     let nodes = scratch.read("run/nodes.json");
     assert!(nodes.contains("\"subcluster\": 1"), "{nodes}");
     assert!(!scratch.path("run/address").exists(), "nobody is to come any more");
@@ -91,7 +69,7 @@ fn who_has_the_address_and_the_secret_needs_no_folder() {
     run.wait().expect(0);
     joined.wait().expect(0);
     records::expect_all_done(&scratch.path("run"), &job);
-    assert_eq!(busy(&scratch.path("run")), [0, 1]);
+    assert_eq!(busy(&scratch), [0, 1].into());
 }
 
 #[test]
@@ -145,23 +123,6 @@ fn what_a_joined_process_ran_that_was_killed_is_run_elsewhere() {
     records::expect_all_done(&scratch.path("run"), &job);
 }
 
-/// The same, all of which wait until there is a file `go`.
-fn held(scratch: &Scratch, n: u64, seconds: f64) -> Parents {
-    let mut job = sleepers(scratch, n, seconds);
-    let text = scratch.read("job.toml") + "after = [\"hold\"]\n";
-    let go = scratch.path("go").display().to_string();
-    let hold = format!("while [ ! -e {go} ]; do sleep 0.1; done");
-    scratch.write("job.toml", &format!("{text}[[task]]\nname = \"hold\"\ncommand = \"{hold}\"\n"));
-    job.values_mut().for_each(|parents| parents.push("hold".to_owned()));
-    job.insert("hold".to_owned(), Vec::new());
-    job
-}
-
-/// How many the run has let in.
-fn let_in(run: &Running<'_>) -> u64 {
-    run.stderr().matches("joined, as subcluster").count() as u64
-}
-
 /// So many come at once, and so many more in a row; all take part.
 fn many_join(at_once: u64, in_a_row: u64) {
     let scratch = Scratch::new();
@@ -182,7 +143,7 @@ fn many_join(at_once: u64, in_a_row: u64) {
         one.wait().expect(0);
     }
     records::expect_all_done(&scratch.path("run"), &job);
-    assert_eq!(busy(&scratch.path("run")), (0..=all).collect::<Vec<_>>(), "all take part");
+    assert_eq!(busy(&scratch), (0..=all).collect(), "all take part");
 }
 
 #[test]
@@ -292,7 +253,7 @@ fn strangers_are_refused_with_a_clear_line_and_the_run_goes_on() {
     joined.wait().expect(0);
     drop(crowd);
     records::expect_all_done(&scratch.path("run"), &job);
-    assert_eq!(busy(&scratch.path("run")), [0, 1]);
+    assert_eq!(busy(&scratch), [0, 1].into());
     assert!(run.stderr.contains("the secret was not proved"), "{}", run.stderr);
 }
 

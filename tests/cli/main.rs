@@ -23,6 +23,7 @@ mod replay;
 mod scratch;
 mod shell;
 mod signals;
+mod sleepers;
 mod takeover;
 mod topo;
 mod whole;

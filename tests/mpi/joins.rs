@@ -10,30 +10,12 @@ use crate::launcher::{EVENKEEL, Launcher, run};
 use crate::ranks::{self, Rank, ranks};
 use crate::records::{self, Parents};
 use crate::scratch::{LIMIT, Running, Scratch, poll};
-
-/// A job of `n` commands that take so long each, and tell that they ran.
-fn sleepers(scratch: &Scratch, n: u64, seconds: f64) -> Parents {
-    let folder = scratch.path("").display().to_string();
-    scratch.write(
-        "job.toml",
-        &format!(
-            "name = \"sleepers\"\n[[sweep]]\nname = \"s\"\n\
-             product = {{ i = {{ from = 1, to = {n} }} }}\n\
-             cwd = \"{folder}\"\ncommand = \"echo %{{i}} >> ran; sleep {seconds}\"\n"
-        ),
-    );
-    (1..=n).map(|i| (format!("s-{i}"), Vec::new())).collect()
-}
+use crate::sleepers::{busy, held, let_in, sleepers};
 
 const OPEN: [&str; 5] = ["job.toml", "--run-dir", "run", "--listen", "lo"];
 
 fn has_address(scratch: &Scratch) {
     assert!(poll(LIMIT, || scratch.path("run/address").exists()), "nobody can come");
-}
-
-fn busy(scratch: &Scratch) -> BTreeSet<u64> {
-    let lines = records::lines(&scratch.path("run"));
-    lines.iter().filter_map(|line| line.json["node"].as_u64()).collect()
 }
 
 /// How often tasks were begun again, each of which is on record as lost as often at least.
@@ -50,18 +32,6 @@ fn begun_again(scratch: &Scratch, job: &Parents) -> usize {
     again.sum()
 }
 
-/// The same, all of which wait until there is a file `go`.
-fn held(scratch: &Scratch, n: u64, seconds: f64) -> Parents {
-    let mut job = sleepers(scratch, n, seconds);
-    let text = scratch.read("job.toml") + "after = [\"hold\"]\n";
-    let go = scratch.path("go").display().to_string();
-    let hold = format!("while [ ! -e {go} ]; do sleep 0.1; done");
-    scratch.write("job.toml", &format!("{text}[[task]]\nname = \"hold\"\ncommand = \"{hold}\"\n"));
-    job.values_mut().for_each(|parents| parents.push("hold".to_owned()));
-    job.insert("hold".to_owned(), Vec::new());
-    job
-}
-
 /// So many worlds of two ranks come at once, and so many more in a row.
 fn worlds_come(at_once: u64, in_a_row: u64) {
     let Some(launcher) = Launcher::linked() else { return };
@@ -71,7 +41,6 @@ fn worlds_come(at_once: u64, in_a_row: u64) {
     let run = scratch.start(&[&["run", "--single"], &OPEN[..]].concat());
     has_address(&scratch);
     let join = || scratch.start_command(launcher.command(&scratch, 2, &[EVENKEEL, "join", "run"]));
-    let let_in = |run: &Running<'_>| run.stderr().matches("joined, as subcluster").count() as u64;
     let mut worlds: Vec<Running<'_>> = (0..at_once).map(|_| join()).collect();
     assert!(poll(LIMIT, || let_in(&run) == at_once), "{}", run.stderr());
     for before in at_once..all {

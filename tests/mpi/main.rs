@@ -42,6 +42,9 @@ mod records;
 #[allow(dead_code, reason = "other targets do more with it")]
 mod scratch;
 #[cfg(feature = "mpi")]
+#[path = "../cli/sleepers.rs"]
+mod sleepers;
+#[cfg(feature = "mpi")]
 mod transport;
 #[cfg(feature = "mpi")]
 mod whole;

@@ -169,7 +169,7 @@ impl Door {
     fn join(
         &mut self,
         run: Option<RunId>,
-        mut nodes: Vec<NodeInfo>,
+        nodes: Vec<NodeInfo>,
         resources: &[(String, Amount)],
     ) -> Result<(PeerId, Berth), String> {
         run.map_or(Ok(()), |run| self.is_of_run(run))?;
@@ -180,8 +180,8 @@ impl Door {
             return Err(format!("{n} nodes want to join; from 1 to {} can", left - 1));
         }
         let crowded = nodes.iter().any(|node| self.own.iter().any(|own| share_cores(own, node)));
-        for (node, number) in nodes.iter_mut().zip(first.0..) {
-            (node.node, node.subcluster) = (PeerId(number), subcluster);
+        let mut nodes = self.next.give(nodes);
+        for node in &mut nodes {
             node.pinned &= !crowded;
             let capacity = std::mem::take(&mut node.capacity);
             node.capacity = equipped(capacity, resources, &self.reception.names);

@@ -62,8 +62,7 @@ impl Guest {
         };
         line.dial(&transport.links());
         let berth = wait(&berth)?;
-        let mut layout =
-            layout(&berth.names, Numbers { node: berth.first, subcluster: berth.subcluster })?;
+        let mut layout = layout(&berth.names, berth.numbers())?;
         if berth.crowded {
             layout.unpin();
             layout.notes.push(
@@ -190,10 +189,7 @@ fn whereto(meeting: &Meeting, ask: &mut Ask) -> io::Result<Destination> {
 /// Who came as a newcomer comes back as who it is now.
 fn settle(ask: &mut Ask, berth: &Berth) {
     if let Ask::Join { nodes, .. } = ask {
-        let mut nodes = std::mem::take(nodes);
-        for (node, number) in nodes.iter_mut().zip(berth.first.0..) {
-            (node.node, node.subcluster) = (PeerId(number), berth.subcluster);
-        }
+        let nodes = berth.numbers().give(std::mem::take(nodes));
         *ask = Ask::Back { run: berth.terms.run, nodes };
     }
 }

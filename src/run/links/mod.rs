@@ -114,7 +114,7 @@ pub(super) fn gate<T: Transport + 'static>(
     watch: Watch,
 ) -> Result<(Box<dyn Transport>, Option<Gate>), RunError> {
     if !is_open(options) {
-        return Ok((alone(world, first), None));
+        return Ok((Box::new(Renumbered::new(world, first)), None));
     }
     let (transport, gate) = Gate::beside(world, (first, n), &options.listen, watch)?;
     Ok((transport, Some(gate)))
@@ -135,7 +135,9 @@ pub(super) fn lifeline<T: Transport + 'static>(
     posting: &Posting,
     watch: &Watch,
 ) -> Result<(Box<dyn Transport>, Option<Lifeline>), RunError> {
-    let Some(meeting) = &posting.meeting else { return Ok((alone(world, first), None)) };
+    let Some(meeting) = &posting.meeting else {
+        return Ok((Box::new(Renumbered::new(world, first)), None));
+    };
     let (transport, lifeline) = Lifeline::beside(world, (first, n), meeting, watch)?;
     Ok((transport, Some(lifeline)))
 }
@@ -143,14 +145,6 @@ pub(super) fn lifeline<T: Transport + 'static>(
 /// Nobody is to come to the run in `folder` any more.
 pub(super) fn close(folder: &RunFolder) -> Result<(), StoreError> {
     Address::retract(folder)
-}
-
-/// A world without links.
-pub(super) fn alone<T: Transport + 'static>(world: T, first: PeerId) -> Box<dyn Transport> {
-    match first {
-        PeerId(0) => Box::new(world),
-        _ => Box::new(Renumbered::new(world, first)),
-    }
 }
 
 /// A world of `n` peers, numbered from `first` on, with links beside it.

@@ -2,7 +2,7 @@
 
 use crate::model::wire::{wire_enum, wire_struct};
 use crate::model::{Amount, NodeInfo, PeerId, ResourceNames, SubclusterId};
-use crate::run::layout::Terms;
+use crate::run::layout::{Numbers, Terms};
 use crate::sched::{Part, RunId};
 
 /// What a process that dialled wants.
@@ -46,6 +46,12 @@ pub(super) struct Berth {
     pub(super) crowded: bool,
     /// The run folder, if what goes into the machines is to be written down there.
     pub(super) recorded_in: Option<String>,
+}
+
+impl Berth {
+    pub(super) fn numbers(&self) -> Numbers {
+        Numbers { node: self.first, subcluster: self.subcluster }
+    }
 }
 
 wire_enum! {
