@@ -34,12 +34,16 @@ const FOUND: [(u64, &str); 14] = [
 ];
 
 /// Likewise, of those that draw from all there is.
-const FOUND_WIDE: [(u64, &str); 3] = [
+const FOUND_WIDE: [(u64, &str); 4] = [
     (
         154_851,
         "a node far from its sub-master doubted it before an answer could come, again and again",
     ),
     (535_681, "what was granted together with an answer that left no time was never begun"),
+    (
+        944_698,
+        "a sub-master that woke up claimed what one of its nodes had taken elsewhere meanwhile",
+    ),
     (171_654, "a node whose time was up was given the same task without end by a later master"),
 ];
 

@@ -341,9 +341,10 @@ impl<T> Dispatcher<T> {
     }
 
     /// What children hold.
-    pub(super) fn held(&self) -> impl Iterator<Item = (AttemptKey, &Arc<Request>)> {
-        let held = self.children.values().flat_map(|child| &child.held);
-        held.map(|(key, held)| (*key, &held.request))
+    pub(super) fn held(&self) -> impl Iterator<Item = (PeerId, AttemptKey, &Arc<Request>)> {
+        self.children.iter().flat_map(|(peer, child)| {
+            child.held.iter().map(|(key, held)| (*peer, *key, &held.request))
+        })
     }
 
     /// What a child holds.

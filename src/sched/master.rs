@@ -315,12 +315,12 @@ impl Master {
         holding: &[Held],
     ) {
         self.child_lost(cx, peer);
-        let (members, former) = self.welcome(cx, peer, members, holding);
+        let (members, from) = self.welcome(cx, peer, members, holding);
         self.work.join(peer, members, cx.now);
         if peer != cx.me {
             self.leases.renew(peer, cx.now + self.lease);
         }
-        let keys = self.adopt(cx, peer, &former, holding);
+        let keys = self.adopt(cx, peer, &from, holding);
         if !keys.is_empty() {
             Self::down(cx, peer, Message::Cancel { keys, grace: Some(Span::ZERO) });
         }

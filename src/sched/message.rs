@@ -124,6 +124,9 @@ pub struct Held {
     pub key: AttemptKey,
     /// What it needs.
     pub request: Arc<Request>,
+    /// The process below which it is, if it is not with who says so itself. If that one has gone over
+    /// to another meanwhile, so has this.
+    pub by: Option<PeerId>,
 }
 
 /// The master's clock as the parent sees it, and how long the child may go on without more.
@@ -269,7 +272,7 @@ wire_struct! {
     Dispatch { key, urgency, request, name, body, parameters, settings, inputs }
     Completion { key, node, cores, start, end, clock, ending, recalled }
     Lost { key, node }
-    Held { key, request }
+    Held { key, request, by }
     Renewal { asked, now, error, lease }
     Envelope { from, to, message }
 }

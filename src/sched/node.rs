@@ -191,7 +191,8 @@ impl Node {
         // What has ended needs nothing more.
         let ended = done.iter().map(|completion| (completion.key, Arc::default()));
         let all = running.chain(waiting).chain(ended);
-        all.map(|(key, request)| Held { key, request }).collect()
+        let by = Some(self.seat.peer);
+        all.map(|(key, request)| Held { key, request, by }).collect()
     }
 
     /// Chooses the parent to greet, as [`Attachment::turn`] does.

@@ -98,9 +98,10 @@ fn message() -> impl Strategy<Value = Message> {
         })
     };
     let held = || {
-        (key(), 0u64..6).prop_map(|(key, cores)| Held {
+        (key(), 0u64..6, prop::option::of(peer())).prop_map(|(key, cores, by)| Held {
             key,
             request: Arc::new(Request::of(Resources::cores(cores))),
+            by,
         })
     };
     let holding = move || prop::collection::vec(held(), 0..4);

@@ -9,6 +9,15 @@ use crate::sched::Context;
 use crate::sched::event::Entry;
 use crate::sched::message::{Held, Member, Message};
 
+/// Where nodes come from that say hello.
+#[derive(Debug)]
+pub(super) struct Origin {
+    /// Whose they, or what they hold, may have been.
+    former: BTreeSet<PeerId>,
+    /// Those that were named among them and have gone on to another since.
+    elsewhere: BTreeSet<PeerId>,
+}
+
 impl Master {
     /// Nodes of a sub-master came, maybe from another one with what they have in hand, or went.
     pub(super) fn change(
@@ -23,7 +32,7 @@ impl Master {
             return;
         }
         let nodes = joined.iter().map(|member| member.node).collect();
-        let (joined, former) = self.welcome(cx, peer, joined, holding);
+        let (joined, from) = self.welcome(cx, peer, joined, holding);
         let (me, outlived) = (cx.me, self.outlives(cx.me, peer));
         self.work.change(peer, joined, left);
         if !outlived && self.outlives(me, peer) {
@@ -34,24 +43,26 @@ impl Master {
             }
         }
         if !holding.is_empty() {
-            let refused = self.adopt(cx, peer, &former, holding);
+            let refused = self.adopt(cx, peer, &from, holding);
             Self::down(cx, peer, Message::Accepted { nodes, refused });
         }
     }
 
     /// Nodes came to the child `peer`. They are not another's any more, and that one has to know before
     /// it is given again what they had: it would call that lost when it misses them. Of what a former
-    /// incarnation had, it should. Those that are there, and whose they or what they hold may have been.
+    /// incarnation had, it should. Those that are there, and where they come from.
     pub(super) fn welcome(
         &mut self,
         cx: &mut Context<'_>,
         peer: PeerId,
         mut joined: Vec<Member>,
         holding: &[Held],
-    ) -> (Vec<Member>, BTreeSet<PeerId>) {
-        // One whose hello was long on its way is elsewhere by now.
-        joined
-            .retain(|member| self.roster.get(&member.node).is_none_or(|e| e.hello <= member.hello));
+    ) -> (Vec<Member>, Origin) {
+        // One whose hello was long on its way is elsewhere by now, with what it holds.
+        let is_late = |member: &mut Member| {
+            self.roster.get(&member.node).is_some_and(|e| e.hello > member.hello)
+        };
+        let elsewhere = joined.extract_if(.., is_late).map(|member| member.node).collect();
         self.enroll(&joined);
         let mut former = BTreeSet::from([peer]);
         for member in &joined {
@@ -62,22 +73,23 @@ impl Master {
                 former.insert(from);
             }
         }
-        (joined, former)
+        (joined, Origin { former, elsewhere })
     }
 
-    /// A child has these attempts in hand from now on, which those in `former` had before, or nobody
-    /// who is there. Those come back that were given up meanwhile.
+    /// A child has these attempts in hand from now on, as far as they come `from` where they were, or
+    /// nobody who is there had them. Those come back that were given up meanwhile, or went elsewhere.
     pub(super) fn adopt(
         &mut self,
         cx: &mut Context<'_>,
         peer: PeerId,
-        former: &BTreeSet<PeerId>,
+        from: &Origin,
         holding: &[Held],
     ) -> Vec<AttemptKey> {
         let (mut refused, mut unwanted) = (Vec::new(), Vec::new());
-        for Held { key, request } in holding {
+        for Held { key, request, by } in holding {
             let free = match self.work.holder(*key).filter(|_| self.awaits(*key)) {
-                Some(holder) if former.contains(&holder) => self.work.release(holder, *key),
+                _ if by.is_some_and(|by| from.elsewhere.contains(&by)) => false,
+                Some(holder) if from.former.contains(&holder) => self.work.release(holder, *key),
                 Some(_) => false,
                 None => self.leave_limbo(*key) || self.recognise(cx, *key),
             };

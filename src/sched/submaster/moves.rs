@@ -89,12 +89,13 @@ impl SubMaster {
     }
 
     fn holding(&self, unheard: &[Message]) -> Vec<Held> {
-        let held = self.work.held().map(|(key, request)| (key, Arc::clone(request)));
-        let waiting = self.work.waiting().map(|d| (d.key, Arc::clone(&d.request)));
+        let held = self.work.held();
+        let held = held.map(|(by, key, request)| (key, Arc::clone(request), Some(by)));
+        let waiting = self.work.waiting().map(|d| (d.key, Arc::clone(&d.request), None));
         // What has ended needs nothing more.
-        let ended = unheard.iter().flat_map(reported).map(|key| (key, Arc::default()));
+        let ended = unheard.iter().flat_map(reported).map(|key| (key, Arc::default(), None));
         let all = held.chain(waiting).chain(ended);
-        all.map(|(key, request)| Held { key, request }).collect()
+        all.map(|(key, request, by)| Held { key, request, by }).collect()
     }
 
     // ---- children that come --------------------------------------------------------------
@@ -147,7 +148,7 @@ impl SubMaster {
         self.work.change(child, joined.clone(), &left);
         // Who was a member of another child in a former incarnation is here in this one.
         left.retain(|node| self.is_gone(*node));
-        for Held { key, request } in &holding {
+        for Held { key, request, .. } in &holding {
             if let Some(holder) = self.work.holder(*key) {
                 self.work.release(holder, *key);
             }
