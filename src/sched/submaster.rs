@@ -392,6 +392,11 @@ impl SubMaster {
     /// Deals out what there is, at the end of each step. What no node here can run any more,
     /// since the one that could is gone, goes back up.
     pub(super) fn deal(&mut self, cx: &mut Context<'_>) {
+        // A grant may come with a welcome that was long on its way. The node of this process has no lease
+        // of its own to see that by.
+        if !self.parent.may_act(cx.now) {
+            return;
+        }
         let back = self.work.take_unmeetable();
         if !back.is_empty() {
             self.up(cx, Message::Returned(back));

@@ -384,9 +384,12 @@ fn what_is_granted_twice_with_different_needs_runs_once() {
     };
     let mut watched = Watched::new(1, 1, 0);
     watched.make(Move::Event(Event::Start));
+    let said = |message| Envelope { from: Role::Master, to: Role::SubMaster, message };
+    let lease = Span::from_secs(3600);
+    let renewal = Renewal { asked: Time::ZERO, now: Time::ZERO, error: Span::ZERO, lease };
     let grant = Message::Grant(vec![dispatch(0), dispatch(1)]);
-    let grant = Envelope { from: Role::Master, to: Role::SubMaster, message: grant };
-    watched.make(Move::Says(PeerId(0), Incarnation(1), vec![grant]));
+    let welcome = said(Message::Welcome(renewal));
+    watched.make(Move::Says(PeerId(0), Incarnation(1), vec![welcome, said(grant)]));
     // The second is looked at when the first has its cores already.
     watched.make(Move::Event(Event::Start));
     assert_eq!(watched.running.len(), 1);
