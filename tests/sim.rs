@@ -34,7 +34,7 @@ const FOUND: [(u64, &str); 14] = [
 ];
 
 /// Likewise, of those that draw from all there is.
-const FOUND_WIDE: [(u64, &str); 5] = [
+const FOUND_WIDE: [(u64, &str); 6] = [
     (
         154_851,
         "a node far from its sub-master doubted it before an answer could come, again and again",
@@ -45,6 +45,7 @@ const FOUND_WIDE: [(u64, &str); 5] = [
         "a sub-master that woke up claimed what one of its nodes had taken elsewhere meanwhile",
     ),
     (895_797, "a sub-master dealt what came with a welcome that was over to its own node"),
+    (110_656, "what had not reached a node that went elsewhere was nobody's any more"),
     (171_654, "a node whose time was up was given the same task without end by a later master"),
 ];
 

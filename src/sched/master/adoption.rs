@@ -18,6 +18,13 @@ pub(super) struct Origin {
     elsewhere: BTreeSet<PeerId>,
 }
 
+impl Origin {
+    /// Whether this came with them.
+    fn brings(&self, held: &Held) -> bool {
+        held.by.is_none_or(|by| !self.elsewhere.contains(&by))
+    }
+}
+
 impl Master {
     /// Nodes of a sub-master came, maybe from another one with what they have in hand, or went.
     pub(super) fn change(
@@ -64,16 +71,18 @@ impl Master {
         };
         let elsewhere = joined.extract_if(.., is_late).map(|member| member.node).collect();
         self.enroll(&joined);
-        let mut former = BTreeSet::from([peer]);
+        let mut from = Origin { former: BTreeSet::from([peer]), elsewhere };
+        let brought = holding.iter().filter(|held| from.brings(held)).map(|held| held.key);
+        let brought: Vec<AttemptKey> = brought.collect();
         for member in &joined {
-            for from in self.work.transfer(member, peer) {
-                let holding = holding.iter().map(|held| held.key).collect();
+            for former in self.work.transfer(member, peer) {
                 let Member { node, hello, .. } = *member;
-                Self::down(cx, from, Message::Moved { node, hello, holding });
-                former.insert(from);
+                let holding = brought.clone();
+                Self::down(cx, former, Message::Moved { node, hello, holding });
+                from.former.insert(former);
             }
         }
-        (joined, Origin { former, elsewhere })
+        (joined, from)
     }
 
     /// A child has these attempts in hand from now on, as far as they come `from` where they were, or
@@ -86,9 +95,10 @@ impl Master {
         holding: &[Held],
     ) -> Vec<AttemptKey> {
         let (mut refused, mut unwanted) = (Vec::new(), Vec::new());
-        for Held { key, request, by } in holding {
+        for held in holding {
+            let Held { key, request, .. } = held;
             let free = match self.work.holder(*key).filter(|_| self.awaits(*key)) {
-                _ if by.is_some_and(|by| from.elsewhere.contains(&by)) => false,
+                _ if !from.brings(held) => false,
                 Some(holder) if from.former.contains(&holder) => self.work.release(holder, *key),
                 Some(_) => false,
                 None => self.leave_limbo(*key) || self.recognise(cx, *key),
