@@ -18,6 +18,19 @@ fn has_address(scratch: &Scratch) {
     assert!(poll(LIMIT, || scratch.path("run/address").exists()), "nobody can come");
 }
 
+/// Waits until nothing was given out or ended for a while: of that nobody may know but who is killed.
+fn between_two_waves(scratch: &Scratch) {
+    let mut last = (effects::journal(scratch), Instant::now());
+    let is_quiet = || {
+        let size = effects::journal(scratch);
+        if size != last.0 {
+            last = (size, Instant::now());
+        }
+        last.1.elapsed() > Duration::from_millis(300)
+    };
+    assert!(poll(LIMIT, is_quiet));
+}
+
 /// How often tasks were begun again, each of which is on record as lost as often at least.
 fn begun_again(scratch: &Scratch, job: &Parents) -> usize {
     let ran = scratch.read("ran");
@@ -78,6 +91,7 @@ fn the_ranks_of_a_joined_world_outlive_their_sub_master() {
     let world = scratch.start_command(world);
     assert!(poll(LIMIT, || ranks(&scratch).len() == 4), "{}", world.stderr());
     assert!(poll(LIMIT, || scratch.read("ran").lines().count() > 8));
+    between_two_waves(&scratch);
     ranks(&scratch)[1].signal(Signal::KILL);
     run.wait().expect(0);
     records::expect_all_done(&scratch.path("run"), &job);
@@ -96,16 +110,7 @@ fn ranks_outlive_the_master_of_their_own_world() {
     let ranks: Vec<Rank> = ranks::of_running(&mut world, &scratch);
     has_address(&scratch);
     assert!(poll(LIMIT, || scratch.read("ran").lines().count() > 6));
-    // What was given out in the last moments nobody may know of: between two waves there is none.
-    let mut last = (effects::journal(&scratch), Instant::now());
-    let is_quiet = || {
-        let size = effects::journal(&scratch);
-        if size != last.0 {
-            last = (size, Instant::now());
-        }
-        last.1.elapsed() > Duration::from_millis(300)
-    };
-    assert!(poll(LIMIT, is_quiet));
+    between_two_waves(&scratch);
     ranks[0].signal(Signal::KILL);
     ranks[0].expect_gone();
     scratch.run(&["run", "--resume", "run", "--reattach", "20s"]).expect(0);
