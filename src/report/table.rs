@@ -48,6 +48,12 @@ impl Summary {
         let efficiency =
             format!("  efficiency  {} of {} core{plural}", percent(self.efficiency), self.cores);
         page.line(Style::Plain, &efficiency);
+        if self.overlaps > 0 {
+            let (n, plural) = (self.overlaps, if self.overlaps == 1 { "" } else { "s" });
+            let line =
+                format!("  overlap     {n} attempt{plural} may have overlapped with the next one");
+            page.line(Style::Plain, &line);
+        }
     }
 
     /// The nodes by id; of many, those that were least busy.

@@ -9,7 +9,7 @@ use crate::model::{
     Amount, Epoch, Incarnation, NodeInfo, PeerId, ResourceId, ResourceNames, Resources, Span,
     SubclusterId, Topology,
 };
-use crate::sched::{RunId, Seat, ancestry};
+use crate::sched::{Former, RunId, Seat, ancestry};
 
 /// Where a node is: what it says of itself before it has a seat.
 #[derive(Clone, Debug, PartialEq)]
@@ -181,6 +181,7 @@ impl Layout {
             reattach: terms.reattach,
             time_left: None,
             apart: !is_with_master || self.nodes.iter().any(elsewhere),
+            former: Former::Ended,
         }
     }
 }

@@ -70,6 +70,7 @@ mod files;
 #[cfg(not(feature = "files"))]
 #[path = "no_files.rs"]
 mod files;
+mod former;
 mod inspect;
 mod layout;
 #[cfg(feature = "link")]

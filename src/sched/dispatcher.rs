@@ -25,6 +25,8 @@ pub(super) struct Dispatcher<T> {
     children: BTreeMap<PeerId, Child>,
     /// Who was ever a child.
     known: BTreeSet<PeerId>,
+    /// Processes that were seen to end, and have not said hello since.
+    ended: BTreeSet<PeerId>,
     /// Children that have room, the one with the least work for its cores first.
     open: BTreeSet<(Fill, PeerId)>,
     /// Children that hold more than their cores can run, the one asked longest ago first.
@@ -44,6 +46,8 @@ type Fill = u64;
 pub(super) struct Child {
     /// Its nodes.
     pub(super) members: BTreeMap<PeerId, Member>,
+    /// Nodes that count for nothing more, and may have something in hand yet.
+    leaving: BTreeMap<PeerId, HelloNumber>,
     /// What it was given and has not settled.
     held: BTreeMap<AttemptKey, Held>,
     /// How many nodes of each capacity it has.
@@ -93,6 +97,7 @@ impl Child {
     fn new(now: Time) -> Child {
         Child {
             members: BTreeMap::new(),
+            leaving: BTreeMap::new(),
             held: BTreeMap::new(),
             shapes: BTreeMap::new(),
             cores: 0,
@@ -107,6 +112,7 @@ impl Child {
 
     fn add(&mut self, member: Member) {
         self.remove(member.node);
+        self.leaving.remove(&member.node);
         self.cores += cores_of(&member.capacity);
         *self.shapes.entry(member.capacity.clone()).or_default() += 1;
         self.members.insert(member.node, member);
@@ -121,6 +127,15 @@ impl Child {
                 self.shapes.remove(&member.capacity);
             }
         }
+    }
+
+    /// A node counts for nothing more. If that is said again, it has nothing in hand any more.
+    fn part_with(&mut self, node: PeerId) {
+        match self.members.get(&node) {
+            Some(member) => drop(self.leaving.insert(node, member.hello)),
+            None => drop(self.leaving.remove(&node)),
+        }
+        self.remove(node);
     }
 
     fn has_room(&self) -> bool {
@@ -190,6 +205,7 @@ impl<T> Dispatcher<T> {
             queue: Ready::default(),
             children: BTreeMap::new(),
             known: BTreeSet::new(),
+            ended: BTreeSet::new(),
             open: BTreeSet::new(),
             loaded: BTreeSet::new(),
             idle: 0,
@@ -252,6 +268,7 @@ impl<T> Dispatcher<T> {
         let mut child = Child::new(now);
         let is_new = members.iter().all(|member| member.hello.incarnation <= Incarnation(1));
         child.answers = self.known.insert(peer) && is_new;
+        members.iter().for_each(|member| _ = self.ended.remove(&member.node));
         members.into_iter().for_each(|member| child.add(member));
         self.unlist(peer);
         self.children.insert(peer, child);
@@ -260,8 +277,9 @@ impl<T> Dispatcher<T> {
 
     /// Nodes of a child came or went.
     pub(super) fn change(&mut self, peer: PeerId, joined: Vec<Member>, left: &[PeerId]) {
+        joined.iter().for_each(|member| _ = self.ended.remove(&member.node));
         self.with_child(peer, |child| {
-            left.iter().for_each(|node| child.remove(*node));
+            left.iter().for_each(|node| child.part_with(*node));
             joined.into_iter().for_each(|member| child.add(member));
         });
     }
@@ -273,8 +291,50 @@ impl<T> Dispatcher<T> {
         let same = |at: HelloNumber| at.incarnation == hello.incarnation && at < hello;
         let former = self.homes(node).filter(|(peer, at)| *peer != to && same(*at));
         let former: Vec<PeerId> = former.map(|(peer, _)| peer).collect();
-        former.iter().for_each(|from| self.change(*from, Vec::new(), &[node]));
+        former.iter().for_each(|from| self.remove(*from, node));
         former
+    }
+
+    /// A node is not a child's any more, and what that has in hand is not with it.
+    pub(super) fn remove(&mut self, peer: PeerId, node: PeerId) {
+        self.with_child(peer, |child| {
+            child.remove(node);
+            child.leaving.remove(&node);
+        });
+    }
+
+    /// What a node had that left a child is settled.
+    pub(super) fn left_nothing(&mut self, peer: PeerId, node: PeerId) {
+        if let Some(child) = self.children.get_mut(&peer) {
+            child.leaving.remove(&node);
+        }
+    }
+
+    /// A process was seen to end, or has said that it is another now.
+    pub(super) fn saw_end(&mut self, peer: PeerId) {
+        self.ended.insert(peer);
+    }
+
+    /// Whether a process was seen to end, and has not said hello since.
+    #[must_use]
+    pub(super) fn has_ended(&self, peer: PeerId) -> bool {
+        self.ended.contains(&peer)
+    }
+
+    /// The last hello of a node that came through a child.
+    pub(super) fn last_hello(&self, peer: PeerId, node: PeerId) -> Option<HelloNumber> {
+        let child = self.children.get(&peer)?;
+        let leaving = child.leaving.get(&node).copied();
+        child.members.get(&node).map(|member| member.hello).or(leaving)
+    }
+
+    /// The nodes that may have in hand what a child was given and were not seen to end, with the last
+    /// hello that came of them through it.
+    pub(super) fn unaccounted(&self, peer: PeerId) -> BTreeMap<PeerId, HelloNumber> {
+        let Some(child) = self.children.get(&peer) else { return BTreeMap::new() };
+        let members = child.members.values().map(|member| (member.node, member.hello));
+        let leaving = child.leaving.iter().map(|(node, hello)| (*node, *hello));
+        members.chain(leaving).filter(|(node, _)| !self.has_ended(*node)).collect()
     }
 
     /// All nodes change over together, `levels` below the master: whatever their hellos say of

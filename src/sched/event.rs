@@ -47,6 +47,19 @@ pub struct Seat {
     /// Whether the processes that were started with it are processes for the operating system too, so
     /// that one may outlive another; nodes may be threads.
     pub apart: bool,
+    /// What the master knows of those of the epoch before.
+    pub former: Former,
+}
+
+/// What is known of the processes that an earlier epoch of a run had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Former {
+    /// That all have ended, or that there were none.
+    Ended,
+    /// That the one with the master has ended; others may go on.
+    Orphaned,
+    /// Nothing was heard of them: any may go on.
+    Silent,
 }
 
 impl Seat {
@@ -226,12 +239,13 @@ pub enum Entry {
 wire_struct! {
     Seat {
         run, peer, incarnation, epoch, subcluster, ancestors, master, host, topology, capacity,
-        lease, wait_for_nodes, reattach, time_left, apart
+        lease, wait_for_nodes, reattach, time_left, apart, former
     }
     Batch { name, tasks, ranks, templates, resources }
 }
 
 wire_enum! {
+    Former { 0 => Ended, 1 => Orphaned, 2 => Silent }
     Part { 0 => Node(node), 1 => Subcluster(subcluster) }
     Event {
         0 => Start,

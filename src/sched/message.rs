@@ -115,6 +115,8 @@ pub struct Lost {
     pub key: AttemptKey,
     /// The node that held it.
     pub node: PeerId,
+    /// Nobody has seen its end: it was not heard of any more.
+    pub silent: bool,
 }
 
 /// An attempt that a node has in hand while it changes its parent.
@@ -181,6 +183,8 @@ pub enum Message {
         keys: Vec<AttemptKey>,
         /// How long from when this is said.
         until: Span,
+        /// Those of its nodes whose end nobody has seen.
+        nodes: Vec<PeerId>,
     },
     /// Up: these had not started; here they are back. Answers a recall, also when empty.
     Returned(Vec<Dispatch>),
@@ -271,7 +275,7 @@ wire_struct! {
     Member { node, hello, subcluster, host, capacity, apart }
     Dispatch { key, urgency, request, name, body, parameters, settings, inputs }
     Completion { key, node, cores, start, end, clock, ending, recalled }
-    Lost { key, node }
+    Lost { key, node, silent }
     Held { key, request, by }
     Renewal { asked, now, error, lease }
     Envelope { from, to, message }
@@ -297,7 +301,7 @@ wire_enum! {
         14 => Accepted { nodes, refused },
         15 => Moved { node, hello, holding },
         16 => DrainNode(node),
-        17 => Adrift { keys, until },
+        17 => Adrift { keys, until, nodes },
     }
 }
 

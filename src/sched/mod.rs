@@ -27,7 +27,7 @@ mod tasks;
 mod uplink;
 
 pub use compaction::{Compactor, Upkeep, compact};
-pub use event::{Action, Batch, Entry, Event, Part, Seat};
+pub use event::{Action, Batch, Entry, Event, Former, Part, Seat};
 pub use history::History;
 pub use levels::ancestry;
 pub use message::{

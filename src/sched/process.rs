@@ -314,19 +314,19 @@ impl Process {
             return self.restart(cx);
         }
         if receipt.restarted {
-            self.child_lost(cx, from);
+            self.child_restarted(cx, from);
         }
         for Envelope { from: role, to, message } in receipt.envelopes {
             self.deliver(cx, Address { peer: from, role }, to, message);
         }
     }
 
-    fn child_lost(&mut self, cx: &mut Context<'_>, peer: PeerId) {
+    fn child_restarted(&mut self, cx: &mut Context<'_>, peer: PeerId) {
         if let Some(sub_master) = &mut self.sub_master {
-            sub_master.child_lost(cx, peer);
+            sub_master.child_restarted(cx, peer);
         }
         if let Some(master) = &mut self.master {
-            master.child_lost(cx, peer);
+            master.child_restarted(cx, peer);
         }
     }
 

@@ -231,9 +231,10 @@ impl SubMaster {
                 self.change(cx, node, joined, left, holding);
             }
             Message::Lost(lost) => self.lost(cx, node, lost),
-            Message::Adrift { mut keys, until } => {
+            Message::Adrift { mut keys, until, mut nodes } => {
                 keys.retain(|key| self.release(node, *key));
-                self.up(cx, Message::Adrift { keys, until });
+                nodes.retain(|node| !self.work.has_ended(*node));
+                self.up(cx, Message::Adrift { keys, until, nodes });
             }
             Message::Done(completions) => self.done(cx, node, completions),
             Message::Returned(dispatches) => self.returned(cx, node, dispatches),
@@ -291,6 +292,8 @@ impl SubMaster {
     /// What died with a node further down.
     fn lost(&mut self, cx: &mut Context<'_>, child: PeerId, mut lost: Vec<Lost>) {
         lost.retain(|lost| self.release(child, lost.key));
+        lost.iter().for_each(|lost| self.work.left_nothing(child, lost.node));
+        lost.iter_mut().for_each(|lost| lost.silent &= !self.work.has_ended(lost.node));
         if !lost.is_empty() {
             self.up(cx, Message::Lost(lost));
         }

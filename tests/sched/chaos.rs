@@ -116,10 +116,14 @@ fn message() -> impl Strategy<Value = Message> {
         (peer(), 0u32..3, keys())
             .prop_map(|(node, n, holding)| { Message::Moved { node, hello: hello(n), holding } }),
         prop::collection::vec(completion(), 0..4).prop_map(Message::Done),
-        (keys(), peer()).prop_map(|(keys, node)| {
-            Message::Lost(keys.into_iter().map(|key| Lost { key, node }).collect())
+        (keys(), peer(), any::<bool>()).prop_map(|(keys, node, silent)| {
+            Message::Lost(keys.into_iter().map(|key| Lost { key, node, silent }).collect())
         }),
-        (keys(), span()).prop_map(|(keys, until)| Message::Adrift { keys, until }),
+        (keys(), span(), nodes()).prop_map(|(keys, until, nodes)| Message::Adrift {
+            keys,
+            until,
+            nodes
+        }),
         prop::collection::vec(dispatch(), 0..4).prop_map(Message::Returned),
         Just(Message::Goodbye),
         renewal().prop_map(Message::Welcome),
@@ -267,6 +271,7 @@ impl Watched {
             reattach: REATTACH,
             time_left: None,
             apart: true,
+            former: Former::Silent,
         };
         Watched {
             process: Process::new(&seat),

@@ -111,7 +111,7 @@ impl SubMaster {
         holding: Vec<Held>,
     ) {
         let child = from.peer;
-        self.child_lost(cx, child);
+        self.child_restarted(cx, child);
         if from.role == Role::SubMaster {
             self.below.insert(child);
         } else {
@@ -202,6 +202,7 @@ impl SubMaster {
     /// The process of a child has ended. What a node ran has too when its guards have cleared up; the
     /// nodes of a sub-master go on.
     pub(in crate::sched) fn child_ended(&mut self, cx: &mut Context<'_>, child: PeerId) {
+        self.work.saw_end(child);
         if self.below.contains(&child) {
             self.child_lost(cx, child);
         } else {
@@ -209,22 +210,32 @@ impl SubMaster {
         }
     }
 
+    /// A child is another than it was, and so has ended as that.
+    pub(in crate::sched) fn child_restarted(&mut self, cx: &mut Context<'_>, child: PeerId) {
+        if self.work.child(child).is_some() {
+            self.work.saw_end(child);
+            self.child_lost(cx, child);
+        }
+    }
+
     /// A child is gone, and with a node what it held. What a sub-master held its nodes may still run,
     /// until the lease is over that they had through it.
-    pub(in crate::sched) fn child_lost(&mut self, cx: &mut Context<'_>, child: PeerId) {
+    pub(super) fn child_lost(&mut self, cx: &mut Context<'_>, child: PeerId) {
         if self.work.child(child).is_none() {
             return;
         }
         let is_node = !self.below.contains(&child);
         let mut left = self.members_of(child);
+        let mut nodes: Vec<PeerId> = self.work.unaccounted(child).into_keys().collect();
         let (keys, until) = self.part_with(child);
         left.retain(|node| self.is_gone(*node));
         self.up(cx, Message::Members { joined: Vec::new(), left, holding: Vec::new() });
         if is_node {
-            self.report_lost(cx, child, keys);
+            self.report_lost(cx, child, keys, !nodes.is_empty());
         } else if !keys.is_empty() {
             let until = until.map_or(Span::ZERO, |until| until.since(cx.now));
-            self.up(cx, Message::Adrift { keys, until });
+            nodes.retain(|node| self.is_gone(*node));
+            self.up(cx, Message::Adrift { keys, until, nodes });
         }
         self.leave_if_empty(cx);
     }
@@ -279,22 +290,30 @@ impl SubMaster {
         for child in homes {
             brought.iter().for_each(|key| _ = self.release(child, *key));
             self.remember(child, &[node]);
-            self.work.change(child, Vec::new(), &[node]);
+            self.work.remove(child, node);
             if self.below.contains(&child) {
                 let holding = brought.to_vec();
                 self.down(cx, child, Message::Moved { node, hello, holding });
             }
             if self.work.child(child).is_some_and(|child| child.members.is_empty()) {
+                let silent = !self.work.unaccounted(child).is_empty();
                 let (rest, _) = self.part_with(child);
-                self.report_lost(cx, child, rest);
+                self.report_lost(cx, child, rest, silent);
                 self.leave_if_empty(cx);
             }
         }
     }
 
-    fn report_lost(&mut self, cx: &mut Context<'_>, node: PeerId, keys: Vec<AttemptKey>) {
+    /// `silent`: its end was not seen.
+    fn report_lost(
+        &mut self,
+        cx: &mut Context<'_>,
+        node: PeerId,
+        keys: Vec<AttemptKey>,
+        silent: bool,
+    ) {
         if !keys.is_empty() {
-            let lost = keys.into_iter().map(|key| Lost { key, node });
+            let lost = keys.into_iter().map(|key| Lost { key, node, silent });
             self.up(cx, Message::Lost(lost.collect()));
         }
     }
