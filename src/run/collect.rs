@@ -38,7 +38,7 @@ struct Desk {
 }
 
 struct Records {
-    all: Vec<Arc<Record>>,
+    all: Vec<Record>,
     file: Option<RecordFile>,
     /// What keeps the file from being written, as it was told last.
     problem: Option<String>,
@@ -107,7 +107,7 @@ impl Collector {
         {
             (self.desk.watch)(&Notice::Note(error.to_string()));
         }
-        std::mem::take(&mut records.all).into_iter().map(Arc::unwrap_or_clone).collect()
+        std::mem::take(&mut records.all)
     }
 
     /// Does what needs room on a disk. Where there is none it says so, and tries until there is.
@@ -150,7 +150,7 @@ impl Desk {
             Notice::Note(_) => Ok(()),
         };
         if let Notice::Record(record) = notice {
-            records.all.push(record);
+            records.all.push(Arc::unwrap_or_clone(record));
         }
         // Whatever it is, the line is kept, and the journal has it.
         let problem = written.err().map(|error| error.to_string());
