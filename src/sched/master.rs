@@ -227,7 +227,9 @@ impl Master {
     ) {
         if !keys.is_empty() {
             let n = keys.len();
-            cx.note(format!("sub-master {peer} is gone; {n} attempts wait for its nodes"));
+            cx.note(format!(
+                "{n} attempts wait for nodes that sub-master {peer} does not have any more"
+            ));
             self.limbo.entry((until, peer)).or_default().extend(keys);
         }
         self.empty_limbo(cx);
@@ -301,6 +303,7 @@ impl Master {
             | Message::Recall { .. }
             | Message::Cancel { .. }
             | Message::DrainNode(_)
+            | Message::Dismiss
             | Message::Farewell => {}
         }
         self.close_if_over(cx);
