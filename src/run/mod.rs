@@ -63,6 +63,7 @@
 mod check;
 mod collect;
 mod crew;
+mod division;
 mod error;
 mod estimate;
 #[cfg(feature = "files")]

@@ -58,7 +58,8 @@ pub(super) struct Child {
     fill: Fill,
     pace: Pace,
     /// Whether it has answered its welcome, if it was here before: hellos that were long on their
-    /// way come in a row, and what the first of them was given the next would void.
+    /// way come in a row, and what the first of them was given the next would void. One that goes
+    /// elsewhere would not take it either.
     answers: bool,
     draining: bool,
     /// When work was last called back from it.
@@ -359,6 +360,11 @@ impl<T> Dispatcher<T> {
         if self.children.get(&peer).is_some_and(|child| !child.answers) {
             self.with_child(peer, |child| child.answers = true);
         }
+    }
+
+    /// Gives a child nothing for now.
+    pub(super) fn hold_back(&mut self, peer: PeerId) {
+        self.with_child(peer, |child| child.answers = false);
     }
 
     /// Gives a child no more work.

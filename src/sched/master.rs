@@ -258,6 +258,7 @@ impl Master {
             | Message::Recall { .. }
             | Message::Cancel { .. }
             | Message::DrainNode(_)
+            | Message::Dismiss
             | Message::Farewell => {}
         }
         self.close_if_over(cx);

@@ -221,6 +221,8 @@ pub enum Message {
     Drain,
     /// Down: this node of yours is to leave.
     DrainNode(PeerId),
+    /// Down, to a sub-master: this one leaves. Go on to the next one above, with all that is below you.
+    Dismiss,
     /// Down: the run is over; leave.
     Farewell,
 }
@@ -292,6 +294,7 @@ wire_enum! {
         15 => Moved { node, hello, holding },
         16 => DrainNode(node),
         17 => Adrift { keys, until, nodes },
+        18 => Dismiss,
     }
 }
 

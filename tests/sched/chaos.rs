@@ -134,6 +134,8 @@ fn message() -> impl Strategy<Value = Message> {
             .prop_map(|(count, shapes)| Message::Recall { count, shapes }),
         keys().prop_map(|keys| Message::Cancel { keys, grace: None }),
         Just(Message::Drain),
+        peer().prop_map(Message::DrainNode),
+        Just(Message::Dismiss),
         Just(Message::Farewell),
     ]
 }

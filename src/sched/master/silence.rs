@@ -82,7 +82,9 @@ impl Master {
     ) {
         if !keys.is_empty() {
             let n = keys.len();
-            cx.note(format!("sub-master {peer} is gone; {n} attempts wait for its nodes"));
+            cx.note(format!(
+                "{n} attempts wait for nodes that sub-master {peer} does not have any more"
+            ));
             let adrift = self.limbo.entry((until, peer)).or_default();
             adrift.keys.extend(keys);
             adrift.nodes.extend(nodes);

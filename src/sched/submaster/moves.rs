@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::leaving::Leaving;
 use super::{GUARDED, SubMaster};
 use crate::model::{AttemptKey, PeerId, Request, Shared, Span, Time};
 use crate::sched::Context;
@@ -25,6 +26,7 @@ impl SubMaster {
         unheard: Vec<Message>,
     ) {
         self.master = master;
+        self.dismissed = false;
         if self.parent.parent() != former {
             self.parent.know(former, master);
         } else if self.parent.follow(former, master, cx.now) {
@@ -42,13 +44,24 @@ impl SubMaster {
         is_up: impl Fn(PeerId) -> bool,
         unheard: Vec<Message>,
     ) -> bool {
-        let levels = self.parent.further();
+        let (levels, former) = (self.parent.further(), self.parent());
         let changed = self.parent.change(is_up);
         if changed {
             self.work.carry(levels);
             self.bring(cx, unheard, false);
+            self.take_leave(cx, former);
         }
         changed
+    }
+
+    /// The parent is dead or silent, or sends it on, and no other can be reached yet.
+    pub(in crate::sched) fn doubt(&mut self) {
+        self.parent.doubt();
+    }
+
+    /// Whether it would change its parent if it could.
+    pub(in crate::sched) fn is_in_doubt(&self) -> bool {
+        self.parent.is_doubted()
     }
 
     /// Chooses the parent to greet after a lapse.
@@ -71,7 +84,7 @@ impl SubMaster {
             self.remember_departed(cx);
         }
         unheard.into_iter().for_each(|report| self.up(cx, report));
-        if self.draining || self.is_to_leave {
+        if self.draining || self.leaving == Leaving::Asked {
             self.up(cx, Message::Drain);
         }
     }
@@ -190,7 +203,9 @@ impl SubMaster {
         for (child, asked) in ready {
             let renewal = self.renewal(cx.now, asked);
             self.down(cx, child, Message::Welcome(renewal));
-            if self.draining {
+            if self.is_dismissed(child) {
+                self.dismiss(cx, child);
+            } else if self.draining {
                 self.work.drain(child);
                 self.down(cx, child, Message::Drain);
             }
@@ -237,7 +252,7 @@ impl SubMaster {
             nodes.retain(|node| self.is_gone(*node));
             self.up(cx, Message::Adrift { keys, until, nodes });
         }
-        self.leave_if_empty(cx);
+        self.go_on_leaving(cx);
     }
 
     /// The nodes of a child; a node has itself, also when it counts for nothing more.
@@ -295,11 +310,15 @@ impl SubMaster {
                 let holding = brought.to_vec();
                 self.down(cx, child, Message::Moved { node, hello, holding });
             }
+            if self.is_dismissed(child) {
+                // What it said before it went is still to come.
+                continue;
+            }
             if self.work.child(child).is_some_and(|child| child.members.is_empty()) {
                 let silent = !self.work.unaccounted(child).is_empty();
                 let (rest, _) = self.part_with(child);
                 self.report_lost(cx, child, rest, silent);
-                self.leave_if_empty(cx);
+                self.go_on_leaving(cx);
             }
         }
     }
