@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::error::{Errors, Report, Source, quote};
 use super::synthetic::words;
-use crate::model::{HostGroup, HostGroups, is_same_host, short_host};
+use crate::model::{HostGroup, HostGroups, hosts};
 
 const HELP: &str = "write the line \"# group NAME\" above the hosts of each group";
 
@@ -139,8 +139,8 @@ impl<'a> Reader<'a> {
             // Those that follow it are not named one by one.
             return self.begin("", span);
         };
-        let known = self.hosts.entry(short_host(name).to_lowercase()).or_default();
-        match known.iter().find(|host| is_same_host(host.name, name)) {
+        let known = self.hosts.entry(hosts::short(name).to_lowercase()).or_default();
+        match known.iter().find(|host| hosts::is_same(host.name, name)) {
             Some(host) if host.group == group => {}
             Some(host) => {
                 let marks = [(span, ""), (host.span.clone(), "the first is here")];
