@@ -371,14 +371,11 @@ fn many_nodes_and_failures_are_cut_short() {
 #[test]
 fn progress_fits_its_line() {
     let counts = Counts { tasks: 1000, done: 400, failed: 100, ..Counts::default() };
-    let progress = Progress { counts, before: 0, elapsed: Span::from_secs(8) };
+    let left = Some(Span::from_secs(8));
+    let progress = Progress { counts, elapsed: Span::from_secs(8), left, standing_by: 0 };
     let line = progress.line(80);
     assert_eq!(line, "400/1000 done, 100 failed, 8.00 s, about 8.00 s left");
     assert_eq!(progress.line(14), "400/1000 done…");
-    let start = Progress { counts: Counts { tasks: 3, ..Counts::default() }, ..progress };
-    assert_eq!(start.remaining(), None);
-    let growing = Progress { counts: Counts { tasks: 3, done: 5, ..counts }, ..progress };
-    assert_eq!(growing.remaining(), None, "a job may still grow");
-    let resumed = Progress { before: 400, ..progress };
-    assert_eq!(resumed.remaining(), Some(Span::from_secs(40)), "the clock saw 100 of them");
+    let start = Progress { left: None, standing_by: 2, ..progress };
+    assert_eq!(start.line(80), "400/1000 done, 100 failed, 8.00 s, 2 stand by");
 }

@@ -118,5 +118,6 @@ fn bystander() -> Seat {
         reattach: Span::ZERO,
         time_left: None,
         apart: false,
+        standby: None,
     }
 }

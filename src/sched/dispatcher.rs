@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::message::{Completion, HelloNumber, Member};
+use super::outlook::Crew;
 use super::ready::{Ready, Urgency};
 use crate::model::{AttemptKey, Incarnation, PeerId, Request, ResourceId, Resources, Span, Time};
 
@@ -29,8 +30,11 @@ pub(super) struct Dispatcher<T> {
     open: BTreeSet<(Fill, PeerId)>,
     /// Children that hold more than their cores can run, the one asked longest ago first.
     loaded: BTreeSet<(Time, PeerId)>,
-    /// Cores of children that have nothing to run.
+    /// Cores of children that may be given work, and those of them that have nothing to run.
+    cores: u64,
     idle: u64,
+    /// How many nodes of these children stand by.
+    standing_by: u64,
     /// When work may be called back again.
     next_recall: Time,
     horizon: Span,
@@ -46,9 +50,10 @@ pub(super) struct Child {
     pub(super) members: BTreeMap<PeerId, Member>,
     /// What it was given and has not settled.
     held: BTreeMap<AttemptKey, Held>,
-    /// How many nodes of each capacity it has.
+    /// How many nodes of each capacity it has, but for those that stand by, which count for nothing.
     shapes: BTreeMap<Resources, u32>,
     cores: u64,
+    standing_by: u64,
     load: u64,
     /// Its place among those that have room, and among those that hold too much.
     fill: Fill,
@@ -96,6 +101,7 @@ impl Child {
             held: BTreeMap::new(),
             shapes: BTreeMap::new(),
             cores: 0,
+            standing_by: 0,
             load: 0,
             fill: 0,
             pace: Pace { since: now, ..Pace::default() },
@@ -107,13 +113,21 @@ impl Child {
 
     fn add(&mut self, member: Member) {
         self.remove(member.node);
-        self.cores += cores_of(&member.capacity);
-        *self.shapes.entry(member.capacity.clone()).or_default() += 1;
+        if member.standby.is_some() {
+            self.standing_by += 1;
+        } else {
+            self.cores += cores_of(&member.capacity);
+            *self.shapes.entry(member.capacity.clone()).or_default() += 1;
+        }
         self.members.insert(member.node, member);
     }
 
     fn remove(&mut self, node: PeerId) {
         let Some(member) = self.members.remove(&node) else { return };
+        if member.standby.is_some() {
+            self.standing_by -= 1;
+            return;
+        }
         self.cores -= cores_of(&member.capacity);
         if let Some(count) = self.shapes.get_mut(&member.capacity) {
             *count -= 1;
@@ -121,6 +135,19 @@ impl Child {
                 self.shapes.remove(&member.capacity);
             }
         }
+    }
+
+    /// Those of `nodes` that stand by do so no longer; which these were.
+    fn bring_in(&mut self, nodes: &[PeerId]) -> Vec<PeerId> {
+        let mut brought_in = Vec::new();
+        for node in nodes {
+            let member = self.members.get(node).filter(|member| member.standby.is_some());
+            if let Some(member) = member.cloned() {
+                self.add(Member { standby: None, ..member });
+                brought_in.push(*node);
+            }
+        }
+        brought_in
     }
 
     fn has_room(&self) -> bool {
@@ -192,7 +219,9 @@ impl<T> Dispatcher<T> {
             known: BTreeSet::new(),
             open: BTreeSet::new(),
             loaded: BTreeSet::new(),
+            cores: 0,
             idle: 0,
+            standing_by: 0,
             next_recall: Time::ZERO,
             horizon,
         }
@@ -211,6 +240,10 @@ impl<T> Dispatcher<T> {
         self.open.remove(&(child.fill, peer));
         self.loaded.remove(&(child.recalled, peer));
         self.idle -= child.idle();
+        if !child.draining {
+            self.cores -= child.cores;
+            self.standing_by -= child.standing_by;
+        }
     }
 
     fn list(&mut self, peer: PeerId) {
@@ -223,6 +256,10 @@ impl<T> Dispatcher<T> {
             self.loaded.insert((child.recalled, peer));
         }
         self.idle += child.idle();
+        if !child.draining {
+            self.cores += child.cores;
+            self.standing_by += child.standing_by;
+        }
     }
 
     /// What waits here.
@@ -264,6 +301,49 @@ impl<T> Dispatcher<T> {
             left.iter().for_each(|node| child.remove(*node));
             joined.into_iter().for_each(|member| child.add(member));
         });
+    }
+
+    /// Those of `nodes` that stand by do so no longer. Which these were, by child.
+    pub(super) fn bring_in(&mut self, nodes: &[PeerId]) -> BTreeMap<PeerId, Vec<PeerId>> {
+        let peers: Vec<PeerId> = self.children.keys().copied().collect();
+        let mut brought_in = BTreeMap::new();
+        for peer in peers {
+            let of_it = self.with_child(peer, |child| child.bring_in(nodes)).unwrap_or_default();
+            if !of_it.is_empty() {
+                brought_in.insert(peer, of_it);
+            }
+        }
+        brought_in
+    }
+
+    /// The nodes that stand by, but for those of children that are to leave.
+    pub(super) fn standing_by(&self) -> impl Iterator<Item = &Member> {
+        let any = self.standing_by > 0;
+        let children = self.children.values().filter(move |child| any && !child.draining);
+        let members = children.flat_map(|child| child.members.values());
+        members.filter(|member| member.standby.is_some())
+    }
+
+    /// Who is there for what waits here.
+    pub(super) fn crew(&self) -> Crew {
+        let (cores, busy) = (self.cores, self.cores - self.idle);
+        Crew { cores, busy, waiting: self.queue.len() as u64 }
+    }
+
+    /// Whether one of `shapes` could run something that waits here, or with a child for its cores.
+    pub(super) fn could_use(&self, shapes: &BTreeSet<&Resources>) -> bool {
+        let suits = |request: &Request| shapes.iter().any(|s| request.met_by(s).is_some());
+        let loaded = self.loaded.iter().filter_map(|(_, peer)| self.children.get(peer));
+        let mut held = loaded.flat_map(|child| child.held.values());
+        self.queue.heads().any(|(_, r)| suits(r)) || held.any(|held| suits(&held.request))
+    }
+
+    /// Whether one of `shapes` could run something that waits here and that no child could, now or
+    /// later.
+    pub(super) fn could_alone(&self, shapes: &BTreeSet<&Resources>) -> bool {
+        let suits = |request: &Request| shapes.iter().any(|s| request.met_by(s).is_some());
+        let mut heads = self.queue.heads();
+        heads.any(|(_, r)| suits(r) && !can_ever_meet(&self.children, r))
     }
 
     /// A node has come to the child `to`, and is not another's any more, but for what a former
@@ -498,6 +578,7 @@ mod tests {
             host: "h".into(),
             capacity: endless.clone(),
             apart: true,
+            standby: None,
         };
         let mut dispatcher = Dispatcher::<()>::new(Span::from_millis(1));
         for peer in 0..2 {

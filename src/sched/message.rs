@@ -52,6 +52,8 @@ pub struct Member {
     pub capacity: Resources,
     /// Whether it may outlive the process of the master.
     pub apart: bool,
+    /// It stands by, and is given nothing, as long as the run may end by then, by the master's clock.
+    pub standby: Option<Time>,
 }
 
 /// Hellos of a node in their order, so that an old one that comes late is known as that.
@@ -227,6 +229,8 @@ pub enum Message {
     Drain,
     /// Down: this node of yours is to leave.
     DrainNode(PeerId),
+    /// Down: these nodes stand by no longer.
+    BringIn(Vec<PeerId>),
     /// Down: the run is over; leave.
     Farewell,
 }
@@ -268,7 +272,7 @@ wire_newtype! { RunId }
 
 wire_struct! {
     HelloNumber { incarnation, number, carried }
-    Member { node, hello, subcluster, host, capacity, apart }
+    Member { node, hello, subcluster, host, capacity, apart, standby }
     Dispatch { key, urgency, request, name, body, parameters, settings, inputs }
     Completion { key, node, cores, start, end, clock, ending, recalled }
     Lost { key, node }
@@ -298,6 +302,7 @@ wire_enum! {
         15 => Moved { node, hello, holding },
         16 => DrainNode(node),
         17 => Adrift { keys, until },
+        18 => BringIn(nodes),
     }
 }
 

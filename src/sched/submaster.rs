@@ -200,6 +200,11 @@ impl SubMaster {
                 self.up(cx, Message::Returned(back));
             }
             Message::DrainNode(node) => self.drain_node(cx, node),
+            Message::BringIn(nodes) => {
+                for (child, nodes) in self.work.bring_in(&nodes) {
+                    self.down(cx, child, Message::BringIn(nodes));
+                }
+            }
             Message::Farewell => {
                 for node in self.peers() {
                     self.down(cx, node, Message::Farewell);
@@ -250,6 +255,7 @@ impl SubMaster {
             | Message::Recall { .. }
             | Message::Cancel { .. }
             | Message::DrainNode(_)
+            | Message::BringIn(_)
             | Message::Farewell => {}
         }
     }

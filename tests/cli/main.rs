@@ -25,5 +25,6 @@ mod shell;
 mod signals;
 mod sleepers;
 mod takeover;
+mod standby;
 mod topo;
 mod whole;

@@ -12,6 +12,7 @@ mod order;
 mod pace;
 mod quarantine;
 mod rerun;
+mod standby;
 mod story;
 mod succession;
 mod will;
