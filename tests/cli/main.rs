@@ -24,7 +24,7 @@ mod scratch;
 mod shell;
 mod signals;
 mod sleepers;
-mod takeover;
 mod standby;
+mod takeover;
 mod topo;
 mod whole;
