@@ -24,7 +24,7 @@ pub(super) fn program(
     pinned: bool,
 ) -> Result<Program, String> {
     let holes = Holes::new(launch);
-    let settings = &launch.settings;
+    let settings = &launch.work.settings;
     if argv.is_empty() {
         return Err("the command is empty: it needs at least the name of a program".to_owned());
     }

@@ -78,7 +78,7 @@ impl<'a> TaskContext<'a> {
         start: Time,
         stop: &'a AtomicBool,
     ) -> TaskContext<'a> {
-        let args = match &launch.body {
+        let args = match &launch.work.body {
             Body::Kernel { args, .. } => Holes::new(launch).value(args),
             Body::Command(_) => Value::Unit,
         };
@@ -96,12 +96,12 @@ impl<'a> TaskContext<'a> {
     /// them.
     #[must_use]
     pub fn inputs(&self) -> &'a [(TaskId, Value)] {
-        &self.launch.inputs
+        &self.launch.work.inputs
     }
 
     /// What the predecessors gave back, in the order in which the task names them.
     pub fn values(&self) -> impl Iterator<Item = &'a Value> {
-        self.launch.inputs.iter().map(|(_, value)| value)
+        self.launch.work.inputs.iter().map(|(_, value)| value)
     }
 
     /// Which attempt this is.
@@ -119,7 +119,7 @@ impl<'a> TaskContext<'a> {
     /// The name of the task.
     #[must_use]
     pub fn name(&self) -> &'a str {
-        &self.launch.name
+        &self.launch.work.name
     }
 
     /// The node that it runs on.
@@ -149,7 +149,7 @@ impl<'a> TaskContext<'a> {
     /// The parameters of its sweep, in the order of the file.
     #[must_use]
     pub fn parameters(&self) -> &'a [(String, Value)] {
-        &self.launch.parameters
+        &self.launch.work.parameters
     }
 
     /// The parameter `name` of its sweep.
@@ -176,7 +176,7 @@ impl<'a> TaskContext<'a> {
     /// that its time is almost up. To a kernel nothing is sent: it asks.
     #[must_use]
     pub fn warned(&self) -> bool {
-        let warning = self.launch.settings.warning;
+        let warning = self.launch.work.settings.warning;
         warning.zip(self.time_left()).is_some_and(|(warning, left)| left <= warning.before)
     }
 

@@ -40,7 +40,7 @@ pub(super) fn own(
     let mut all: Vec<(&str, String)> = vec![
         ("EVENKEEL_JOB_ID", key.job.0.to_string()),
         ("EVENKEEL_TASK_ID", key.task.0.to_string()),
-        ("EVENKEEL_TASK_NAME", launch.name.clone()),
+        ("EVENKEEL_TASK_NAME", launch.work.name.clone()),
         ("EVENKEEL_ATTEMPT", key.attempt.0.to_string()),
         ("EVENKEEL_CPUS", list(&units(launch, topology))),
         ("EVENKEEL_NODE", launch.node.0.to_string()),
@@ -55,8 +55,8 @@ pub(super) fn own(
         all.push(("ROCR_VISIBLE_DEVICES", list(&launch.gpus)));
     }
     let parameters =
-        launch.parameters.iter().map(|(name, value)| (name.clone(), value.to_string()));
-    let users = launch.settings.env.iter();
+        launch.work.parameters.iter().map(|(name, value)| (name.clone(), value.to_string()));
+    let users = launch.work.settings.env.iter();
     let users = users.map(|(name, value)| (name.clone(), holes.text(value).into_owned()));
     let all = all.into_iter().map(|(name, value)| (name.to_owned(), value));
     all.chain(parameters).chain(users).collect()

@@ -199,7 +199,7 @@ impl Executor {
     /// Starts a command; of a kernel, tells what is to be run.
     fn prepare(&self, launch: Launch) -> Result<Option<Part>, String> {
         self.check_cores(&launch.cores)?;
-        match &launch.body {
+        match &launch.work.body {
             Body::Command(argv) => {
                 let program = command::program(&launch, argv, &self.topology, self.pinned)?;
                 self.guard_of(launch.cores[0]).link.run(Box::new(program));
@@ -245,7 +245,7 @@ impl Executor {
         }
         parts.retain(|part| !kernels.knows(&part.launch.key));
         let Some(first) = parts.front() else { return };
-        let cores = first.launch.cores.clone();
+        let cores = Arc::clone(&first.launch.cores);
         let names: Vec<_> = parts.iter().map(|p| (p.launch.key, Arc::clone(&p.stop))).collect();
         let lot = Arc::new(Lot::new(cores, parts));
         for (key, stop) in names {
@@ -409,7 +409,7 @@ fn private_folder(parent: &Path) -> Result<PathBuf, ExecError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Attempt, JobId, PeerId, TaskId};
+    use crate::model::{Attempt, JobId, PeerId, TaskId, Work};
 
     #[test]
     fn a_kernel_that_slips_in_beside_an_abort_is_not_begun() {
@@ -429,12 +429,8 @@ mod tests {
                 epoch: crate::model::Epoch(1),
             },
             node: PeerId(0),
-            name: "late".to_owned(),
-            body: Body::Command(Vec::new()),
-            parameters: Vec::new(),
-            settings: Arc::default(),
-            inputs: Vec::new(),
-            cores: vec![CoreId(0)],
+            work: Arc::new(Work::new("late", Body::Command(Vec::new()))),
+            cores: [CoreId(0)].into(),
             gpus: Vec::new(),
             time_left: None,
         };

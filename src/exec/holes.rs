@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
-use crate::model::{Launch, Value, placeholder};
+use crate::model::{Launch, Value, Work, placeholder};
 
 /// The values of an attempt's placeholders, put together only if there is one to fill.
 pub(super) struct Holes<'a> {
@@ -39,7 +39,8 @@ impl<'a> Holes<'a> {
 
     fn values(&self) -> &[(String, Value)] {
         self.values.get_or_init(|| {
-            let Launch { key, name, node, parameters, .. } = self.launch;
+            let Launch { key, node, work, .. } = self.launch;
+            let Work { name, parameters, .. } = &**work;
             let mut values = parameters.clone();
             let at_run = [
                 key.job.0.into(),
@@ -64,6 +65,8 @@ mod tests {
 
     #[test]
     fn each_placeholder_has_its_own_value() {
+        let mut work = Work::new("five", Body::Command(Vec::new()));
+        work.parameters = vec![("n".into(), 6.into())];
         let launch = Launch {
             key: AttemptKey {
                 job: JobId(1),
@@ -72,12 +75,8 @@ mod tests {
                 epoch: crate::model::Epoch(1),
             },
             node: PeerId(4),
-            name: "five".into(),
-            body: Body::Command(Vec::new()),
-            parameters: vec![("n".into(), 6.into())],
-            settings: Arc::default(),
-            inputs: Vec::new(),
-            cores: vec![CoreId(0)],
+            work: Arc::new(work),
+            cores: [CoreId(0)].into(),
             gpus: Vec::new(),
             time_left: None,
         };

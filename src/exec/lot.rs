@@ -22,7 +22,7 @@ pub(super) struct Part {
 
 /// Parts on the same cores.
 pub(super) struct Lot {
-    pub(super) cores: Vec<CoreId>,
+    pub(super) cores: Arc<[CoreId]>,
     state: Mutex<State>,
 }
 
@@ -34,7 +34,7 @@ struct State {
 }
 
 impl Lot {
-    pub(super) fn new(cores: Vec<CoreId>, parts: VecDeque<Part>) -> Lot {
+    pub(super) fn new(cores: Arc<[CoreId]>, parts: VecDeque<Part>) -> Lot {
         let ended = Vec::with_capacity(parts.len());
         Lot { cores, state: Mutex::new(State { waiting: parts, ended }) }
     }

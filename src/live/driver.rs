@@ -37,7 +37,7 @@ pub enum Input {
 #[derive(Debug)]
 pub enum Notice {
     /// An attempt ended, or a task was cancelled. It is durable.
-    Record(Box<Record>),
+    Record(Arc<Record>),
     /// The records that became final together have all been told.
     Told,
     /// A sentence for the user.
@@ -342,7 +342,7 @@ impl<T: Transport> Driver<T> {
                     journal.append(&entry);
                 }
             }
-            Action::Launch(launch) => self.launches.push(*launch),
+            Action::Launch(launch) => self.launches.push(launch),
             Action::Withdraw(keys) => self.executor.withdraw(&keys),
             Action::Stop { key, grace } => {
                 self.doubts.stop(key);

@@ -4,6 +4,9 @@ use crate::model::wire::Wire;
 use crate::sched::{Compactor, Entry, Upkeep};
 use crate::store::{Fold, Journal, StoreError};
 
+/// What is kept for the bytes of an entry: most take less.
+const ROOM: usize = 64 << 10;
+
 /// The journal of a run, as its driver writes it.
 pub(super) struct Log {
     journal: Journal,
@@ -22,6 +25,8 @@ impl Log {
         self.scratch.clear();
         entry.put(&mut self.scratch);
         self.journal.append(&self.scratch);
+        // A job takes a lot, once.
+        self.scratch.shrink_to(ROOM);
         // Nothing starts, or ends, before it is durable: no need to wait for company.
         if matches!(entry, Entry::Submitted(_) | Entry::Closed(_)) {
             self.journal.flush();

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use super::{
-    AttemptKey, Body, CoreId, Exit, PeerId, Settings, Span, Task, TaskId, Time, Usage, Value,
+    AttemptKey, Body, CoreId, Exit, PeerId, Request, Settings, Shared, Span, Task, TaskId, Time,
+    Usage, Value,
 };
 
-/// Everything that is needed to run one attempt.
+/// What an attempt at a task does, wherever that is: made once, and passed on as it is.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Launch {
-    /// Which attempt.
-    pub key: AttemptKey,
-    /// The node that runs it.
-    pub node: PeerId,
+pub struct Work {
+    /// What is needed for it.
+    pub request: Arc<Request>,
     /// The name of the task.
     pub name: String,
     /// What to run; placeholders are not filled in yet.
@@ -23,8 +22,34 @@ pub struct Launch {
     pub settings: Arc<Settings>,
     /// What its predecessors gave back, in the order in which the task names them.
     pub inputs: Vec<(TaskId, Value)>,
+}
+
+impl Work {
+    /// `body` on one core, of no sweep and after nothing.
+    #[must_use]
+    pub fn new(name: impl Into<String>, body: Body) -> Work {
+        Work {
+            request: Request::shared(),
+            name: name.into(),
+            body,
+            parameters: Vec::new(),
+            settings: Settings::shared(),
+            inputs: Vec::new(),
+        }
+    }
+}
+
+/// Everything that is needed to run one attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Launch {
+    /// Which attempt.
+    pub key: AttemptKey,
+    /// The node that runs it.
+    pub node: PeerId,
+    /// What it does.
+    pub work: Arc<Work>,
     /// The cores granted to it; never empty.
-    pub cores: Vec<CoreId>,
+    pub cores: Arc<[CoreId]>,
     /// The graphics processors granted to it, by their numbers on the host.
     pub gpus: Vec<u32>,
     /// How long it may take, if there is a limit.

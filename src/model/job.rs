@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::placeholder;
-use super::{Request, ResourceNames, Span, TaskId, Value};
+use super::{Request, ResourceNames, Shared, Span, TaskId, Value};
 
 /// A job: tasks in the order of the file, and what they share.
 #[derive(Clone, Debug, Default)]
@@ -363,8 +363,8 @@ impl Task {
             body: TaskBody::Literal(Box::new(body)),
             after: Vec::new(),
             cost: Cost::Unknown,
-            request: Arc::default(),
-            settings: Arc::default(),
+            request: Request::shared(),
+            settings: Settings::shared(),
             priority: 0,
         }
     }

@@ -15,12 +15,13 @@ mod record;
 mod resources;
 pub(crate) mod rows;
 mod schedule;
+mod shared;
 mod time;
 mod topology;
 mod value;
 pub mod wire;
 
-pub use attempt::{Addition, Ending, Finish, Launch};
+pub use attempt::{Addition, Ending, Finish, Launch, Work};
 pub use graph::{Cycle, Graph};
 pub use ids::{
     Attempt, AttemptKey, CoreId, Epoch, Incarnation, JobId, PeerId, SubclusterId, TaskId,
@@ -34,6 +35,7 @@ pub use platform::{Link, Platform, PlatformNode, PlatformSubcluster};
 pub use record::{Counts, Exit, ExitCode, Place, Record, State, Usage, Verdict};
 pub use resources::{Amount, Request, ResourceId, ResourceNames, Resources, Variant};
 pub use schedule::{Assignment, Schedule};
+pub use shared::Shared;
 pub use time::{Span, Time};
 pub use topology::{Core, Domain, Topology};
 pub use value::Value;

@@ -100,7 +100,7 @@ pub struct Place {
     /// The name of its host.
     pub host: Arc<str>,
     /// The cores that were granted, where that is known.
-    pub cores: Vec<CoreId>,
+    pub cores: Arc<[CoreId]>,
 }
 
 /// How an attempt or a task ended.

@@ -1,6 +1,8 @@
 //! What tasks ask for and nodes have: amounts of named things.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::ptr;
 
 /// An amount of a resource in ten-thousandths: half a GPU is 5 000.
 ///
@@ -162,7 +164,7 @@ impl Resources {
 }
 
 /// What a task asks for: the first variant that a node can meet is granted.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Request {
     /// In the order of preference, never empty.
     pub variants: Vec<Variant>,
@@ -175,6 +177,19 @@ pub struct Variant {
     pub nodes: u32,
     /// What is needed on each of them.
     pub resources: Resources,
+}
+
+impl PartialOrd for Request {
+    fn partial_cmp(&self, other: &Request) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Request {
+    /// By the variants. Most are held once by all that ask for the same, and are not looked into.
+    fn cmp(&self, other: &Request) -> Ordering {
+        if ptr::eq(self, other) { Ordering::Equal } else { self.variants.cmp(&other.variants) }
+    }
 }
 
 impl Default for Request {

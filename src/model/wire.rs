@@ -15,6 +15,8 @@ mod nouns;
 use std::ffi::CString;
 use std::sync::Arc;
 
+use super::{Record, Shared, Work};
+
 /// What can be written to bytes and read back equal.
 pub trait Wire: Sized {
     /// Appends itself to `out`.
@@ -316,25 +318,43 @@ impl<T: Wire> Wire for Box<T> {
 }
 
 /// Shared things are written out each time; most are the default, which is one byte.
-impl<T: Wire + Default + PartialEq> Wire for Arc<T> {
+impl<T: Wire + Shared + PartialEq> Wire for Arc<T> {
     fn put(&self, out: &mut Vec<u8>) {
-        let plain = **self == T::default();
+        let shared = T::shared();
+        let plain = Arc::ptr_eq(self, &shared) || *self == shared;
         plain.put(out);
         if !plain {
             (**self).put(out);
         }
     }
     fn get(bytes: &mut Reader<'_>) -> Result<Arc<T>, Garbled> {
-        if bool::get(bytes)? { Ok(Arc::default()) } else { T::get(bytes).map(Arc::new) }
+        if bool::get(bytes)? { Ok(T::shared()) } else { T::get(bytes).map(Arc::new) }
     }
 }
 
-impl Wire for Arc<crate::model::Record> {
+/// Without a default there is no byte for it.
+macro_rules! wire_arc {
+    ($($name:ident)*) => {$(
+        impl Wire for Arc<$name> {
+            fn put(&self, out: &mut Vec<u8>) {
+                (**self).put(out);
+            }
+            fn get(bytes: &mut Reader<'_>) -> Result<Self, Garbled> {
+                $name::get(bytes).map(Arc::new)
+            }
+        }
+    )*};
+}
+
+wire_arc! { Record Work }
+
+impl<T: Wire> Wire for Arc<[T]> {
     fn put(&self, out: &mut Vec<u8>) {
-        (**self).put(out);
+        (self.len() as u64).put(out);
+        self.iter().for_each(|item| item.put(out));
     }
-    fn get(bytes: &mut Reader<'_>) -> Result<Self, Garbled> {
-        crate::model::Record::get(bytes).map(Arc::new)
+    fn get(bytes: &mut Reader<'_>) -> Result<Arc<[T]>, Garbled> {
+        Ok(Vec::get(bytes)?.into())
     }
 }
 

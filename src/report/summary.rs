@@ -230,7 +230,7 @@ impl<'a> Usage<'a> {
             node.unplaced += u128::from(end.since(start).0);
             self.unplaced += u128::from(end.since(start).0);
         }
-        for core in &place.cores {
+        for core in &*place.cores {
             for busy in self.core(place.node, &place.host, *core) {
                 busy.0.insert((start, end));
             }

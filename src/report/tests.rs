@@ -335,6 +335,7 @@ fn the_summary_as_json() {
             { "node": 1, "host": "alpha", "cores": 2, "attempts": 4, "busy": 0.625 },
             { "node": 2, "host": "alpha", "cores": 2, "attempts": 1, "busy": 0.0625 },
         ],
+        "stood_by": 0,
         "slowest": [
             { "task": "task-0", "took": 3.5, "host": "alpha" },
             { "task": "task-1", "took": 0.5, "host": "alpha" },
@@ -366,6 +367,17 @@ fn many_nodes_and_failures_are_cut_short() {
     let table = Summary::new("many", &records, &[], None).to_string();
     assert!(table.contains("and 24 nodes that were as busy or busier\n"), "{table}");
     assert!(table.contains("  and 30 more\n"), "{table}");
+}
+
+#[test]
+fn who_stood_by_is_told_apart_and_not_counted_as_idle() {
+    let nodes = [node(1, &[0]), NodeInfo { standby: Standby::Now, ..node(2, &[1]) }];
+    let summary = Summary::new("one", &[ran(0, 1, &[0], 0, 4)], &nodes, None);
+    assert_eq!((summary.cores, summary.stood_by, summary.nodes.len()), (1, 1, 1));
+    let table = summary.to_string();
+    assert!(table.contains("  standby     1 node was not needed\n"), "{table}");
+    let read = nodes_from_json(&nodes_to_json(&nodes)).unwrap();
+    assert!(read[0].serves() && read[1].standby == Standby::Now);
 }
 
 #[test]

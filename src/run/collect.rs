@@ -150,7 +150,7 @@ impl Desk {
             Notice::Note(_) | Notice::Forecast(_) => Ok(()),
         };
         if let Notice::Record(record) = notice {
-            records.all.push(*record);
+            records.all.push(Arc::unwrap_or_clone(record));
         }
         // Whatever it is, the line is kept, and the journal has it.
         let problem = written.err().map(|error| error.to_string());

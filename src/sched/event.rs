@@ -7,7 +7,7 @@ use super::message::{Frame, RunId};
 use crate::model::wire::{wire_enum, wire_struct};
 use crate::model::{
     Addition, AttemptKey, Epoch, Finish, Incarnation, Launch, PeerId, Record, ResourceNames,
-    Resources, Span, SubclusterId, Task, TaskId, Template, Time, Topology, Verdict,
+    Resources, Shared, Span, SubclusterId, Task, TaskId, Template, Time, Topology, Verdict,
 };
 
 /// Where a process sits in a run, and what it has. Two machines with the same seat that are
@@ -79,6 +79,12 @@ pub struct Batch {
     pub templates: Vec<Template>,
     /// The names of the resources that their requests use.
     pub resources: ResourceNames,
+}
+
+impl Shared for Batch {
+    fn shared() -> Arc<Batch> {
+        Arc::default()
+    }
 }
 
 /// What is to leave a run.
@@ -161,7 +167,7 @@ pub enum Action {
     /// Append to the journal, and say when it is durable.
     Append(Entry),
     /// Run an attempt; after those that were launched on the same cores before and have not ended.
-    Launch(Box<Launch>),
+    Launch(Launch),
     /// Give back those of these attempts that have not begun, and say what has ended of the others.
     Withdraw(Vec<AttemptKey>),
     /// End an attempt: SIGTERM, and SIGKILL after the grace.
@@ -174,7 +180,7 @@ pub enum Action {
     /// End everything that runs here, at once.
     StopAll,
     /// A record is final and durable.
-    Publish(Box<Record>),
+    Publish(Arc<Record>),
     /// Something that the user should read.
     Note(String),
     /// How it looks for the run.

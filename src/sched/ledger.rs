@@ -12,7 +12,7 @@ use super::ready::Urgency;
 use super::tasks::Tasks;
 use crate::model::{
     Addition, Attempt, AttemptKey, Counts, Dependency, Epoch, JobId, Record, Request, Rerun, Task,
-    TaskBody, TaskId, Template, Time, Value,
+    TaskBody, TaskId, Template, Time, Value, Work,
 };
 
 /// Where a task stands.
@@ -298,16 +298,15 @@ impl Ledger {
         let task = &self.tasks[id.index()];
         let (body, parameters) = task.resolved_body(&self.templates);
         let value = |before: TaskId| self.values.get(&before).cloned().unwrap_or_default();
-        Dispatch {
-            key: self.key(id),
-            urgency: self.urgency(id),
+        let work = Work {
             request: Arc::clone(&task.request),
             name: self.name(id),
             body,
             parameters,
             settings: Arc::clone(&task.settings),
             inputs: task.after.iter().map(|d| (d.task, value(d.task))).collect(),
-        }
+        };
+        Dispatch { key: self.key(id), urgency: self.urgency(id), work: Arc::new(work) }
     }
 
     /// A task is done; those that may start now come back.
@@ -471,7 +470,7 @@ mod tests {
         ledger.grant(TaskId(0));
         assert_eq!(ledger.done(TaskId(0), Value::Int(5), Time::ZERO), [1, 2].map(TaskId));
         ledger.grant(TaskId(1));
-        assert_eq!(ledger.dispatch(TaskId(1)).inputs, [(TaskId(0), Value::Int(5))]);
+        assert_eq!(ledger.dispatch(TaskId(1)).work.inputs, [(TaskId(0), Value::Int(5))]);
         ledger.done(TaskId(1), Value::Int(6), Time::ZERO);
         assert_eq!(ledger.values.len(), 1, "one still needs the source; nobody needs the 6");
         ledger.cancel(TaskId(2));

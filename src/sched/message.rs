@@ -9,8 +9,8 @@ use super::ready::Urgency;
 use crate::model::wire::{Garbled, Reader, Wire};
 use crate::model::wire::{wire_enum, wire_newtype, wire_struct};
 use crate::model::{
-    AttemptKey, Body, CoreId, Ending, Epoch, Incarnation, PeerId, Request, Resources, Settings,
-    Span, SubclusterId, TaskId, Time, Value,
+    AttemptKey, CoreId, Ending, Epoch, Incarnation, PeerId, Request, Resources, Span, SubclusterId,
+    Time, Work,
 };
 
 /// What a process is to others. One process may hold all three roles.
@@ -75,18 +75,8 @@ pub struct Dispatch {
     pub key: AttemptKey,
     /// Its place in every queue.
     pub urgency: Urgency,
-    /// What it needs.
-    pub request: Arc<Request>,
-    /// The name of the task.
-    pub name: String,
-    /// What to run.
-    pub body: Body,
-    /// The parameters of its sweep.
-    pub parameters: Vec<(String, Value)>,
-    /// How to run it.
-    pub settings: Arc<Settings>,
-    /// What its predecessors gave back, in the task's order.
-    pub inputs: Vec<(TaskId, Value)>,
+    /// What is to be done.
+    pub work: Arc<Work>,
 }
 
 /// An attempt that ended on a node by itself, well or badly.
@@ -97,7 +87,7 @@ pub struct Completion {
     /// The node that ran it.
     pub node: PeerId,
     /// The cores it ran on.
-    pub cores: Vec<CoreId>,
+    pub cores: Arc<[CoreId]>,
     /// When it started, by the master's clock as far as the node knows it.
     pub start: Time,
     /// When it ended, likewise.
@@ -273,7 +263,7 @@ wire_newtype! { RunId }
 wire_struct! {
     HelloNumber { incarnation, number, carried }
     Member { node, hello, subcluster, host, capacity, apart, standby }
-    Dispatch { key, urgency, request, name, body, parameters, settings, inputs }
+    Dispatch { key, urgency, work }
     Completion { key, node, cores, start, end, clock, ending, recalled }
     Lost { key, node }
     Held { key, request, by }

@@ -11,7 +11,8 @@ use super::ready::{Head, Ready, Urgency};
 use super::slots::{Grant, Slots};
 use super::{Action, Context, Seat};
 use crate::model::{
-    AttemptKey, CoreId, Exit, Finish, Launch, PeerId, Request, ResourceId, Resources, Span, Time,
+    AttemptKey, CoreId, Exit, Finish, Launch, PeerId, Request, ResourceId, Resources, Shared, Span,
+    Time, Work,
 };
 
 /// A node.
@@ -50,7 +51,7 @@ enum Drain {
 struct Running {
     /// With which others it shares its grant.
     lot: u64,
-    request: Arc<Request>,
+    work: Arc<Work>,
     urgency: Urgency,
     kernel: Option<Kernel>,
     /// Its parent is gone: nobody wants to know how it ends, but its cores are not free before.
@@ -187,10 +188,10 @@ impl Node {
 
     fn holding(&self, done: &[Completion]) -> Vec<Held> {
         let running = self.running.iter().filter(|(_, running)| !running.abandoned);
-        let running = running.map(|(key, r)| (*key, Arc::clone(&r.request)));
-        let waiting = self.queue.items().map(|d| (d.key, Arc::clone(&d.request)));
+        let running = running.map(|(key, r)| (*key, Arc::clone(&r.work.request)));
+        let waiting = self.queue.items().map(|d| (d.key, Arc::clone(&d.work.request)));
         // What has ended needs nothing more.
-        let ended = done.iter().map(|completion| (completion.key, Arc::default()));
+        let ended = done.iter().map(|completion| (completion.key, Request::shared()));
         let all = running.chain(waiting).chain(ended);
         let by = Some(self.seat.peer);
         all.map(|(key, request)| Held { key, request, by }).collect()
@@ -291,7 +292,7 @@ impl Node {
 
     fn enqueue(&mut self, dispatch: Dispatch) {
         if !self.running.contains_key(&dispatch.key) {
-            let request = Arc::clone(&dispatch.request);
+            let request = Arc::clone(&dispatch.work.request);
             self.queue.push(&request, dispatch.urgency, dispatch);
         }
     }
@@ -375,7 +376,7 @@ impl Node {
         }
     }
 
-    fn completion(&self, finish: Finish, cores: Vec<CoreId>, recalled: bool) -> Completion {
+    fn completion(&self, finish: Finish, cores: Arc<[CoreId]>, recalled: bool) -> Completion {
         let Finish { key, start, end, ending } = finish;
         let clock = self.parent.clock();
         Completion {
@@ -399,7 +400,7 @@ impl Node {
                 continue;
             }
             let to_parent = running.stopped || matches!(self.drain, Drain::Agreed | Drain::Told);
-            let dispatch = as_dispatch(launch, running);
+            let dispatch = as_dispatch(launch.key, running);
             if to_parent {
                 back.push(dispatch);
             } else {
@@ -414,7 +415,7 @@ impl Node {
     }
 
     /// An attempt does not run any more; the last of a lot leaves its cores free.
-    fn take_out(&mut self, key: &AttemptKey) -> Option<(Running, Vec<CoreId>)> {
+    fn take_out(&mut self, key: &AttemptKey) -> Option<(Running, Arc<[CoreId]>)> {
         let running = self.running.remove(key)?;
         let cores = self.lots.grant(running.lot).map(|grant| grant.cores.clone());
         if let Some(grant) = self.lots.leave(running.lot) {
@@ -479,12 +480,12 @@ impl Node {
         let places = free.get(ResourceId::CORES).ceil().max(1);
         let room = self.queue.len().div_ceil(places as usize);
         let (lots, mut filling) = (&mut self.lots, Filling::new(room));
-        let run = self.queue.take_run(&first, |next| filling.takes(lots, &next.body));
+        let run = self.queue.take_run(&first, |next| filling.takes(lots, &next.work.body));
         let lot = self.lots.next();
         let (mut last, mut out) = (first, 0);
         for (urgency, next) in run {
             last.0 = urgency;
-            if self.curfew.allows(cx.now, next.settings.grace) == Some(Span::ZERO) {
+            if self.curfew.allows(cx.now, next.work.settings.grace) == Some(Span::ZERO) {
                 // It would be cut off at once, here or whenever it came back here.
                 self.enqueue(next);
                 self.is_late = true;
@@ -504,8 +505,9 @@ impl Node {
     }
 
     fn launch(&mut self, cx: &mut Context<'_>, dispatch: Dispatch, lot: u64, grant: &Grant) {
-        let kernel = self.lots.kernel(&dispatch.body);
-        let Dispatch { key, urgency, request, name, body, parameters, settings, inputs } = dispatch;
+        let Dispatch { key, urgency, work } = dispatch;
+        let kernel = self.lots.kernel(&work.body);
+        let settings = &work.settings;
         let grace = settings.grace;
         let allowed = self.curfew.allows(cx.now, grace);
         let cut = allowed.filter(|left| settings.time_limit.is_none_or(|limit| *left < limit));
@@ -513,26 +515,20 @@ impl Node {
         let launch = Launch {
             key,
             node: self.seat.peer,
-            name,
-            body,
-            parameters,
             time_left: cut.or(settings.time_limit),
-            inputs,
-            cores: grant.cores.clone(),
+            work: Arc::clone(&work),
+            cores: Arc::clone(&grant.cores),
             gpus: grant.gpus(),
-            settings,
         };
         let cut_short = cut.map(|left| cx.now + (left - before));
         let (abandoned, stopped) = (false, false);
-        let running =
-            Running { lot, request, urgency, kernel, abandoned, stopped, grace, cut_short };
+        let running = Running { lot, work, urgency, kernel, abandoned, stopped, grace, cut_short };
         self.running.insert(key, running);
-        cx.actions.push(Action::Launch(Box::new(launch)));
+        cx.actions.push(Action::Launch(launch));
     }
 }
 
 /// What was launched, as it was granted.
-fn as_dispatch(launch: Launch, Running { request, urgency, .. }: Running) -> Dispatch {
-    let Launch { key, name, body, parameters, settings, inputs, .. } = launch;
-    Dispatch { key, urgency, request, name, body, parameters, settings, inputs }
+fn as_dispatch(key: AttemptKey, Running { work, urgency, .. }: Running) -> Dispatch {
+    Dispatch { key, urgency, work }
 }

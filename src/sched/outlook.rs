@@ -18,13 +18,13 @@ pub(super) struct Outlook {
     done: Work,
     /// The time that attempts took, times their cores.
     took: u128,
-    /// The time in which cores had something in hand, times their number.
+    /// The time in which cores had something in hand, times their number, and up to when it is counted.
     in_use: u128,
+    counted: Time,
     /// The longest that a task was said to take, or took.
     longest: Span,
     /// When an attempt ended last, or it all began.
     last: Time,
-    now: Time,
     crew: Crew,
 }
 
@@ -89,7 +89,7 @@ fn cores_of(task: &Task) -> u64 {
 impl Outlook {
     /// The master begins.
     pub(super) fn begin(&mut self, now: Time) {
-        (self.now, self.last) = (now, now);
+        (self.counted, self.last) = (now, now);
     }
 
     /// A task has come.
@@ -113,12 +113,20 @@ impl Outlook {
         }
         self.longest = self.longest.max(took);
         self.last = now;
+        self.count_use(now);
     }
 
     /// From now on these are there.
     pub(super) fn crew(&mut self, now: Time, crew: Crew) {
-        self.in_use += u128::from(now.since(self.now).0) * u128::from(self.crew.busy);
-        (self.now, self.crew) = (now, crew);
+        if crew.busy != self.crew.busy {
+            self.count_use(now);
+        }
+        self.crew = crew;
+    }
+
+    fn count_use(&mut self, now: Time) {
+        self.in_use += u128::from(now.since(self.counted).0) * u128::from(self.crew.busy);
+        self.counted = now;
     }
 
     /// What a core of a task of unknown cost counts for.

@@ -1,6 +1,8 @@
 //! What a node has, and who has it now: cores by number, graphics processors by number, and
 //! amounts of everything else.
 
+use std::sync::Arc;
+
 use crate::model::{Amount, CoreId, ResourceId, Resources, Topology};
 
 /// The resources of one node.
@@ -17,7 +19,7 @@ pub(super) struct Slots {
 #[derive(Debug)]
 pub(super) struct Grant {
     /// Its cores; never empty, for even a task that asks for none runs somewhere.
-    pub(super) cores: Vec<CoreId>,
+    pub(super) cores: Arc<[CoreId]>,
     /// Graphics processors by number, with the share of each.
     gpus: Vec<(u32, Amount)>,
     /// What is taken from the free amounts.
@@ -61,7 +63,7 @@ impl Slots {
             self.gpus[*gpu as usize].0 -= share.0;
         }
         self.free.take(&taken);
-        Some(Grant { cores, gpus, taken })
+        Some(Grant { cores: cores.into(), gpus, taken })
     }
 
     /// Takes a grant back.
@@ -70,7 +72,7 @@ impl Slots {
         for (gpu, share) in grant.gpus {
             self.gpus[gpu as usize].0 += share.0;
         }
-        for core in grant.cores {
+        for &core in &*grant.cores {
             if let Some(domain) = topology.domain_of(core) {
                 let free = &mut self.domains[domain];
                 let at = free.partition_point(|c| *c < core);
@@ -139,11 +141,11 @@ mod tests {
         let host = host(2, 4);
         let mut slots = Slots::new(&host, &Resources::cores(8));
         let three = slots.grant(&Resources::cores(3)).unwrap();
-        assert_eq!(three.cores, [0, 1, 2].map(CoreId));
+        assert_eq!(*three.cores, [0, 1, 2].map(CoreId));
         let one = slots.grant(&Resources::cores(1)).unwrap();
-        assert_eq!(one.cores, [CoreId(3)], "the hole is filled first");
+        assert_eq!(*one.cores, [CoreId(3)], "the hole is filled first");
         let four = slots.grant(&Resources::cores(4)).unwrap();
-        assert_eq!(four.cores, [4, 5, 6, 7].map(CoreId));
+        assert_eq!(*four.cores, [4, 5, 6, 7].map(CoreId));
         assert!(slots.grant(&Resources::cores(1)).is_none());
     }
 
@@ -171,7 +173,7 @@ mod tests {
                     slots.give_back(out.remove(0), &host);
                 }
                 out.extend(slots.grant(&Resources::cores(ask)));
-                let mut cores: Vec<CoreId> = out.iter().flat_map(|g| g.cores.clone()).collect();
+                let mut cores: Vec<CoreId> = out.iter().flat_map(|g| g.cores.iter().copied()).collect();
                 let n = cores.len();
                 cores.sort();
                 cores.dedup();

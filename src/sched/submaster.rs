@@ -325,7 +325,7 @@ impl SubMaster {
     }
 
     fn enqueue(&mut self, dispatch: Dispatch) {
-        let request = Arc::clone(&dispatch.request);
+        let request = Arc::clone(&dispatch.work.request);
         self.work.queue().push(&request, dispatch.urgency, dispatch);
     }
 

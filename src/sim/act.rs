@@ -1,5 +1,7 @@
 //! What is done about the actions that come out of a step.
 
+use std::sync::Arc;
+
 use super::agenda::Occurrence;
 use super::host::Condition;
 use super::log::{self, Line};
@@ -19,7 +21,7 @@ impl World {
             // Whose folder was taken over writes into a file that nobody reads.
             Action::Append(_) if self.host(peer).superseded => Ok(()),
             Action::Append(entry) => self.append(entry),
-            Action::Launch(launch) => self.launch(peer, *launch),
+            Action::Launch(launch) => self.launch(peer, launch),
             Action::Withdraw(keys) => {
                 self.withdraw(peer, |key| keys.contains(key));
                 Ok(())
@@ -47,7 +49,7 @@ impl World {
                 }
                 let new = self.referee.is_new(&record);
                 self.referee.published(&record, self.journal.durable())?;
-                self.records.extend(new.then_some(*record));
+                self.records.extend(new.then(|| Arc::unwrap_or_clone(record)));
                 Ok(())
             }
             Action::Note(text) => {

@@ -1,6 +1,7 @@
 //! One simulated process, and what really runs on it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use super::clock::Clock;
 use crate::model::{AttemptKey, CoreId, Ending, Finish, Incarnation, Launch, Time};
@@ -17,7 +18,7 @@ pub(super) struct Host {
     pub(super) life: u32,
     pub(super) running: BTreeMap<AttemptKey, Running>,
     /// By the cores that they are on.
-    pub(super) lots: BTreeMap<Vec<CoreId>, Lot>,
+    pub(super) lots: BTreeMap<Arc<[CoreId]>, Lot>,
     /// What is at hand for it while it hangs.
     pub(super) inbox: VecDeque<Event>,
     /// When it is stepped next for a deadline.
@@ -53,7 +54,7 @@ pub(super) enum Condition {
 /// An attempt that runs.
 #[derive(Debug)]
 pub(super) struct Running {
-    pub(super) cores: Vec<CoreId>,
+    pub(super) cores: Arc<[CoreId]>,
     pub(super) started: Time,
     pub(super) ends: Time,
     pub(super) ending: Ending,

@@ -4,6 +4,7 @@
 //! and shares no code with the scheduler's.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::model::{
     Addition, Attempt, AttemptKey, CoreId, Counts, Dependency, Ending, Epoch, Exit, ExitCode,
@@ -32,7 +33,7 @@ pub(super) struct Known {
 #[derive(Debug)]
 struct Ended {
     peer: PeerId,
-    cores: Vec<CoreId>,
+    cores: Arc<[CoreId]>,
     /// By the master's clock.
     start: Time,
     end: Time,
@@ -390,8 +391,8 @@ impl Referee {
             .iter()
             .map(|d| Ok((d.task, self.known(d.task)?.value.clone())))
             .collect::<Result<_, Foul>>()?;
-        if launch.inputs != inputs {
-            return foul(format!("{key} is given {:?} instead of {inputs:?}", launch.inputs));
+        if launch.work.inputs != inputs {
+            return foul(format!("{key} is given {:?} instead of {inputs:?}", launch.work.inputs));
         }
         self.judge_resources(launch, place)?;
         let (rerun, failures) = (known.task.settings.rerun, known.failures);
@@ -435,7 +436,7 @@ impl Referee {
         &mut self,
         key: AttemptKey,
         peer: PeerId,
-        cores: Vec<CoreId>,
+        cores: Arc<[CoreId]>,
         (start, end): (Time, Time),
         ending: Ending,
     ) {

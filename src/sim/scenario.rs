@@ -276,7 +276,7 @@ fn behave(
             ending.value = Value::Int(i64::from(key.task.0) << 16 | i64::from(key.attempt.0));
         }
     }
-    let original = matches!(&launch.body, Body::Kernel { name, .. } if name == "noop");
+    let original = matches!(&launch.work.body, Body::Kernel { name, .. } if name == "noop");
     if additions && original && ending.exit.is_success() && rng.chance(20) {
         ending.added =
             (0..rng.within(1, 4)).map(|n| addition(&mut rng, launch, failing, n)).collect();
@@ -291,13 +291,13 @@ fn behave(
 }
 
 fn addition(rng: &mut Rng, launch: &Launch, failing: &[TaskId], n: u64) -> Addition {
-    let mut task = Task::kernel(format!("{}+{n}", launch.name), "added", ());
+    let mut task = Task::kernel(format!("{}+{n}", launch.work.name), "added", ());
     task = task.cost(rng.span(Span::ZERO, Span::from_millis(300)));
     if rng.chance(50) {
         task.after.push(launch.key.task.into());
     }
     task.after.extend(
-        launch.inputs.iter().filter(|_| rng.chance(30)).map(|(id, _)| Dependency::from(*id)),
+        launch.work.inputs.iter().filter(|_| rng.chance(30)).map(|(id, _)| Dependency::from(*id)),
     );
     // Of a task that was done long ago the value is not kept, but one that fails has none.
     if rng.chance(10) && !failing.is_empty() {

@@ -34,7 +34,7 @@ impl World {
         }
         // What a master does that does not know yet that it is none any more counts for nothing.
         let forgotten = host.superseded || self.referee.is_forgotten(key);
-        if forgotten && !host.superseded && launch.settings.rerun == Rerun::Never {
+        if forgotten && !host.superseded && launch.work.settings.rerun == Rerun::Never {
             return Err(format!(
                 "{key} may not be begun twice, and the journal knows nothing of it"
             ));
@@ -71,7 +71,7 @@ impl World {
         let is_known = |key| !self.referee.is_forgotten(key);
         let known = !self.hosts[peer.index()].superseded && is_known(key) && is_known(other);
         let request = |key: AttemptKey| self.referee.task(key.task).map(|task| &task.request);
-        if cores != launch.cores || (known && request(key) != request(other)) {
+        if *cores != *launch.cores || (known && request(key) != request(other)) {
             return Err(format!("{key} is granted a core of {peer} that {other} has"));
         }
         Ok(())

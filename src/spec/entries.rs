@@ -12,7 +12,8 @@ use super::fields::{Entry, Fields};
 use super::names::{Names, SweepNames};
 use super::{Limits, request, settings, sweep};
 use crate::model::{
-    Body, Cost, Job, Request, Settings, Span, Sweep, Task, TaskBody, TaskId, TaskName, Template,
+    Body, Cost, Job, Request, Settings, Shared, Span, Sweep, Task, TaskBody, TaskId, TaskName,
+    Template,
 };
 
 /// Keys that both tasks and defaults have, besides those of settings and requests.
@@ -68,7 +69,7 @@ impl<'t, 'a> Reader<'t, 'a> {
             shell: ["sh", "-c"].map(str::to_owned).into(),
             limits,
             requests: HashMap::new(),
-            settings: Arc::default(),
+            settings: Settings::shared(),
             classes: None,
         }
     }

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use evenkeel::exec::Report;
 use evenkeel::model::{CoreId, Exit, Finish, Span};
 
-use crate::support::{Bed, PATIENCE, command, key, launch, settings, sh};
+use crate::support::{Bed, PATIENCE, command, key, launch, settings, sh, work};
 
 #[test]
 fn exit_codes_and_signals_are_told_apart() {
@@ -39,9 +39,9 @@ fn a_start_is_told_before_its_end_and_times_are_in_order() {
 fn the_environment_is_as_promised() {
     let bed = Bed::new();
     let mut task = command(5, &["env"]);
-    task.name = "a b".into();
-    task.parameters = vec![("alpha".into(), 0.5.into()), ("n".into(), 3.into())];
-    task.cores = vec![CoreId(0), CoreId(1)];
+    work(&mut task).name = "a b".into();
+    work(&mut task).parameters = vec![("alpha".into(), 0.5.into()), ("n".into(), 3.into())];
+    task.cores = [CoreId(0), CoreId(1)].into();
     task.gpus = vec![2, 3];
     task.time_left = Some(Span::from_secs(100));
     let env = [("MINE", "x-%{n}-%{TASK_ID}"), ("n", "over"), ("MINE2", "1"), ("MINE2", "2")];
@@ -80,7 +80,7 @@ fn placeholders_are_filled_everywhere() {
     fs::create_dir(folder.path().join("task-1")).unwrap();
     fs::write(folder.path().join("task-1/in-9"), "input\n").unwrap();
     let mut task = sh(1, "pwd; cat; echo %{x} %%{x}; echo oops >&2");
-    task.parameters = vec![("x".into(), 9.into())];
+    work(&mut task).parameters = vec![("x".into(), 9.into())];
     let settings = settings(&mut task);
     settings.cwd = Some(format!("{}/%{{TASK_NAME}}", folder.path().display()));
     settings.stdin = Some("in-%{x}".into());
@@ -152,7 +152,7 @@ fn a_command_is_bound_to_its_cores() {
     let allowed = |pinned: bool, core: u32| {
         let bed = Bed::with(|config| config.pinned = pinned);
         let mut task = command(1, &["grep", "Cpus_allowed_list", "/proc/self/status"]);
-        task.cores = vec![CoreId(core)];
+        task.cores = [CoreId(core)].into();
         bed.run(task).tail.split_whitespace().last().unwrap().to_owned()
     };
     let own = fs::read_to_string("/proc/thread-self/status").unwrap();

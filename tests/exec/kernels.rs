@@ -9,7 +9,7 @@ use evenkeel::model::{
     WarningSignal,
 };
 
-use crate::support::{Bed, PATIENCE, kernel, key, map, settings};
+use crate::support::{Bed, PATIENCE, kernel, key, map, settings, work};
 
 fn bed(register: impl FnOnce(&mut Registry)) -> Bed {
     Bed::with(|config| register(&mut config.registry))
@@ -33,9 +33,9 @@ fn a_kernel_sees_its_task() {
     });
     let mut launch =
         kernel(1, "look", Value::List(vec!["%{n}".into(), "t-%{n}-%{TASK_ID}".into()]));
-    launch.inputs = vec![(TaskId(9), 1.into()), (TaskId(2), 2.into())];
-    launch.cores = vec![CoreId(0), CoreId(1)];
-    launch.parameters = vec![("n".into(), 4.into())];
+    work(&mut launch).inputs = vec![(TaskId(9), 1.into()), (TaskId(2), 2.into())];
+    launch.cores = [CoreId(0), CoreId(1)].into();
+    work(&mut launch).parameters = vec![("n".into(), 4.into())];
     launch.time_left = Some(Span::from_secs(100));
     let ending = bed.run(launch);
     assert_eq!((ending.exit, ending.value), (Exit::Code(0), "seen".into()), "{:?}", ending.reason);
@@ -233,7 +233,7 @@ fn the_slices_of_pi_sum_up_to_pi() {
         })
         .collect();
     let mut sum = kernel(2, "sum", ());
-    sum.inputs = (0..).map(TaskId).zip(slices).collect();
+    work(&mut sum).inputs = (0..).map(TaskId).zip(slices).collect();
     let pi = bed.run(sum).value.as_f64().unwrap();
     assert!((pi - std::f64::consts::PI).abs() < 1e-9, "{pi}");
 }
@@ -281,7 +281,7 @@ fn of_images(bed: &Bed, name: &str, images: &[(i64, &[u8])]) -> Ending {
     let image = |(width, bytes): &(i64, &[u8])| {
         map(&[("width", (*width).into()), ("image", bytes.to_vec().into())])
     };
-    launch.inputs = (0..).map(TaskId).zip(images.iter().map(image)).collect();
+    work(&mut launch).inputs = (0..).map(TaskId).zip(images.iter().map(image)).collect();
     bed.run(launch)
 }
 
@@ -296,7 +296,7 @@ fn images_are_put_side_by_side_line_by_line() {
     assert_eq!(reason(&[(2, b"abc")]), "3 pixels are no image that is 2 wide");
     assert_eq!(reason(&[(0, b"abc")]), "3 pixels are no image that is 0 wide");
     let mut number = kernel(1, "stitch", ());
-    number.inputs = vec![(TaskId(0), 7.into())];
+    work(&mut number).inputs = vec![(TaskId(0), 7.into())];
     let given = bed.run(number).reason.unwrap();
     assert_eq!(given, "`stitch` takes images and was given a whole number");
 }
@@ -316,7 +316,7 @@ fn kernels_run_beside_each_other_and_are_told_once() {
     let bed = Bed::new();
     for task in 0..200 {
         let mut launch = kernel(task, "sum", i64::from(task));
-        launch.cores = vec![CoreId(task % 2)];
+        launch.cores = [CoreId(task % 2)].into();
         bed.executor.launch(launch);
     }
     let mut values = BTreeMap::new();

@@ -9,7 +9,7 @@ use evenkeel::exec::{Executor, ExecutorConfig, Registry, Report};
 use evenkeel::host::Clock;
 use evenkeel::model::{
     Attempt, AttemptKey, Body, CoreId, Ending, JobId, Launch, PeerId, Settings, TaskId, Time,
-    Topology, Value,
+    Topology, Value, Work,
 };
 
 /// What any single thing may take on a busy machine.
@@ -93,12 +93,8 @@ pub(crate) fn launch(task: u32, body: Body) -> Launch {
     Launch {
         key: key(task),
         node: PeerId(3),
-        name: format!("task-{task}"),
-        body,
-        parameters: Vec::new(),
-        settings: Arc::default(),
-        inputs: Vec::new(),
-        cores: vec![CoreId(0)],
+        work: Arc::new(Work::new(format!("task-{task}"), body)),
+        cores: [CoreId(0)].into(),
         gpus: Vec::new(),
         time_left: None,
     }
@@ -116,8 +112,12 @@ pub(crate) fn kernel(task: u32, name: &str, args: impl Into<Value>) -> Launch {
     launch(task, Body::Kernel { name: name.to_owned(), args: args.into() })
 }
 
+pub(crate) fn work(launch: &mut Launch) -> &mut Work {
+    Arc::make_mut(&mut launch.work)
+}
+
 pub(crate) fn settings(launch: &mut Launch) -> &mut Settings {
-    Arc::make_mut(&mut launch.settings)
+    Arc::make_mut(&mut work(launch).settings)
 }
 
 pub(crate) fn map(entries: &[(&str, Value)]) -> Value {

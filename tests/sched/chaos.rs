@@ -65,16 +65,17 @@ fn ending() -> impl Strategy<Value = Ending> {
         .prop_map(|(code, added)| Ending { added, ..Ending::new(Exit::Code(code), None) })
 }
 
+fn noop(cores: u64) -> Arc<Work> {
+    let body = Body::Kernel { name: "noop".into(), args: Value::Unit };
+    let request = Arc::new(Request::of(Resources::cores(cores)));
+    Arc::new(Work { request, ..Work::new("noop", body) })
+}
+
 fn dispatch() -> impl Strategy<Value = Dispatch> {
     (key(), 0u64..6, 0u64..3).prop_map(|(key, cores, rank)| Dispatch {
         key,
         urgency: Urgency::new(0, rank, key.job, key.task),
-        request: Arc::new(Request::of(Resources::cores(cores))),
-        name: key.to_string(),
-        body: Body::Kernel { name: "noop".into(), args: Value::Unit },
-        parameters: Vec::new(),
-        settings: Arc::default(),
-        inputs: Vec::new(),
+        work: noop(cores),
     })
 }
 
@@ -82,7 +83,7 @@ fn completion() -> impl Strategy<Value = Completion> {
     (key(), peer(), time(), ending()).prop_map(|(key, node, at, ending)| Completion {
         key,
         node,
-        cores: vec![CoreId(0)],
+        cores: [CoreId(0)].into(),
         start: at,
         end: at,
         clock: Span::ZERO,
@@ -244,7 +245,7 @@ struct Watched {
     process: Process,
     now: Time,
     seqs: BTreeMap<(PeerId, Incarnation, Incarnation), u64>,
-    running: BTreeMap<AttemptKey, Vec<CoreId>>,
+    running: BTreeMap<AttemptKey, Arc<[CoreId]>>,
     published: BTreeSet<(TaskId, Attempt)>,
     appended: u64,
     synced: u64,
@@ -338,7 +339,7 @@ impl Watched {
                 assert!(launch.cores.iter().all(|core| core.0 < CORES), "no such core");
                 // Short ones come after each other on the same cores.
                 let others = self.running.values().filter(|cores| **cores != launch.cores);
-                let taken: Vec<CoreId> = others.flatten().copied().collect();
+                let taken: Vec<CoreId> = others.flat_map(|cores| cores.iter().copied()).collect();
                 assert!(launch.cores.iter().all(|core| !taken.contains(core)), "granted twice");
                 let before = self.running.insert(launch.key, launch.cores);
                 assert!(before.is_none(), "{} runs already", launch.key);
@@ -381,12 +382,7 @@ fn what_is_granted_twice_with_different_needs_runs_once() {
     let dispatch = |cores| Dispatch {
         key: AttemptKey { job: JobId(0), task: TaskId(0), attempt: Attempt(1), epoch: Epoch(1) },
         urgency: Urgency::new(0, 0, JobId(0), TaskId(0)),
-        request: Arc::new(Request::of(Resources::cores(cores))),
-        name: "twice".into(),
-        body: Body::Kernel { name: "noop".into(), args: Value::Unit },
-        parameters: Vec::new(),
-        settings: Arc::default(),
-        inputs: Vec::new(),
+        work: noop(cores),
     };
     let mut watched = Watched::new(1, 1, 0);
     watched.make(Move::Event(Event::Start));

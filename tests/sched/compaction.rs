@@ -46,8 +46,8 @@ fn a_run_in_which_all_happens_goes_on_the_same() {
     let mut story = Story::of(&[&[1], &[1, 1]])
         .ending(move |l| Ending {
             value: Value::Int(i64::from(l.key.task.0)),
-            added: if l.name == "link-0" { vec![added.clone()] } else { vec![] },
-            ..Ending::new(Exit::Code(i32::from(l.name == "link-3")), Some("why".into()))
+            added: if l.work.name == "link-0" { vec![added.clone()] } else { vec![] },
+            ..Ending::new(Exit::Code(i32::from(l.work.name == "link-3")), Some("why".into()))
         })
         .job(chain(5).into_iter().chain(wide(30)).collect());
     story.run_until(|s| s.count(State::Done) == 5);

@@ -21,7 +21,7 @@ fn what_could_not_end_in_time_is_not_begun_and_the_run_can_be_resumed() {
     let tasks = vec![task("unknown"), long, limited, costing("short", Span::from_secs(5)), after];
     let mut story = Story::with_time(&[&[1, 1], &[1]], MINUTE).job(tasks.clone());
     assert_eq!(story.finish(), ExitCode::Interrupted);
-    let begun: Vec<&str> = story.launched.iter().map(|l| l.name.as_str()).collect();
+    let begun: Vec<&str> = story.launched.iter().map(|l| l.work.name.as_str()).collect();
     assert_eq!(begun, ["unknown", "short"], "what is known to take long is not");
     let verdict = story.verdict.as_ref().unwrap();
     assert_eq!(verdict.reason, "the time is up with 3 tasks still to do");
@@ -102,7 +102,7 @@ fn who_dies_of_the_signal_that_ends_the_run_has_not_failed() {
     story.tell(node(1), Event::Drain);
     let names = |s: &Story, n| {
         let of = s.running.iter().filter(|((peer, _), _)| *peer == node(n));
-        of.map(|(_, launch)| launch.name.clone()).next().unwrap()
+        of.map(|(_, launch)| launch.work.name.clone()).next().unwrap()
     };
     let (first, second, third) = (names(&story, 0), names(&story, 1), names(&story, 2));
     let by_signal = || Ending::new(Exit::Signal(15), None);

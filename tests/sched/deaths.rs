@@ -81,7 +81,7 @@ fn who_knows_that_its_sub_master_is_dead_does_not_wait_for_its_silence() {
     assert!(story.notes[before].contains("p2 hears nothing from p1 and goes to p0"));
     // What ends now goes the new way at once.
     let (_, key) = running.iter().find(|(peer, _)| *peer == node(2)).unwrap();
-    let name = story.running[&(node(2), *key)].name.clone();
+    let name = story.running[&(node(2), *key)].work.name.clone();
     story.end(&name, well());
     assert_eq!(story.record(&name).state, State::Done);
     assert_eq!(story.finish(), ExitCode::Done);
@@ -115,7 +115,7 @@ fn what_ended_on_its_way_through_a_sub_master_that_dies_is_not_run_again() {
     story.run_until(|s| s.count(State::Done) == 5 && s.runs_on(node(2)) == 1);
     let (_, key) = *story.running.keys().find(|(peer, _)| *peer == node(2)).unwrap();
     // It comes as far as to the sub-master, and dies with it.
-    let name = story.running[&(node(2), key)].name.clone();
+    let name = story.running[&(node(2), key)].work.name.clone();
     story.hang(node(1));
     story.end(&name, well());
     story.kill(node(1));
@@ -159,7 +159,7 @@ fn a_hung_node_that_wakes_starts_clean_and_its_late_endings_are_dropped() {
     let held: Vec<AttemptKey> =
         story.running.keys().filter(|(p, _)| *p == node(2)).map(|(_, k)| *k).collect();
     story.hang(node(2));
-    let name = story.running[&(node(2), held[0])].name.clone();
+    let name = story.running[&(node(2), held[0])].work.name.clone();
     story.end(&name, well());
     story.run_until(|s| s.published.iter().any(|r| r.state == State::Lost));
     story.pass(LONGER_THAN_A_LEASE);
@@ -229,7 +229,7 @@ fn what_the_nodes_of_a_restarted_sub_master_still_run_is_not_run_elsewhere_meanw
     while twins(&story) == 1 && story.runs_on(node(2)) == 1 {
         assert!(story.published.iter().all(|r| r.task != key.task), "given away too early");
         let elsewhere = story.running.iter().find(|((p, _), _)| *p != node(2));
-        let elsewhere = elsewhere.map(|(_, launch)| launch.name.clone());
+        let elsewhere = elsewhere.map(|(_, launch)| launch.work.name.clone());
         elsewhere.into_iter().for_each(|name| story.end(&name, well()));
         story.pass(Span::from_millis(10));
         waited += Span::from_millis(10);

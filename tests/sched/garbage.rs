@@ -17,9 +17,9 @@ fn spoken() -> Spoken {
     let mut story = Story::of(&[&[1], &[1, 1]])
         .ending(move |l| Ending {
             value: Value::Map(vec![("x".into(), Value::Floats(vec![0.5; 3]))]),
-            added: if l.name == "link-0" { vec![added.clone()] } else { vec![] },
+            added: if l.work.name == "link-0" { vec![added.clone()] } else { vec![] },
             tail: "said é".into(),
-            ..Ending::new(Exit::Code(i32::from(l.name == "link-3")), Some("why".into()))
+            ..Ending::new(Exit::Code(i32::from(l.work.name == "link-3")), Some("why".into()))
         })
         .job(chain(5).into_iter().chain(wide(8)).collect());
     story.run_until(|s| s.count(State::Done) == 5);
@@ -28,7 +28,7 @@ fn spoken() -> Spoken {
     story.finish();
     let frames = story.frames.iter().map(Wire::to_bytes).collect();
     let entries = story.journal.iter().map(Wire::to_bytes).collect();
-    let launches = story.launched.iter().map(|l| Action::Launch(Box::new(l.clone())).to_bytes());
+    let launches = story.launched.iter().map(|l| Action::Launch(l.clone()).to_bytes());
     (frames, entries, launches.collect())
 }
 

@@ -76,7 +76,7 @@ fn who_hears_that_the_sub_master_of_its_group_is_dead_does_not_wait_for_its_sile
     story.kill(node(3));
     story.tell(node(5), Event::Dead(node(3)));
     let (_, key) = running[1];
-    let name = story.running[&(node(6), key)].name.clone();
+    let name = story.running[&(node(6), key)].work.name.clone();
     story.end(&name, well());
     assert_eq!(story.record(&name).state, State::Done);
     assert_counts(&mut story, &running);

@@ -56,7 +56,7 @@ fn a_failed_task_cancels_what_waits_for_it_and_says_why() {
     let mut job = chain(4);
     job.push(task("other"));
     let mut story = Story::of(&[&[1, 1]])
-        .ending(|l| if l.name == "link-1" { badly() } else { well() })
+        .ending(|l| if l.work.name == "link-1" { badly() } else { well() })
         .job(job);
     assert_eq!(story.finish(), ExitCode::TaskFailed);
     story.assert_whole();
@@ -76,7 +76,7 @@ fn a_failed_task_cancels_what_waits_for_it_and_says_why() {
 fn a_flaky_task_is_tried_as_often_as_it_may_be() {
     let job = vec![with_retries(task("flaky"), 2), task("after").after([TaskId(0)])];
     let mut story = Story::of(&[&[1]])
-        .ending(|l| if l.name == "flaky" && l.key.attempt.0 < 3 { badly() } else { well() })
+        .ending(|l| if l.work.name == "flaky" && l.key.attempt.0 < 3 { badly() } else { well() })
         .job(job.clone());
     assert_eq!(story.finish(), ExitCode::Done);
     let all =
@@ -107,7 +107,7 @@ fn a_node_has_its_next_task_before_it_has_ended_the_last() {
     story.end("leaf-0", well());
     let (peer, name) = {
         let ((peer, _), launch) = story.running.iter().find(|((p, _), _)| *p == node(3)).unwrap();
-        (*peer, launch.name.clone())
+        (*peer, launch.work.name.clone())
     };
     story.end(&name, well());
     assert_eq!(story.runs_on(peer), 1, "it had one in hand while nobody could reach it");
@@ -121,8 +121,11 @@ fn an_idle_node_takes_over_from_a_loaded_one() {
     story.run_until(|s| s.running.len() == 2);
     for _ in 0..6 {
         story.pass(Span::from_millis(20));
-        let name =
-            story.running.iter().find(|((p, _), _)| *p == node(1)).map(|(_, l)| l.name.clone());
+        let name = story
+            .running
+            .iter()
+            .find(|((p, _), _)| *p == node(1))
+            .map(|(_, l)| l.work.name.clone());
         if let Some(name) = name {
             story.end(&name, well());
         }
@@ -140,8 +143,11 @@ fn an_idle_subcluster_takes_over_from_a_loaded_one() {
     let mut story = Story::of(&[&[1], &[1]]).job(wide(8));
     for _ in 0..7 {
         story.pass(Span::from_millis(50));
-        let name =
-            story.running.iter().find(|((p, _), _)| *p == node(1)).map(|(_, l)| l.name.clone());
+        let name = story
+            .running
+            .iter()
+            .find(|((p, _), _)| *p == node(1))
+            .map(|(_, l)| l.work.name.clone());
         if let Some(name) = name {
             story.end(&name, well());
         }
@@ -172,8 +178,8 @@ fn a_task_for_all_cores_is_not_overtaken_for_ever() {
     let mut tasks = wide(40);
     tasks[1] = task("broad").cores(4);
     let mut story = Story::of(&[&[4]]).job(tasks);
-    story.run_until(|s| s.launched.iter().any(|l| l.name == "broad"));
-    let before = story.launched.iter().position(|l| l.name == "broad").unwrap();
+    story.run_until(|s| s.launched.iter().any(|l| l.work.name == "broad"));
+    let before = story.launched.iter().position(|l| l.work.name == "broad").unwrap();
     assert!(before <= 4, "{before} tasks went before it");
     assert_eq!(story.finish(), ExitCode::Done);
 }
@@ -226,12 +232,13 @@ fn values_reach_their_successors_in_the_order_of_the_file() {
     let mut story = Story::of(&[&[1, 1], &[1]])
         .ending(|l| {
             let sum: i64 = l
+                .work
                 .inputs
                 .iter()
                 .enumerate()
                 .map(|(i, (_, v))| v.as_i64().unwrap() * (i as i64 + 1))
                 .sum();
-            let value = match l.name.as_str() {
+            let value = match l.work.name.as_str() {
                 "a" => 3,
                 "b" => 40,
                 _ => sum,
@@ -245,7 +252,7 @@ fn values_reach_their_successors_in_the_order_of_the_file() {
 
 #[test]
 fn added_tasks_are_numbered_and_know_their_parent_and_their_siblings() {
-    let adding = |l: &Launch| match l.name.as_str() {
+    let adding = |l: &Launch| match l.work.name.as_str() {
         "parent" => Ending {
             value: Value::Int(5),
             added: vec![
@@ -255,11 +262,11 @@ fn added_tasks_are_numbered_and_know_their_parent_and_their_siblings() {
             ..well()
         },
         "first" => {
-            assert_eq!(l.inputs, [(TaskId(0), Value::Int(5))]);
+            assert_eq!(l.work.inputs, [(TaskId(0), Value::Int(5))]);
             Ending { value: Value::Int(6), ..well() }
         }
         "second" => {
-            assert_eq!(l.inputs, [(TaskId(2), Value::Int(6))]);
+            assert_eq!(l.work.inputs, [(TaskId(2), Value::Int(6))]);
             well()
         }
         _ => well(),
@@ -294,7 +301,7 @@ fn a_task_that_is_added_after_a_value_was_dropped_is_refused_with_the_attempt_th
     let expected = [(0, ExitCode::Done), (1, ExitCode::TaskFailed), (2, ExitCode::Done)];
     for (of, code) in expected {
         let mut story = Story::of(&[&[1]])
-            .ending(move |l| match l.name.as_str() {
+            .ending(move |l| match l.work.name.as_str() {
                 "link-1" | "link-2" => Ending { value: Value::Int(5), ..well() },
                 "link-3" => {
                     let task = task("late").after([TaskId(of)]);
@@ -302,7 +309,7 @@ fn a_task_that_is_added_after_a_value_was_dropped_is_refused_with_the_attempt_th
                 }
                 "late" => {
                     let value = if of == 0 { Value::Unit } else { Value::Int(5) };
-                    assert_eq!(l.inputs, [(TaskId(of), value)]);
+                    assert_eq!(l.work.inputs, [(TaskId(of), value)]);
                     well()
                 }
                 _ => well(),
@@ -327,8 +334,8 @@ fn a_failed_attempt_adds_nothing() {
     let mut story = Story::of(&[&[1]])
         .ending(|l| {
             let added = vec![Addition { task: task("child"), siblings: vec![] }];
-            let exit = Exit::Code(i32::from(l.key.attempt.0 == 1 && l.name == "parent"));
-            let added = if l.name == "parent" { added } else { vec![] };
+            let exit = Exit::Code(i32::from(l.key.attempt.0 == 1 && l.work.name == "parent"));
+            let added = if l.work.name == "parent" { added } else { vec![] };
             Ending { added, ..Ending::new(exit, None) }
         })
         .job(vec![with_retries(task("parent"), 1)]);
@@ -339,11 +346,14 @@ fn a_failed_attempt_adds_nothing() {
 #[test]
 fn what_a_lost_attempt_would_have_added_never_was() {
     let parent = |l: &Launch| Ending {
-        added: vec![Addition { task: task("child"), siblings: vec![] }; usize::from(l.name == "p")],
+        added: vec![
+            Addition { task: task("child"), siblings: vec![] };
+            usize::from(l.work.name == "p")
+        ],
         ..well()
     };
     let mut story = Story::of(&[&[1, 1]]).ending(parent).job(vec![task("x"), task("p")]);
-    let (peer, key) = *story.running.iter().find(|(_, l)| l.name == "p").unwrap().0;
+    let (peer, key) = *story.running.iter().find(|(_, l)| l.work.name == "p").unwrap().0;
     assert_eq!(peer, node(1));
     // It ends while its node is cut off: the ending goes nowhere before the lease is over.
     story.cut(peer);

@@ -97,7 +97,7 @@ fn the_last_node_that_could_run_what_is_left_stays() {
         let mut last = task("large").after((0..120).map(TaskId));
         last.request = Arc::new(Request::of(Resources::cores(2)));
         tasks.extend(large.then_some(last));
-        let ends = |l: &Launch| match l.node == node(5) && l.name != "large" {
+        let ends = |l: &Launch| match l.node == node(5) && l.work.name != "large" {
             true => badly(),
             false => well(),
         };

@@ -19,7 +19,7 @@ fn with_one_on_the_last_node() -> Story {
     tasks.push(once(task("once")));
     tasks.push(task("after").after([TaskId(2)]));
     let story = Story::of(&[&[1, 1, 1]]).job(tasks);
-    let place = story.running.iter().find(|(_, launch)| launch.name == "once");
+    let place = story.running.iter().find(|(_, launch)| launch.work.name == "once");
     assert_eq!(place.expect("it runs").0.0, node(2), "{:?}", story.busy());
     story
 }
@@ -30,7 +30,7 @@ fn assert_lost_for_good(story: &Story) {
     let reason = record.reason.as_deref().unwrap_or_default();
     assert!(reason.ends_with("may not be run again"), "{reason}");
     assert_eq!(story.record("after").state, State::Cancelled);
-    assert_eq!(story.launched.iter().filter(|l| l.name == "after").count(), 0);
+    assert_eq!(story.launched.iter().filter(|l| l.work.name == "after").count(), 0);
     let verdict = story.verdict.as_ref().unwrap();
     let Counts { tasks, done, failed, cancelled, lost_for_good, .. } = verdict.counts;
     assert_eq!((tasks, done, failed, cancelled, lost_for_good), (4, 2, 0, 1, 1));
@@ -49,7 +49,7 @@ fn one_that_was_lost_with_its_node_has_ended_and_a_resume_does_not_do_it_again()
     story.pass(LONGER_THAN_A_LEASE);
     assert_eq!(story.finish(), ExitCode::TaskFailed);
     assert_lost_for_good(&story);
-    assert_eq!(story.launched.iter().filter(|l| l.name == "once").count(), 1);
+    assert_eq!(story.launched.iter().filter(|l| l.work.name == "once").count(), 1);
     let mut resumed = story.resume();
     assert_eq!(resumed.finish(), ExitCode::TaskFailed);
     assert!(resumed.launched.is_empty(), "{:?}", resumed.launched);
@@ -63,7 +63,7 @@ fn one_that_was_out_when_the_master_died_has_ended() {
     resumed.pass(REATTACH);
     assert_eq!(resumed.finish(), ExitCode::TaskFailed);
     assert_lost_for_good(&resumed);
-    assert_eq!(resumed.launched.iter().filter(|l| l.name == "once").count(), 0);
+    assert_eq!(resumed.launched.iter().filter(|l| l.work.name == "once").count(), 0);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn one_that_came_back_without_having_started_is_given_out_again() {
 
 #[test]
 fn one_is_not_begun_before_it_is_on_disk_that_it_may_be() {
-    let begun = |s: &Story| s.launched.iter().map(|l| l.name.clone()).collect::<Vec<_>>();
+    let begun = |s: &Story| s.launched.iter().map(|l| l.work.name.clone()).collect::<Vec<_>>();
     for cancelled in [false, true] {
         let mut story = Story::of(&[&[1], &[1]]);
         story.slow_disk = true;

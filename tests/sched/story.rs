@@ -5,6 +5,7 @@
 //! before its predecessors are done, no attempt is published twice, no task ends twice.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use evenkeel::model::wire::Wire;
 use evenkeel::model::*;
@@ -197,7 +198,7 @@ impl Story {
 
     /// Ends one running attempt; which one must be clear from the task's name.
     pub fn end(&mut self, name: &str, ending: Ending) {
-        let which = self.running.iter().find(|(_, launch)| launch.name == name);
+        let which = self.running.iter().find(|(_, launch)| launch.work.name == name);
         let (peer, key) = *which.unwrap_or_else(|| panic!("{name} does not run")).0;
         self.end_attempt(peer, key, ending);
         self.settle();
@@ -399,7 +400,7 @@ impl Story {
 
     /// The names of what runs, in order.
     pub fn busy(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.running.values().map(|l| l.name.as_str()).collect();
+        let mut names: Vec<&str> = self.running.values().map(|l| l.work.name.as_str()).collect();
         names.sort_unstable();
         names
     }
@@ -470,7 +471,7 @@ impl Story {
                     self.post.push_back((peer, Event::Durable(self.appended)));
                 }
             }
-            Action::Launch(launch) => self.launch(peer, *launch),
+            Action::Launch(launch) => self.launch(peer, launch),
             Action::Stop { key, .. } => {
                 self.stopped.push(key);
                 self.end_attempt(peer, key, Ending::new(Exit::Signal(15), None));
@@ -481,7 +482,7 @@ impl Story {
                     self.end_attempt(peer, key, Ending::new(Exit::Signal(9), None));
                 }
             }
-            Action::Publish(record) => self.publish(*record),
+            Action::Publish(record) => self.publish(Arc::unwrap_or_clone(record)),
             Action::Note(text) => self.notes.push(text),
             Action::Finish(verdict) => {
                 assert!(self.verdict.is_none(), "a run ends once");
@@ -524,7 +525,7 @@ impl Story {
             assert!(self.done.contains(before), "{} starts before {before} is done", launch.key);
         }
         let order: Vec<TaskId> = task.after.iter().map(|d| d.task).collect();
-        assert_eq!(launch.inputs.iter().map(|(id, _)| *id).collect::<Vec<_>>(), order);
+        assert_eq!(launch.work.inputs.iter().map(|(id, _)| *id).collect::<Vec<_>>(), order);
         assert!(!launch.cores.is_empty());
         for other in self.running.iter().filter(|((at, _), _)| *at == peer).map(|(_, l)| l) {
             // Short ones come after each other on the same cores.

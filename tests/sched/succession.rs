@@ -36,7 +36,7 @@ fn what_runs_goes_on_without_a_master_and_counts_with_the_next() {
     story.pass(Span(REATTACH.0 / 2));
     assert_eq!(elsewhere(&story), running, "{:?}", story.notes);
     // One ends while there is no master, the others when there is one.
-    let name = story.running[&running[1]].name.clone();
+    let name = story.running[&running[1]].work.name.clone();
     story.end(&name, well());
     story.succeed();
     assert_eq!(story.finish(), ExitCode::Done);

@@ -37,8 +37,8 @@ fn cancelling_what_has_ended_or_does_not_exist_does_nothing() {
 #[test]
 fn a_cancelled_task_whose_node_dies_stays_cancelled() {
     let mut story = Story::of(&[&[1, 1]]).job(wide(2));
-    let name = story.running.iter().find(|((p, _), _)| *p == node(1)).unwrap().1.name.clone();
-    let id = story.running.values().find(|l| l.name == name).unwrap().key.task;
+    let name = story.running.iter().find(|((p, _), _)| *p == node(1)).unwrap().1.work.name.clone();
+    let id = story.running.values().find(|l| l.work.name == name).unwrap().key.task;
     story.hang(node(1));
     story.tell(node(0), Event::Cancel(vec![id]));
     story.kill(node(1));
@@ -82,7 +82,8 @@ fn cancelled(entry: &Entry) -> Vec<u32> {
 fn a_node_that_drains_finishes_what_runs_gives_back_the_rest_and_leaves() {
     let mut story = Story::of(&[&[1], &[1, 1]]).job(wide(30));
     story.run_until(|s| s.count(State::Done) == 6);
-    let running = story.running.iter().find(|((p, _), _)| *p == node(2)).unwrap().1.name.clone();
+    let running =
+        story.running.iter().find(|((p, _), _)| *p == node(2)).unwrap().1.work.name.clone();
     story.tell(node(2), Event::Drain);
     assert_eq!(story.runs_on(node(2)), 1, "what runs goes on");
     assert!(story.left.is_empty());
@@ -101,7 +102,7 @@ fn expect_leave(mut story: Story, nodes: &[u32]) {
     let runs = |s: &Story| s.running.keys().filter(|(peer, _)| is_one(*peer)).count();
     assert!(runs(&story) > 0, "what runs goes on");
     let names = story.running.iter().filter(|((peer, _), _)| is_one(*peer));
-    let names: Vec<String> = names.map(|(_, launch)| launch.name.clone()).collect();
+    let names: Vec<String> = names.map(|(_, launch)| launch.work.name.clone()).collect();
     names.iter().for_each(|name| story.end(name, well()));
     story.pass(Span::from_millis(100));
     assert_eq!(runs(&story), 0);
@@ -145,7 +146,8 @@ fn the_process_with_the_master_stays_when_its_nodes_leave() {
     let mut story = Story::of(&[&[1, 1], &[1]]).job(wide(30));
     story.run_until(|s| s.count(State::Done) == 6);
     story.tell(node(0), Event::DrainPart(Part::Subcluster(SubclusterId(0))));
-    let names: Vec<String> = story.running.values().map(|launch| launch.name.clone()).collect();
+    let names: Vec<String> =
+        story.running.values().map(|launch| launch.work.name.clone()).collect();
     names.iter().for_each(|name| story.end(name, well()));
     story.pass(Span::from_millis(100));
     assert!(!story.left.contains(&node(0)) && story.left.contains(&node(1)));
@@ -167,7 +169,7 @@ fn a_draining_node_gives_back_at_once_what_crosses_its_drain() {
     // Node 1 never ends what it runs, and yet everything else gets done.
     while story.count(State::Done) < 9 {
         let next = story.running.iter().find(|((p, _), _)| *p == node(0));
-        let name = next.expect("node 0 has work").1.name.clone();
+        let name = next.expect("node 0 has work").1.work.name.clone();
         story.end(&name, well());
         story.pass(TAKES);
     }
@@ -220,14 +222,14 @@ fn a_second_interrupt_does_not_wait() {
 /// Fails now and then, adds tasks, hands values on.
 fn eventful(l: &Launch) -> Ending {
     let child = |name: &str| task(name).after([l.key.task]);
-    let added = match l.name.as_str() {
+    let added = match l.work.name.as_str() {
         "parent" => vec![
             Addition { task: child("c0"), siblings: vec![] },
             Addition { task: task("c1"), siblings: vec![0] },
         ],
         _ => Vec::new(),
     };
-    let failed = l.name == "bad" || l.name == "flaky" && l.key.attempt.0 == 1;
+    let failed = l.work.name == "bad" || l.work.name == "flaky" && l.key.attempt.0 == 1;
     let value = Value::Int(i64::from(l.key.task.0) + 1);
     Ending { added, value, ..Ending::new(Exit::Code(i32::from(failed)), None) }
 }
@@ -252,7 +254,7 @@ fn a_run_goes_on_from_wherever_its_journal_ends() {
     let mut resumed = 0;
     for n in (0..=story.journal.len()).filter(|n| is_whole(&story.journal[..*n])) {
         let mut again = story.resume_after(n).ending(|l| {
-            for (id, value) in &l.inputs {
+            for (id, value) in &l.work.inputs {
                 assert_eq!(*value, Value::Int(i64::from(id.0) + 1), "{} of {}", id, l.key);
             }
             // What failed once in the first life may have to fail again.

@@ -133,7 +133,7 @@ mod tests {
             epoch: crate::model::Epoch(1),
         };
         let (subcluster, node) = (SubclusterId(0), PeerId(node));
-        let place = Place { subcluster, node, host: "alpha".into(), cores: Vec::new() };
+        let place = Place { subcluster, node, host: "alpha".into(), cores: [].into() };
         Record { place: Some(place), ..Record::new(key, state) }
     }
 

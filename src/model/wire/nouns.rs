@@ -6,7 +6,7 @@ use crate::model::{
     Domain, Ending, Epoch, Exit, ExitCode, Finish, Incarnation, JobId, Launch, NodeInfo, PeerId,
     Place, Record, Request, Rerun, ResourceId, ResourceNames, Resources, Settings, Span, Standby,
     State, SubclusterId, Sweep, Task, TaskBody, TaskId, TaskName, Template, Time, Topology, Usage,
-    Value, Variant, Verdict, Warning, WarningSignal,
+    Value, Variant, Verdict, Warning, WarningSignal, Work,
 };
 
 wire_newtype! {
@@ -29,7 +29,8 @@ wire_struct! {
     Ending { exit, reason, value, usage, tail, added }
     Finish { key, start, end, ending }
     Addition { task, siblings }
-    Launch { key, node, name, body, parameters, settings, inputs, cores, gpus, time_left }
+    Work { request, name, body, parameters, settings, inputs }
+    Launch { key, node, work, cores, gpus, time_left }
     Place { subcluster, node, host, cores }
     Record {
         job, task, name, attempt, state, reason, exit, place, ready, start, end, clock, usage,

@@ -29,7 +29,7 @@ fn record(id: u32, node: u32, state: State, start: u64, end: u64) -> Record {
         subcluster: SubclusterId(node / 2),
         node: PeerId(node),
         host: "alpha".into(),
-        cores: Vec::new(),
+        cores: [].into(),
     };
     Record {
         place: Some(place),

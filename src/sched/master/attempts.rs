@@ -192,6 +192,6 @@ impl Master {
 
     fn place(&self, node: PeerId) -> Option<Place> {
         let Enrolled { host, subcluster, .. } = self.roster.get(&node)?;
-        Some(Place { subcluster: *subcluster, node, host: Arc::clone(host), cores: Vec::new() })
+        Some(Place { subcluster: *subcluster, node, host: Arc::clone(host), cores: Arc::default() })
     }
 }

@@ -17,9 +17,9 @@ impl Master {
             self.close_if_over(cx);
         }
         while self.unpublished.front().is_some_and(|(at, _)| *at <= upto) {
-            let Some((_, record)) = self.unpublished.pop_front() else { break };
-            let mut record = Box::new(Arc::unwrap_or_clone(record));
-            self.ledger.describe(&mut record);
+            let Some((_, mut record)) = self.unpublished.pop_front() else { break };
+            // The journal is done with it by now.
+            self.ledger.describe(Arc::make_mut(&mut record));
             cx.actions.push(Action::Publish(record));
         }
         if let Some((_, verdict)) = self.closing.take_if(|(at, _)| *at <= upto) {

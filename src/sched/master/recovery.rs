@@ -51,7 +51,7 @@ impl Master {
             self.ledger.replay_tried(record.task, record.attempt);
             self.settle(&record, added, cx.now);
             self.ledger.describe(&mut record);
-            cx.actions.push(Action::Publish(Box::new(record)));
+            cx.actions.push(Action::Publish(Arc::new(record)));
         }
     }
 

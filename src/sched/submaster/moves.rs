@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{GUARDED, SubMaster};
-use crate::model::{AttemptKey, PeerId, Span, Time};
+use crate::model::{AttemptKey, PeerId, Request, Shared, Span, Time};
 use crate::sched::Context;
 use crate::sched::message::{Address, Held, HelloNumber, Lost, Member, Message, Role};
 
@@ -91,9 +91,9 @@ impl SubMaster {
     fn holding(&self, unheard: &[Message]) -> Vec<Held> {
         let held = self.work.held();
         let held = held.map(|(by, key, request)| (key, Arc::clone(request), Some(by)));
-        let waiting = self.work.waiting().map(|d| (d.key, Arc::clone(&d.request), None));
+        let waiting = self.work.waiting().map(|d| (d.key, Arc::clone(&d.work.request), None));
         // What has ended needs nothing more.
-        let ended = unheard.iter().flat_map(reported).map(|key| (key, Arc::default(), None));
+        let ended = unheard.iter().flat_map(reported).map(|key| (key, Request::shared(), None));
         let all = held.chain(waiting).chain(ended);
         all.map(|(key, request, by)| Held { key, request, by }).collect()
     }
