@@ -318,9 +318,10 @@ impl<T> Dispatcher<T> {
 
     /// The nodes that stand by, but for those of children that are to leave.
     pub(super) fn standing_by(&self) -> impl Iterator<Item = &Member> {
-        let any = self.standing_by > 0;
-        let children = self.children.values().filter(move |child| any && !child.draining);
-        let members = children.flat_map(|child| child.members.values());
+        // Mostly there is none, and this is asked at each step.
+        let children =
+            self.children.values().take(if self.standing_by > 0 { usize::MAX } else { 0 });
+        let members = children.filter(|c| !c.draining).flat_map(|c| c.members.values());
         members.filter(|member| member.standby.is_some())
     }
 

@@ -236,3 +236,17 @@ fn who_was_brought_in_and_starts_afresh_is_in_again() {
     assert_eq!((story.runs_on(node(1)), stand_by(&story)), (1, vec![]), "{:?}", story.notes);
     assert_eq!(to_the_end(&mut story), ExitCode::Done);
 }
+
+#[test]
+fn nobody_is_brought_in_for_those_who_are_awaited_with_what_they_run() {
+    let large = costing(8, seconds(10)).into_iter().map(|task| task.cores(2)).collect();
+    let mut story = standing_by(&[&[1], &[2, 2], &[2]], 3, at(1000), large);
+    story.kill(node(1));
+    // Its other node does not know yet, and is the only one that can do what is left.
+    story.tell(node(0), Event::Dead(node(1)));
+    assert_eq!((stand_by(&story), story.runs_on(node(2))), (vec![3], 1), "{:?}", story.notes);
+    story.pass(LEASE);
+    assert_eq!((stand_by(&story), story.runs_on(node(2))), (vec![3], 1), "{:?}", story.notes);
+    assert_eq!(to_the_end(&mut story), ExitCode::Done);
+    assert_eq!((used(&story), said(&story)), ([1, 2].into(), vec![]));
+}

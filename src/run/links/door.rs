@@ -87,14 +87,14 @@ impl Gate {
         Address { run, epoch, at, secret, listen, zero }.publish(folder)?;
         // Of its own: the thread of links must not wait for a file system.
         let write = move || {
-            let mut written = 0;
-            while changed.recv_timeout(GLANCE) != Err(RecvTimeoutError::Disconnected) {
+            let (mut written, mut is_open) = (0, true);
+            while is_open {
+                is_open = changed.recv_timeout(GLANCE) != Err(RecvTimeoutError::Disconnected);
                 while changed.try_recv().is_ok() {}
                 let changes = roster.changes();
-                if std::mem::replace(&mut written, changes) == changes {
-                    continue;
-                }
-                if let Err(error) = files::publish_nodes(&published, &roster.nodes()) {
+                if std::mem::replace(&mut written, changes) != changes
+                    && let Err(error) = files::publish_nodes(&published, &roster.nodes())
+                {
                     watch(&Notice::Note(format!("the nodes that joined: {error}")));
                 }
             }

@@ -72,7 +72,8 @@ impl Master {
             if nodes.iter().any(known) {
                 return Some((nodes.clone(), None));
             }
-            if self.work.could_alone(shapes) {
+            // As long as some are awaited with what they had in hand, they may be the ones.
+            if self.limbo.is_empty() && self.work.could_alone(shapes) {
                 let why = "no other node that is left can run what waits".to_owned();
                 return Some((nodes.clone(), Some(why)));
             }
@@ -91,11 +92,12 @@ impl Master {
     }
 
     fn lateness(&self, by: Time, now: Time) -> String {
-        let left = by.since(now);
-        match self.outlook.left(now) {
-            _ if by <= now => "the run should have ended by now".to_owned(),
-            Some(more) => format!("the run will take about {more} more, and should end in {left}"),
-            None => format!("the run should end in {left}"),
+        match self.outlook.left(now).filter(|_| now < by) {
+            Some(left) => {
+                let time = by.since(now);
+                format!("the run will take about {left} more, and should end in {time}")
+            }
+            None => "the run should have ended by now".to_owned(),
         }
     }
 
