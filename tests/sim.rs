@@ -101,6 +101,7 @@ fn the_swarm_meets_what_it_is_for() {
         total.superseded += outcome.stats.superseded;
         total.joined += outcome.stats.joined;
         total.brought_in += outcome.stats.brought_in;
+        total.twins += outcome.stats.twins;
         total.epochs += outcome.stats.epochs - 1;
         codes.push(outcome.verdict.code);
         states.extend(outcome.records.iter().map(|record| record.state));
@@ -110,6 +111,7 @@ fn the_swarm_meets_what_it_is_for() {
     let Stats { missed, repeated, restarts, moves, lost, epochs, .. } = total;
     let rare = [missed, repeated, restarts, lost, epochs.into(), total.joined];
     assert!(rare.iter().all(|n| *n > 30), "{total:?}");
+    assert!(total.twins > 0, "{total:?}");
     let rarer = [moves, total.successions, total.superseded, total.brought_in];
     assert!(rarer.iter().all(|n| *n > 5), "{total:?}");
     assert!(refused > 0, "nobody added a task behind a value that is gone");
@@ -185,6 +187,46 @@ fn what_dies_is_done_again_elsewhere() {
         outcome.records.iter().filter(|r| r.state == State::Done).map(|r| r.task).collect();
     done.sort();
     assert_eq!(done, (0..23).map(TaskId).collect::<Vec<_>>());
+}
+
+/// What became of a run of two subclusters whose six nodes have a task of a second each when this
+/// happens, and room for more.
+fn struck_by(seed: u64, faults: Vec<Fault>) -> SimOutcome {
+    let mut config = SimConfig::new(Platform::uniform(2, 3, 2), job(5), vec![0; 8]);
+    config.lease = Span::from_millis(300);
+    let when = |n: u64| Time::ZERO + Span::from_millis(300 + 20 * n);
+    config.faults = FaultPlan((0..).map(when).zip(faults).collect());
+    config.seed = seed;
+    let outcome = Simulation::new(config).run().unwrap_or_else(|violation| panic!("{violation}"));
+    assert_eq!(outcome.verdict.code, ExitCode::Done);
+    outcome
+}
+
+fn marked(outcome: &SimOutcome) -> usize {
+    outcome.records.iter().filter(|record| record.overlap).count()
+}
+
+#[test]
+fn what_really_ran_twice_at_once_is_on_record() {
+    let hang = |n| Fault::Hang { peer: PeerId(n), length: Span::from_secs(60) };
+    for victims in [vec![2], vec![3], vec![3, 5]] {
+        let outcome = struck_by(0, victims.into_iter().map(hang).collect());
+        assert!(outcome.stats.twins > 0 && marked(&outcome) as u64 >= outcome.stats.twins);
+    }
+}
+
+#[test]
+fn of_who_was_seen_to_end_no_record_says_that_it_may_run_on() {
+    let (mut none, mut some) = (0, 0);
+    // Whoever has a link to it sees it, or not.
+    for seed in 0..60 {
+        let crash = |n| Fault::Crash { peer: PeerId(n), back: None };
+        let outcome = struck_by(seed, [2, 4, 3].into_iter().map(crash).collect());
+        assert!(outcome.stats.lost > 0 && outcome.stats.twins == 0);
+        none += u32::from(marked(&outcome) == 0);
+        some += u32::from(marked(&outcome) > 0);
+    }
+    assert!(none > 0 && some > 0, "{none} without marks, {some} with");
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use evenkeel::spec::{
-    Limits, ReadOptions, Source, parse_platform_string, read_job_within, read_platform,
+    Limits, ReadOptions, Source, parse_platform_string, read_hostfile, read_job_within,
+    read_platform,
 };
 
 fn bad() -> Vec<PathBuf> {
@@ -16,7 +17,7 @@ fn bad() -> Vec<PathBuf> {
     files
 }
 
-/// What is said of a file; by its name it is a platform or a job.
+/// What is said of a file; by its name it is a platform, a hostfile or a job.
 fn message(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
     let file = path.file_name().unwrap().to_str().unwrap();
@@ -25,6 +26,8 @@ fn message(path: &Path) -> String {
     let limits = Limits { tasks: 1_000_000, dependencies: 1_000_000 };
     let read = if file.starts_with("platform") {
         read_platform(source).map(|_| ())
+    } else if file.starts_with("hosts") {
+        read_hostfile(source).map(|_| ())
     } else {
         read_job_within(source, &ReadOptions::default(), limits).map(|_| ())
     };

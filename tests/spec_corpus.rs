@@ -6,8 +6,8 @@ use std::path::Path;
 
 use evenkeel::model::Graph;
 use evenkeel::spec::{
-    Limits, ReadOptions, Source, check_capacity, parse_platform_string, read_job_within,
-    read_platform,
+    Limits, ReadOptions, Source, check_capacity, parse_platform_string, read_hostfile,
+    read_job_within, read_platform,
 };
 
 /// The same as the fuzz target does.
@@ -27,6 +27,9 @@ fn read(text: &str) {
         Err(errors) => assert!(!errors.to_string().is_empty()),
     }
     if let Err(errors) = read_platform(source) {
+        assert!(!errors.to_string().is_empty());
+    }
+    if let Err(errors) = read_hostfile(source) {
         assert!(!errors.to_string().is_empty());
     }
     if let Err(errors) = parse_platform_string(text) {

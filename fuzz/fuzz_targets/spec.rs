@@ -8,8 +8,8 @@
 
 use evenkeel::model::Graph;
 use evenkeel::spec::{
-    Limits, ReadOptions, Source, check_capacity, parse_platform_string, read_job_within,
-    read_platform,
+    Limits, ReadOptions, Source, check_capacity, parse_platform_string, read_hostfile,
+    read_job_within, read_platform,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -30,6 +30,9 @@ fuzz_target!(|data: &[u8]| {
         Err(errors) => assert!(!errors.to_string().is_empty()),
     }
     if let Err(errors) = read_platform(source) {
+        assert!(!errors.to_string().is_empty());
+    }
+    if let Err(errors) = read_hostfile(source) {
         assert!(!errors.to_string().is_empty());
     }
     if let Err(errors) = parse_platform_string(text) {

@@ -47,6 +47,7 @@ Ctrl-C finishes what runs and leaves a run that can be resumed; a second one sto
 Examples:
   evenkeel launch -n 4 run job.toml           four ranks on this host, or in this allocation
   evenkeel launch -n 64 --hosts n1:32,n2:32 run job.toml --subclusters 2
+  evenkeel launch -n 8 --hostfile racks run job.toml --subclusters racks    one for each group
   evenkeel launch -n 4 run --resume evenkeel-runs/job-1
 
 The exit code is that of the run, and 3 if the run came to no verdict. What the launcher prints
@@ -271,9 +272,10 @@ pub(super) struct NodeArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) nodes: u32,
     /// Divide the nodes among so many subclusters; 2x3 for 2 groups of 3, each group with a sub-master
-    /// of its own above [default: one for each host]
-    #[arg(long, value_name = "M", value_parser = Levels::parse)]
-    pub(super) subclusters: Option<Levels>,
+    /// of its own above; or one for each group of hosts in a hostfile, below lines such as `# group
+    /// left` [default: one for each host]
+    #[arg(long, value_name = "M|HOSTFILE", value_parser = Subclusters::parse)]
+    pub(super) subclusters: Option<Subclusters>,
     /// What each node has beside cores and memory, such as gpus=2 or licence=1
     #[arg(long = "resource", value_name = "NAME=AMOUNT", value_parser = resource)]
     pub(super) resources: Vec<(String, Amount)>,
@@ -469,6 +471,25 @@ fn duration(text: &str) -> Result<Span, String> {
     spec::parse_duration(text).map_err(|error| format!("{}; {}", error.what(), error.help()))
 }
 
+/// By what nodes are divided among subclusters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Subclusters {
+    Levels(Levels),
+    /// By the groups in this file.
+    Groups(PathBuf),
+}
+
+impl Subclusters {
+    fn parse(text: &str) -> Result<Subclusters, String> {
+        let is_number = |c: char| c.is_ascii_digit() || c == 'x';
+        if text.chars().all(is_number) {
+            Levels::parse(text).map(Subclusters::Levels)
+        } else {
+            Ok(Subclusters::Groups(PathBuf::from(text)))
+        }
+    }
+}
+
 /// Subclusters, in groups of groups where it says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Levels {
@@ -530,6 +551,17 @@ fn resource(text: &str) -> Result<(String, Amount), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_number_of_subclusters_is_a_hostfile() {
+        let file = |name: &str| Ok(Subclusters::Groups(PathBuf::from(name)));
+        for name in ["racks", "./2x3", "x.hosts"] {
+            assert_eq!(Subclusters::parse(name), file(name));
+        }
+        let number = Levels { subclusters: 6, fans: vec![3] };
+        assert_eq!(Subclusters::parse("2x3"), Ok(Subclusters::Levels(number)));
+        assert!(Subclusters::parse("2x").is_err() && Subclusters::parse("").is_err());
+    }
 
     #[test]
     fn subclusters_are_counted_from_the_widest_group_on() {

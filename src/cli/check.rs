@@ -10,7 +10,7 @@ use crate::spec::JobFile;
 pub(super) fn check(args: &CheckArgs, registry: &Registry) -> Result<ExitCode, Failure> {
     let text = input::Text::read(&args.file)?;
     let JobFile { job, locations, .. } = text.job(1.0)?;
-    let options = input::options(&args.nodes);
+    let options = input::options(&args.nodes)?;
     input::check_nodes(&job, &locations, &run::local_nodes(&options, &job.resources)?)?;
     let (name, tasks) = (job.name.clone(), job.tasks.len());
     let dependencies: usize = job.tasks.iter().map(|task| task.after.len()).sum();

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use super::Failure;
-use super::args::{NodeArgs, PlannedArgs};
+use super::args::{Levels, NodeArgs, PlannedArgs, Subclusters};
 use crate::exec::Registry;
 use crate::host::Host;
-use crate::model::{Graph, Job, NodeInfo, Platform, ResourceNames, Resources};
+use crate::model::{Graph, HostGroups, Job, NodeInfo, Platform, ResourceNames, Resources};
 use crate::run::{self, Options};
 use crate::spec::{self, JobFile, Locations, ReadOptions, Source};
 
@@ -40,14 +40,26 @@ impl Text {
 }
 
 /// The options that say what there is to run on.
-pub(super) fn options(args: &NodeArgs) -> Options {
-    Options {
-        nodes: args.nodes,
-        subclusters: args.subclusters.as_ref().map(|levels| levels.subclusters),
-        fans: args.subclusters.as_ref().map(|levels| levels.fans.clone()).unwrap_or_default(),
-        resources: args.resources.clone(),
-        ..Options::default()
+pub(super) fn options(args: &NodeArgs) -> Result<Options, Failure> {
+    let (nodes, resources) = (args.nodes, args.resources.clone());
+    let options = Options { nodes, resources, ..Options::default() };
+    match &args.subclusters {
+        None => Ok(options),
+        Some(Subclusters::Levels(Levels { subclusters, fans })) => {
+            Ok(Options { subclusters: Some(*subclusters), fans: fans.clone(), ..options })
+        }
+        Some(Subclusters::Groups(path)) => Ok(Options { groups: Some(groups(path)?), ..options }),
     }
+}
+
+fn groups(path: &Path) -> Result<HostGroups, Failure> {
+    if !path.exists() {
+        let name = path.display();
+        let problem =
+            "no such file; --subclusters takes a number, several such as 2x3, or a hostfile";
+        return Err(Failure::bad_input(format!("{name}: {problem}")));
+    }
+    spec::read_hostfile(Text::read(path)?.source()).map_err(Failure::bad_input)
 }
 
 /// Checks that a job can run on `nodes`, with places in its file.

@@ -120,7 +120,7 @@ fn start(
 ) -> Result<(Run, Arc<Watcher>), Failure> {
     let text = input::Text::read(file)?;
     let JobFile { job, locations, .. } = text.job(args.time_scale)?;
-    let mut options = input::options(&args.nodes);
+    let mut options = input::options(&args.nodes)?;
     let nodes = match &world {
         Some(world) => world.nodes(&options, &job.resources)?,
         None => run::local_nodes(&options, &job.resources)?,
@@ -172,7 +172,7 @@ fn resume(
     registry: &Registry,
 ) -> Result<(Run, Arc<Watcher>), Failure> {
     let status = run::status(folder.path())?;
-    let mut options = input::options(&args.nodes);
+    let mut options = input::options(&args.nodes)?;
     complete(&mut options, args, Some(folder.path().to_owned()));
     if args.listen.is_none() {
         options.listen = run::listened(folder.path()).unwrap_or(Listen::Off);

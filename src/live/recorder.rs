@@ -12,7 +12,7 @@ use crate::model::wire::Wire;
 use crate::model::{PeerId, Time};
 use crate::sched::{Action, Event, Seat};
 
-const MAGIC: [u8; 4] = *b"EKR2";
+const MAGIC: [u8; 4] = *b"EKR3";
 
 /// Writes one recording.
 #[derive(Debug)]

@@ -6,6 +6,7 @@
 
 mod attempt;
 mod graph;
+mod hosts;
 mod ids;
 mod job;
 mod node;
@@ -23,6 +24,8 @@ pub mod wire;
 
 pub use attempt::{Addition, Ending, Finish, Launch, Work};
 pub use graph::{Cycle, Graph};
+pub use hosts::{HostGroup, HostGroups};
+pub(crate) use hosts::{is_same as is_same_host, short as short_host};
 pub use ids::{
     Attempt, AttemptKey, CoreId, Epoch, Incarnation, JobId, PeerId, SubclusterId, TaskId,
 };

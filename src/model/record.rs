@@ -41,6 +41,9 @@ pub struct Record {
     pub tail: String,
     /// Whether the task is run again after an attempt that was lost.
     pub rerun: Rerun,
+    /// Nobody has seen the end of the lost attempt, only silence: it may have gone on beside the
+    /// next one.
+    pub overlap: bool,
     /// The task's kind, empty if none was said.
     pub kind: String,
     /// What the user wanted carried.
@@ -69,6 +72,7 @@ impl Record {
             usage: Usage::default(),
             tail: String::new(),
             rerun: Rerun::Always,
+            overlap: false,
             kind: String::new(),
             meta: Vec::new(),
             value: Value::Unit,

@@ -70,6 +70,9 @@ struct Line<'a> {
     tail: Cow<'a, str>,
     #[serde(with = "RerunForm", default, skip_serializing_if = "is_always")]
     rerun: Rerun,
+    /// Only where it is so.
+    #[serde(default, skip_serializing_if = "is_false")]
+    overlap: bool,
     #[serde(default, skip_serializing_if = "str::is_empty")]
     kind: Cow<'a, str>,
     #[serde(default, with = "value::table", skip_serializing_if = "<[_]>::is_empty")]
@@ -111,6 +114,10 @@ fn is_always(rerun: &Rerun) -> bool {
     *rerun == Rerun::Always
 }
 
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
 fn is_unit(value: &Value) -> bool {
     *value == Value::Unit
 }
@@ -139,6 +146,7 @@ impl<'a> From<&'a Record> for Line<'a> {
             cpu: record.usage.cpu,
             tail: Cow::Borrowed(&record.tail),
             rerun: record.rerun,
+            overlap: record.overlap,
             kind: Cow::Borrowed(&record.kind),
             meta: Cow::Borrowed(&record.meta),
             value: Cow::Borrowed(&record.value),
@@ -170,6 +178,7 @@ impl From<Line<'_>> for Record {
             usage: Usage { max_rss: line.max_rss, cpu: line.cpu },
             tail: line.tail.into_owned(),
             rerun: line.rerun,
+            overlap: line.overlap,
             kind: line.kind.into_owned(),
             meta: line.meta.into_owned(),
             value: line.value.into_owned(),

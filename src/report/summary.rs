@@ -23,6 +23,8 @@ pub struct Summary {
     /// How many tasks ended in which state, and how many attempts were lost.
     #[serde(with = "CountsForm")]
     pub counts: Counts,
+    /// How many of the attempts that were lost may have overlapped with the next one.
+    pub overlaps: u64,
     /// From when the first task was ready to the end of the last attempt.
     #[serde(with = "seconds")]
     pub makespan: Span,
@@ -108,6 +110,7 @@ impl Summary {
         Summary {
             name: name.into(),
             counts: counts(records, &last),
+            overlaps: records.iter().filter(|record| record.overlap).count() as u64,
             makespan,
             lower_bound,
             cores: usage.cores.len(),

@@ -52,6 +52,12 @@ impl Summary {
             let nodes = if self.stood_by == 1 { "node was" } else { "nodes were" };
             page.line(Style::Plain, &format!("  standby     {} {nodes} not needed", self.stood_by));
         }
+        if self.overlaps > 0 {
+            let (n, plural) = (self.overlaps, if self.overlaps == 1 { "" } else { "s" });
+            let line =
+                format!("  overlap     {n} attempt{plural} may have overlapped with the next one");
+            page.line(Style::Plain, &line);
+        }
     }
 
     /// The nodes by id; of many, those that were least busy.

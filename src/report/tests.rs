@@ -99,6 +99,16 @@ fn every_exit_and_state_comes_back() {
 }
 
 #[test]
+fn a_record_says_that_it_may_overlap_with_the_next_only_where_it_may() {
+    let lost = Record { state: State::Lost, ..ran(0, 0, &[0], 0, 1) };
+    assert!(!record_to_json(&lost).contains("overlap"));
+    let record = Record { overlap: true, ..lost };
+    let line = record_to_json(&record);
+    assert!(line.contains(r#""overlap":true"#), "{line}");
+    assert_eq!(record_from_json(&line), Ok(record));
+}
+
+#[test]
 fn values_come_back_as_far_as_json_goes() {
     let nested = Value::Map(vec![
         ("z".into(), Value::List(vec![Value::Int(i64::MIN), Value::Bool(true), "é\n\"".into()])),
@@ -241,7 +251,7 @@ fn eventful() -> Summary {
         ..ran(id, 1, &[1], 1000, 2000)
     };
     let records = [
-        Record { state: State::Lost, ..ran(0, 2, &[2], 0, 500) },
+        Record { state: State::Lost, overlap: true, ..ran(0, 2, &[2], 0, 500) },
         ran(0, 1, &[0], 500, 4000),
         failed(1, 1),
         Record { attempt: Attempt(2), ..ran(1, 1, &[1], 2000, 2500) },
@@ -287,6 +297,7 @@ fn the_closing_table() {
     eventful: 2 of 4 tasks done, 1 failed, 1 cancelled, 1 lost and repeated
       makespan    4.00 s, lower bound 3.20 s (1.25 x)
       efficiency  34.4 % of 4 cores
+      overlap     1 attempt may have overlapped with the next one
     node  host   cores  attempts     busy
        1  alpha      2         4   62.5 %
        2  alpha      2         1    6.2 %
@@ -330,7 +341,7 @@ fn the_summary_as_json() {
         "counts": {
             "tasks": 4, "done": 2, "failed": 1, "cancelled": 1, "lost_for_good": 0, "lost": 1,
         },
-        "makespan": 4.0, "lower_bound": 3.2, "cores": 4, "efficiency": 0.34375,
+        "overlaps": 1, "makespan": 4.0, "lower_bound": 3.2, "cores": 4, "efficiency": 0.34375,
         "nodes": [
             { "node": 1, "host": "alpha", "cores": 2, "attempts": 4, "busy": 0.625 },
             { "node": 2, "host": "alpha", "cores": 2, "attempts": 1, "busy": 0.0625 },

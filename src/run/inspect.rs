@@ -7,7 +7,7 @@ use super::past::decode;
 use crate::model::{
     Epoch, Incarnation, PeerId, Record, Resources, Span, SubclusterId, Time, Topology,
 };
-use crate::sched::{Action, Entry, Event, History, Machine, Process, RunId, Seat};
+use crate::sched::{Action, Entry, Event, Former, History, Machine, Process, RunId, Seat};
 use crate::store::{Journal, Origin, TornTail, Volume};
 
 /// What is to be said of the bytes of a journal, and of the sense that they make.
@@ -119,5 +119,6 @@ fn bystander() -> Seat {
         time_left: None,
         apart: false,
         standby: None,
+        former: Former::Ended,
     }
 }

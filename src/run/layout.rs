@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::division::Division;
 use super::{Options, RunError};
 use crate::host::{self, Host};
 use crate::model::wire::wire_struct;
@@ -9,7 +10,7 @@ use crate::model::{
     Amount, Epoch, Incarnation, NodeInfo, PeerId, ResourceId, ResourceNames, Resources, Span,
     Standby, SubclusterId, Topology,
 };
-use crate::sched::{RunId, Seat, ancestry};
+use crate::sched::{Former, RunId, Seat, ancestry};
 
 /// Where a node is: what it says of itself before it has a seat.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,23 +82,22 @@ impl Layout {
         names: &ResourceNames,
         numbers: Numbers,
     ) -> Result<Layout, RunError> {
-        let mut layout =
-            Layout::new(sites, options.subclusters, (&options.resources, names), numbers)?;
+        let division = Division::of(options)?;
+        let mut layout = Layout::new(sites, division, (&options.resources, names), numbers)?;
         layout.ancestors = layout.above(numbers.subcluster, &options.fans);
         Ok(layout)
     }
 
-    /// One node at each of `sites`. Sites of one host divide it, and are one of the subclusters if
-    /// there are not to be `asked` of them. What each has by name is in the terms of `names`.
+    /// One node at each of `sites`. Sites of one host divide it. What each has by name is in the terms
+    /// of `names`.
     pub(super) fn new(
         sites: &[Site],
-        asked: Option<u32>,
+        division: Division<'_>,
         (resources, names): (&[(String, Amount)], &ResourceNames),
         numbers: Numbers,
     ) -> Result<Layout, RunError> {
         let hosts = by_host(sites);
-        let subclusters = subclusters(&hosts, asked)?;
-        let mut notes = Vec::new();
+        let (subclusters, mut notes) = division.divide(sites, &hosts)?;
         let mut seats = Vec::new();
         for members in &hosts {
             let (usable, quota) = usable(sites, members);
@@ -183,6 +183,7 @@ impl Layout {
             time_left: None,
             apart: !is_with_master || self.nodes.iter().any(elsewhere),
             standby: None,
+            former: Former::Ended,
         }
     }
 }
@@ -198,29 +199,6 @@ fn by_host(sites: &[Site]) -> Vec<Vec<usize>> {
         }
     }
     hosts
-}
-
-/// The subcluster of each node: one for each host, or as many as are asked for, each of
-/// neighbours.
-fn subclusters(hosts: &[Vec<usize>], asked: Option<u32>) -> Result<Vec<SubclusterId>, RunError> {
-    let n: usize = hosts.iter().map(Vec::len).sum();
-    let asked = asked.map(|m| m as usize);
-    if n == 0 || asked.is_some_and(|m| m == 0 || m > n) {
-        let m = asked.unwrap_or(1);
-        let problem =
-            format!("{m} subclusters of {n} nodes cannot be: ask for as many nodes at least");
-        return Err(RunError::Options(problem));
-    }
-    let mut subclusters = vec![SubclusterId(0); n];
-    let mut before = 0;
-    for (host, members) in hosts.iter().enumerate() {
-        for &i in members {
-            let subcluster = asked.map_or(host, |m| before * m / n);
-            subclusters[i] = SubclusterId(subcluster as u32);
-            before += 1;
-        }
-    }
-    Ok(subclusters)
 }
 
 /// The nodes that a run on this host would have. Resources by name are in the terms of `names`.
@@ -285,6 +263,7 @@ pub(super) fn equipped(
 mod tests {
     use super::*;
     use crate::host::{Source, synthetic};
+    use crate::model::{HostGroup, HostGroups};
 
     fn site(name: &str, allowed: Option<&[u32]>) -> Site {
         let topology = synthetic::topology("package:2 numa:2 core:4 pu:2").unwrap();
@@ -346,6 +325,52 @@ mod tests {
             .collect();
         let expected: [&[u32]; 6] = [&[0], &[1, 0], &[2, 0], &[3], &[4, 3], &[5, 3]];
         assert_eq!(above, expected);
+    }
+
+    fn groups(groups: &[(&str, &[&str])]) -> HostGroups {
+        let hosts = |hosts: &[&str]| hosts.iter().map(|host| (*host).to_owned()).collect();
+        let group = |(name, all): &(&str, &[&str])| HostGroup {
+            name: (*name).to_owned(),
+            hosts: hosts(all),
+        };
+        HostGroups { source: "racks".to_owned(), groups: groups.iter().map(group).collect() }
+    }
+
+    fn by_groups(options: Options) -> Result<Layout, RunError> {
+        let sites = ["b", "a", "c.example", "b", "d"].map(|name| site(name, None));
+        Layout::of_run(&sites, &options, &ResourceNames::default(), Numbers::default())
+    }
+
+    #[test]
+    fn groups_of_hosts_are_subclusters_that_are_numbered_as_their_nodes_come() {
+        let racks = groups(&[("left", &["a"]), ("none", &["x"]), ("right", &["B", "c", "d"])]);
+        let layout = by_groups(Options { groups: Some(racks), ..Options::default() }).unwrap();
+        let subclusters: Vec<u32> = layout.nodes.iter().map(|node| node.subcluster.0).collect();
+        assert_eq!(subclusters, [0, 1, 0, 0, 0]);
+        assert_eq!(layout.ancestors, [0, 1, 0, 0, 0].map(|peer| vec![PeerId(peer)]));
+        assert_eq!(layout.subclusters(), 2);
+        let notes =
+            ["subclusters by racks: 0 is right, 1 is left", "racks: no host of none is here"];
+        assert_eq!(layout.notes[..2], notes);
+    }
+
+    #[test]
+    fn hosts_that_no_group_has_and_groups_beside_a_number_are_refused() {
+        let problem = |options| by_groups(options).unwrap_err().to_string();
+        let racks = Some(groups(&[("left", &["a"]), ("right", &["b", "d.example"])]));
+        assert_eq!(
+            problem(Options { groups: racks.clone(), ..Options::default() }),
+            "racks: no group has c.example: write each below the line \"# group NAME\" of one"
+        );
+        let none = Some(groups(&[("left", &[])]));
+        let problem_of_all = problem(Options { groups: none, ..Options::default() });
+        assert!(problem_of_all.contains("no group has b, a, c.example, d:"), "{problem_of_all}");
+        for options in [
+            Options { subclusters: Some(2), groups: racks.clone(), ..Options::default() },
+            Options { fans: vec![2], groups: racks, ..Options::default() },
+        ] {
+            assert!(problem(options).contains("have no number, nor levels"));
+        }
     }
 
     #[test]

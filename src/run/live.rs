@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 use super::collect::Collector;
 use super::crew::{Crew, Posting};
 use super::files::{self, RecordFile};
+use super::former;
 use super::layout::{Layout, Numbers, Site, Terms};
 use super::links::{self, Before, Gate, Watch};
 use super::past::{self, Past};
@@ -22,7 +23,7 @@ use crate::model::{
     Epoch, Graph, Job, NodeInfo, PeerId, ResourceNames, Span, SubclusterId, TaskId,
 };
 use crate::policy;
-use crate::sched::{self, Batch, Entry, Event, Part, RunId, Seat};
+use crate::sched::{self, Batch, Entry, Event, Former, Part, RunId, Seat};
 use crate::store::{Journal, Recovered, RunFolder, StoreError};
 
 /// A run that goes on. Dropping it kills it, as a crash would.
@@ -158,7 +159,9 @@ impl Run {
         let clock = Clock::start();
         let folder = folder.map(Arc::new);
         let job = About { id, name, names, graph };
-        let starting = Starting { fleet, layout, before, job, clock, folder, registry, options };
+        let former = Former::Ended;
+        let starting =
+            Starting { fleet, layout, before, former, job, clock, folder, registry, options };
         starting.go(Beginning::New(batch), watch)
     }
 
@@ -214,8 +217,10 @@ impl Run {
         let job = About { id: past.run, name: past.job.name, names: past.job.resources, graph };
         // One axis of time for all records of a run, however often it is taken up.
         let clock = before.clock(past.until);
+        let former = former::look(&folder);
         let folder = Some(Arc::new(folder));
-        let starting = Starting { fleet, layout, before, job, clock, folder, registry, options };
+        let starting =
+            Starting { fleet, layout, before, former, job, clock, folder, registry, options };
         let sealed = past.sealed;
         starting.go(Beginning::Resumed { read, entries, sealed }, watch)
     }
@@ -298,6 +303,7 @@ struct Starting<'a> {
     fleet: Fleet,
     layout: Layout,
     before: Before,
+    former: Former,
     job: About,
     clock: Clock,
     folder: Option<Arc<RunFolder>>,
@@ -497,7 +503,8 @@ impl Starting<'_> {
 
     /// Of a process that begins with the run; who comes later has a time of its own.
     fn seat(&self, i: usize) -> Seat {
-        Seat { time_left: self.options.time_left, ..self.layout.seat(i, &self.terms()) }
+        let (time_left, former) = (self.options.time_left, self.former);
+        Seat { time_left, former, ..self.layout.seat(i, &self.terms()) }
     }
 
     fn terms(&self) -> Terms {

@@ -63,6 +63,7 @@
 mod check;
 mod collect;
 mod crew;
+mod division;
 mod error;
 mod estimate;
 #[cfg(feature = "files")]
@@ -70,6 +71,7 @@ mod files;
 #[cfg(not(feature = "files"))]
 #[path = "no_files.rs"]
 mod files;
+mod former;
 mod inspect;
 mod layout;
 #[cfg(feature = "link")]

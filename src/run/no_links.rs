@@ -43,6 +43,11 @@ pub(super) fn is_open(_: &Options) -> bool {
     false
 }
 
+/// Whether others could come to the run in `folder`, as a program with links leaves it.
+pub(super) fn was_open(folder: &Path) -> bool {
+    folder.join("address").exists()
+}
+
 impl Gate {
     /// It is not there.
     pub(super) fn open(

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 #[cfg(feature = "link")]
 use crate::comm::link::Listen;
-use crate::model::{Amount, Span};
+use crate::model::{Amount, HostGroups, Span};
 use crate::store::Journal;
 
 /// How a job is run. The default is one node with all cores that this process may use, and
@@ -20,6 +20,8 @@ pub struct Options {
     /// Of how many neighbouring subclusters the first has a sub-master for all of them, of how many
     /// such groups the first, and so on upwards. If nothing is said, the master is above all.
     pub fans: Vec<u32>,
+    /// Groups of hosts, each of which is a subcluster, instead of a number of them.
+    pub groups: Option<HostGroups>,
     /// The folder of the run: journal, records, verdict. Without it a run cannot be resumed.
     pub folder: Option<PathBuf>,
     /// Write down all that goes into the machines, for a replay. Needs a folder.
@@ -51,6 +53,7 @@ impl Default for Options {
             nodes: 1,
             subclusters: None,
             fans: Vec::new(),
+            groups: None,
             folder: None,
             record: false,
             resources: Vec::new(),

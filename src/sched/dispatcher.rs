@@ -8,13 +8,15 @@
 //! - When one child has idle cores and nothing waits here, half of what another holds beyond its
 //!   cores is called back.
 
+mod need;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::message::{Completion, HelloNumber, Member};
-use super::outlook::Crew;
 use super::ready::{Ready, Urgency};
 use crate::model::{AttemptKey, Incarnation, PeerId, Request, ResourceId, Resources, Span, Time};
+use need::can_ever_meet;
 
 /// After work was called back, nothing more is called back for this long.
 const RECALL_PAUSE: Span = Span::from_millis(10);
@@ -26,6 +28,8 @@ pub(super) struct Dispatcher<T> {
     children: BTreeMap<PeerId, Child>,
     /// Who was ever a child.
     known: BTreeSet<PeerId>,
+    /// Processes that were seen to end, and have not said hello since.
+    ended: BTreeSet<PeerId>,
     /// Children that have room, the one with the least work for its cores first.
     open: BTreeSet<(Fill, PeerId)>,
     /// Children that hold more than their cores can run, the one asked longest ago first.
@@ -48,6 +52,8 @@ type Fill = u64;
 pub(super) struct Child {
     /// Its nodes.
     pub(super) members: BTreeMap<PeerId, Member>,
+    /// Nodes that count for nothing more, and may have something in hand yet.
+    leaving: BTreeMap<PeerId, HelloNumber>,
     /// What it was given and has not settled.
     held: BTreeMap<AttemptKey, Held>,
     /// How many nodes of each capacity it has, but for those that stand by, which count for nothing.
@@ -59,7 +65,8 @@ pub(super) struct Child {
     fill: Fill,
     pace: Pace,
     /// Whether it has answered its welcome, if it was here before: hellos that were long on their
-    /// way come in a row, and what the first of them was given the next would void.
+    /// way come in a row, and what the first of them was given the next would void. One that goes
+    /// elsewhere would not take it either.
     answers: bool,
     draining: bool,
     /// When work was last called back from it.
@@ -98,6 +105,7 @@ impl Child {
     fn new(now: Time) -> Child {
         Child {
             members: BTreeMap::new(),
+            leaving: BTreeMap::new(),
             held: BTreeMap::new(),
             shapes: BTreeMap::new(),
             cores: 0,
@@ -113,6 +121,7 @@ impl Child {
 
     fn add(&mut self, member: Member) {
         self.remove(member.node);
+        self.leaving.remove(&member.node);
         if member.standby.is_some() {
             self.standing_by += 1;
         } else {
@@ -137,17 +146,13 @@ impl Child {
         }
     }
 
-    /// Those of `nodes` that stand by do so no longer; which these were.
-    fn bring_in(&mut self, nodes: &[PeerId]) -> Vec<PeerId> {
-        let mut brought_in = Vec::new();
-        for node in nodes {
-            let member = self.members.get(node).filter(|member| member.standby.is_some());
-            if let Some(member) = member.cloned() {
-                self.add(Member { standby: None, ..member });
-                brought_in.push(*node);
-            }
+    /// A node counts for nothing more. If that is said again, it has nothing in hand any more.
+    fn part_with(&mut self, node: PeerId) {
+        match self.members.get(&node) {
+            Some(member) => drop(self.leaving.insert(node, member.hello)),
+            None => drop(self.leaving.remove(&node)),
         }
-        brought_in
+        self.remove(node);
     }
 
     fn has_room(&self) -> bool {
@@ -193,11 +198,6 @@ fn cores_of(resources: &Resources) -> u64 {
     resources.get(ResourceId::CORES).ceil().min(1 << 24)
 }
 
-/// Whether a child with room, now or later, could run `request`.
-fn can_ever_meet(children: &BTreeMap<PeerId, Child>, request: &Request) -> bool {
-    children.values().any(|child| !child.draining && child.meets(request))
-}
-
 /// Something to call back from a child.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Recall {
@@ -217,6 +217,7 @@ impl<T> Dispatcher<T> {
             queue: Ready::default(),
             children: BTreeMap::new(),
             known: BTreeSet::new(),
+            ended: BTreeSet::new(),
             open: BTreeSet::new(),
             loaded: BTreeSet::new(),
             cores: 0,
@@ -289,6 +290,7 @@ impl<T> Dispatcher<T> {
         let mut child = Child::new(now);
         let is_new = members.iter().all(|member| member.hello.incarnation <= Incarnation(1));
         child.answers = self.known.insert(peer) && is_new;
+        members.iter().for_each(|member| _ = self.ended.remove(&member.node));
         members.into_iter().for_each(|member| child.add(member));
         self.unlist(peer);
         self.children.insert(peer, child);
@@ -297,54 +299,11 @@ impl<T> Dispatcher<T> {
 
     /// Nodes of a child came or went.
     pub(super) fn change(&mut self, peer: PeerId, joined: Vec<Member>, left: &[PeerId]) {
+        joined.iter().for_each(|member| _ = self.ended.remove(&member.node));
         self.with_child(peer, |child| {
-            left.iter().for_each(|node| child.remove(*node));
+            left.iter().for_each(|node| child.part_with(*node));
             joined.into_iter().for_each(|member| child.add(member));
         });
-    }
-
-    /// Those of `nodes` that stand by do so no longer. Which these were, by child.
-    pub(super) fn bring_in(&mut self, nodes: &[PeerId]) -> BTreeMap<PeerId, Vec<PeerId>> {
-        let peers: Vec<PeerId> = self.children.keys().copied().collect();
-        let mut brought_in = BTreeMap::new();
-        for peer in peers {
-            let of_it = self.with_child(peer, |child| child.bring_in(nodes)).unwrap_or_default();
-            if !of_it.is_empty() {
-                brought_in.insert(peer, of_it);
-            }
-        }
-        brought_in
-    }
-
-    /// The nodes that stand by, but for those of children that are to leave.
-    pub(super) fn standing_by(&self) -> impl Iterator<Item = &Member> {
-        // Mostly there is none, and this is asked at each step.
-        let children =
-            self.children.values().take(if self.standing_by > 0 { usize::MAX } else { 0 });
-        let members = children.filter(|c| !c.draining).flat_map(|c| c.members.values());
-        members.filter(|member| member.standby.is_some())
-    }
-
-    /// Who is there for what waits here.
-    pub(super) fn crew(&self) -> Crew {
-        let (cores, busy) = (self.cores, self.cores - self.idle);
-        Crew { cores, busy, waiting: self.queue.len() as u64 }
-    }
-
-    /// Whether one of `shapes` could run something that waits here, or with a child for its cores.
-    pub(super) fn could_use(&self, shapes: &BTreeSet<&Resources>) -> bool {
-        let suits = |request: &Request| shapes.iter().any(|s| request.met_by(s).is_some());
-        let loaded = self.loaded.iter().filter_map(|(_, peer)| self.children.get(peer));
-        let mut held = loaded.flat_map(|child| child.held.values());
-        self.queue.heads().any(|(_, r)| suits(r)) || held.any(|held| suits(&held.request))
-    }
-
-    /// Whether one of `shapes` could run something that waits here and that no child could, now or
-    /// later.
-    pub(super) fn could_alone(&self, shapes: &BTreeSet<&Resources>) -> bool {
-        let suits = |request: &Request| shapes.iter().any(|s| request.met_by(s).is_some());
-        let mut heads = self.queue.heads();
-        heads.any(|(_, r)| suits(r) && !can_ever_meet(&self.children, r))
     }
 
     /// A node has come to the child `to`, and is not another's any more, but for what a former
@@ -354,8 +313,50 @@ impl<T> Dispatcher<T> {
         let same = |at: HelloNumber| at.incarnation == hello.incarnation && at < hello;
         let former = self.homes(node).filter(|(peer, at)| *peer != to && same(*at));
         let former: Vec<PeerId> = former.map(|(peer, _)| peer).collect();
-        former.iter().for_each(|from| self.change(*from, Vec::new(), &[node]));
+        former.iter().for_each(|from| self.remove(*from, node));
         former
+    }
+
+    /// A node is not a child's any more, and what that has in hand is not with it.
+    pub(super) fn remove(&mut self, peer: PeerId, node: PeerId) {
+        self.with_child(peer, |child| {
+            child.remove(node);
+            child.leaving.remove(&node);
+        });
+    }
+
+    /// What a node had that left a child is settled.
+    pub(super) fn left_nothing(&mut self, peer: PeerId, node: PeerId) {
+        if let Some(child) = self.children.get_mut(&peer) {
+            child.leaving.remove(&node);
+        }
+    }
+
+    /// A process was seen to end, or has said that it is another now.
+    pub(super) fn saw_end(&mut self, peer: PeerId) {
+        self.ended.insert(peer);
+    }
+
+    /// Whether a process was seen to end, and has not said hello since.
+    #[must_use]
+    pub(super) fn has_ended(&self, peer: PeerId) -> bool {
+        self.ended.contains(&peer)
+    }
+
+    /// The last hello of a node that came through a child.
+    pub(super) fn last_hello(&self, peer: PeerId, node: PeerId) -> Option<HelloNumber> {
+        let child = self.children.get(&peer)?;
+        let leaving = child.leaving.get(&node).copied();
+        child.members.get(&node).map(|member| member.hello).or(leaving)
+    }
+
+    /// The nodes that may have in hand what a child was given and were not seen to end, with the last
+    /// hello that came of them through it.
+    pub(super) fn unaccounted(&self, peer: PeerId) -> BTreeMap<PeerId, HelloNumber> {
+        let Some(child) = self.children.get(&peer) else { return BTreeMap::new() };
+        let members = child.members.values().map(|member| (member.node, member.hello));
+        let leaving = child.leaving.iter().map(|(node, hello)| (*node, *hello));
+        members.chain(leaving).filter(|(node, _)| !self.has_ended(*node)).collect()
     }
 
     /// All nodes change over together, `levels` below the master: whatever their hellos say of
@@ -380,6 +381,11 @@ impl<T> Dispatcher<T> {
         if self.children.get(&peer).is_some_and(|child| !child.answers) {
             self.with_child(peer, |child| child.answers = true);
         }
+    }
+
+    /// Gives a child nothing for now.
+    pub(super) fn hold_back(&mut self, peer: PeerId) {
+        self.with_child(peer, |child| child.answers = false);
     }
 
     /// Gives a child no more work.
@@ -445,13 +451,6 @@ impl<T> Dispatcher<T> {
     pub(super) fn homes(&self, node: PeerId) -> impl Iterator<Item = (PeerId, HelloNumber)> {
         let hello = move |child: &Child| child.members.get(&node).map(|member| member.hello);
         self.children.iter().filter_map(move |(peer, child)| Some((*peer, hello(child)?)))
-    }
-
-    /// What no child could run, now or later, in the order of urgency.
-    #[must_use]
-    pub(super) fn unmeetable(&self) -> Option<Urgency> {
-        let mut heads = self.queue.heads();
-        heads.find(|(_, r)| !can_ever_meet(&self.children, r)).map(|(urgency, _)| *urgency)
     }
 
     /// Takes out what no child could run, now or later.

@@ -50,6 +50,19 @@ pub struct Seat {
     /// It stands by until it is brought in: when the run, as far as can be told, will not end by then
     /// any more, by the master's clock, or when no other node can run what waits.
     pub standby: Option<Time>,
+    /// What the master knows of those of the epoch before.
+    pub former: Former,
+}
+
+/// What is known of the processes that an earlier epoch of a run had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Former {
+    /// That all have ended, or that there were none.
+    Ended,
+    /// That the one with the master has ended; others may go on.
+    Orphaned,
+    /// Nothing was heard of them: any may go on.
+    Silent,
 }
 
 impl Seat {
@@ -248,13 +261,14 @@ pub enum Entry {
 wire_struct! {
     Seat {
         run, peer, incarnation, epoch, subcluster, ancestors, master, host, topology, capacity,
-        lease, wait_for_nodes, reattach, time_left, apart, standby
+        lease, wait_for_nodes, reattach, time_left, apart, standby, former
     }
     Batch { name, tasks, ranks, templates, resources }
     Forecast { left, standing_by, brought_in }
 }
 
 wire_enum! {
+    Former { 0 => Ended, 1 => Orphaned, 2 => Silent }
     Part { 0 => Node(node), 1 => Subcluster(subcluster) }
     Event {
         0 => Start,

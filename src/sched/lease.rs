@@ -185,6 +185,14 @@ impl Attachment {
         }
     }
 
+    /// The parent leaves: it wants another at once. It is sent on again with the next answer, if there is
+    /// none yet.
+    pub(super) fn send_on(&mut self) {
+        if let State::Attached { doubt, .. } = &mut self.state {
+            *doubt = Time::ZERO;
+        }
+    }
+
     /// Whether it wants another parent, and there was none.
     #[must_use]
     pub(super) fn is_doubted(&self) -> bool {

@@ -11,6 +11,7 @@ mod door;
 mod night;
 mod quarantine;
 mod recovery;
+mod silence;
 mod standby;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -18,21 +19,19 @@ use std::sync::Arc;
 
 use super::curfew::Curfew;
 use super::dispatcher::Dispatcher;
-use super::event::Entry;
+use super::event::{Entry, Former};
 use super::lease::Leases;
 use super::ledger::Ledger;
-use super::message::{Address, Held, HelloNumber, Lost, Member, Message, Renewal, Role, RunId};
+use super::message::{Address, Held, HelloNumber, Member, Message, Renewal, Role, RunId};
 use super::outlook::Outlook;
 use super::{Action, Context, Seat};
 use crate::model::{AttemptKey, Epoch, PeerId, Record, Span, SubclusterId, TaskId, Time, Verdict};
 use quarantine::Quarantine;
+use silence::Adrift;
 use standby::Watch;
 
 /// What a subcluster finishes in this time it is sent ahead.
 const HORIZON: Span = Span::from_millis(20);
-
-/// Why an attempt of an earlier epoch is lost.
-const INTERRUPTED: &str = "it was out when the run was interrupted";
 
 /// The master of a run.
 #[derive(Debug)]
@@ -50,7 +49,7 @@ pub(super) struct Master {
     unwanted: BTreeSet<TaskId>,
     /// What sub-masters held that went before their lease was over: their nodes may still run it
     /// until then, and nobody else may.
-    limbo: BTreeMap<(Time, PeerId), BTreeSet<AttemptKey>>,
+    limbo: BTreeMap<(Time, PeerId), Adrift>,
     /// How many entries were appended, and how many of them are durable.
     appended: u64,
     durable: u64,
@@ -67,6 +66,8 @@ pub(super) struct Master {
     outlived_for: Span,
     /// Whether other processes were started with this one.
     apart: bool,
+    /// What is known of the processes of the last epoch, and which that was.
+    former: (Former, Epoch),
     /// What may go on without a master, of what was out when the last one ended.
     outlived: BTreeMap<TaskId, AttemptKey>,
     /// What sub-masters are to be given when an entry is on disk, by that and by whom.
@@ -117,6 +118,7 @@ impl Master {
             interrupted: false,
             outlived_for: seat.lease.max(seat.reattach),
             apart: seat.apart,
+            former: (seat.former, Epoch(0)),
             outlived: BTreeMap::new(),
             withheld: BTreeMap::new(),
             quarantine: Quarantine::default(),
@@ -219,45 +221,6 @@ impl Master {
         silent
     }
 
-    /// A sub-master is gone; its nodes may go on until the lease is over that they had through it,
-    /// and come back with what they hold by then.
-    pub(super) fn child_lost(&mut self, cx: &mut Context<'_>, peer: PeerId) {
-        self.take_back_withheld(cx, peer);
-        let until = self.leases.forget(peer).unwrap_or(cx.now);
-        let lost = self.work.leave(peer);
-        self.set_adrift(cx, peer, lost, until);
-        self.close_if_over(cx);
-    }
-
-    /// What nodes may go on with that have lost a sub-master, `peer` or one further down, belongs to
-    /// nobody until they come back with it.
-    fn set_adrift(
-        &mut self,
-        cx: &mut Context<'_>,
-        peer: PeerId,
-        keys: Vec<AttemptKey>,
-        until: Time,
-    ) {
-        if !keys.is_empty() {
-            let n = keys.len();
-            cx.note(format!("sub-master {peer} is gone; {n} attempts wait for its nodes"));
-            self.limbo.entry((until, peer)).or_default().extend(keys);
-        }
-        self.empty_limbo(cx);
-    }
-
-    /// What nobody can be running any more may be run again.
-    fn empty_limbo(&mut self, cx: &mut Context<'_>) {
-        while let Some(first) = self.limbo.first_entry().filter(|e| e.key().0 <= cx.now) {
-            let ((_, peer), lost) = first.remove_entry();
-            let why = match peer == cx.me {
-                true => INTERRUPTED.to_owned(),
-                false => format!("sub-master {peer} was lost"),
-            };
-            lost.into_iter().for_each(|key| self.lost(cx, key, None, why.clone()));
-        }
-    }
-
     /// Whether no attempt is out.
     fn nothing_out(&self) -> bool {
         self.work.nothing_held() && self.limbo.is_empty()
@@ -288,17 +251,11 @@ impl Master {
                 self.work.done(peer, &mut completions, cx.now);
                 completions.into_iter().for_each(|completion| self.complete(cx, completion));
             }
-            Message::Lost(lost) => {
-                cx.note(format!("{} attempts were lost with a node of {peer}", lost.len()));
-                for Lost { key, node } in lost {
-                    if self.work.release(peer, key) {
-                        self.lost(cx, key, Some(node), format!("node {node} was lost"));
-                    }
-                }
-            }
-            Message::Adrift { keys, until } => {
-                let held = keys.into_iter().filter(|key| self.work.release(peer, *key)).collect();
-                self.set_adrift(cx, peer, held, cx.now + until);
+            Message::Lost(lost) => self.lost_with_nodes(cx, peer, lost),
+            Message::Adrift { mut keys, until, nodes } => {
+                keys.retain(|key| self.work.release(peer, *key));
+                let nodes = self.through(peer, nodes);
+                self.set_adrift(cx, peer, keys, nodes, cx.now + until);
             }
             Message::Returned(dispatches) => {
                 self.back(cx, peer, dispatches.into_iter().map(|dispatch| dispatch.key));
@@ -315,6 +272,7 @@ impl Master {
             | Message::Cancel { .. }
             | Message::DrainNode(_)
             | Message::BringIn(_)
+            | Message::Dismiss
             | Message::Farewell => {}
         }
         self.close_if_over(cx);
@@ -328,7 +286,7 @@ impl Master {
         members: Vec<Member>,
         holding: &[Held],
     ) {
-        self.child_lost(cx, peer);
+        self.child_restarted(cx, peer);
         let (members, from) = self.welcome(cx, peer, members, holding);
         self.work.join(peer, members, cx.now);
         if peer != cx.me {

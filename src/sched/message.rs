@@ -107,6 +107,8 @@ pub struct Lost {
     pub key: AttemptKey,
     /// The node that held it.
     pub node: PeerId,
+    /// Nobody has seen its end: it was not heard of any more.
+    pub silent: bool,
 }
 
 /// An attempt that a node has in hand while it changes its parent.
@@ -173,6 +175,8 @@ pub enum Message {
         keys: Vec<AttemptKey>,
         /// How long from when this is said.
         until: Span,
+        /// Those of its nodes whose end nobody has seen.
+        nodes: Vec<PeerId>,
     },
     /// Up: these had not started; here they are back. Answers a recall, also when empty.
     Returned(Vec<Dispatch>),
@@ -221,6 +225,8 @@ pub enum Message {
     DrainNode(PeerId),
     /// Down: these nodes stand by no longer.
     BringIn(Vec<PeerId>),
+    /// Down, to a sub-master: this one leaves. Go on to the next one above, with all that is below you.
+    Dismiss,
     /// Down: the run is over; leave.
     Farewell,
 }
@@ -265,7 +271,7 @@ wire_struct! {
     Member { node, hello, subcluster, host, capacity, apart, standby }
     Dispatch { key, urgency, work }
     Completion { key, node, cores, start, end, clock, ending, recalled }
-    Lost { key, node }
+    Lost { key, node, silent }
     Held { key, request, by }
     Renewal { asked, now, error, lease }
     Envelope { from, to, message }
@@ -291,8 +297,9 @@ wire_enum! {
         14 => Accepted { nodes, refused },
         15 => Moved { node, hello, holding },
         16 => DrainNode(node),
-        17 => Adrift { keys, until },
-        18 => BringIn(nodes),
+        17 => Adrift { keys, until, nodes },
+        18 => Dismiss,
+        19 => BringIn(nodes),
     }
 }
 

@@ -272,6 +272,7 @@ impl Node {
             Message::Accepted { .. }
             | Message::Moved { .. }
             | Message::DrainNode(_)
+            | Message::Dismiss
             | Message::Hello { .. }
             | Message::Renew { .. }
             | Message::Members { .. }

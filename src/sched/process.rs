@@ -138,13 +138,17 @@ impl Process {
     fn move_sub_master(&mut self, cx: &mut Context<'_>) {
         let Some(sub_master) = &mut self.sub_master else { return };
         let old = sub_master.parent().peer;
+        let why = if sub_master.was_dismissed() { "is sent on by" } else { "hears nothing from" };
         let unheard = self.sessions.get(&old).map(unacknowledged_reports).unwrap_or_default();
         let sessions = &self.sessions;
         let is_up = |peer: PeerId| sessions.get(&peer).is_some_and(Uplink::is_up);
         if sub_master.change_parent(cx, is_up, unheard) {
             let (me, new) = (cx.me, sub_master.parent().peer);
-            cx.note(format!("{me} hears nothing from {old} and goes to {new} with all below it"));
+            cx.note(format!("{me} {why} {old} and goes to {new} with all below it"));
             self.parent_changed = true;
+        } else {
+            sub_master.doubt();
+            self.reach(cx, self.seat.master);
         }
     }
 
@@ -249,6 +253,9 @@ impl Process {
                 if self.node.is_in_doubt() {
                     self.move_node(cx);
                 }
+                if self.sub_master.as_ref().is_some_and(SubMaster::is_in_doubt) {
+                    self.move_sub_master(cx);
+                }
             }
             Event::Down(peer) => self.sessions.entry(peer).or_default().down(),
             Event::Dead(peer) => self.ended(cx, peer),
@@ -272,10 +279,10 @@ impl Process {
         }
     }
 
-    /// This process is to leave, with all that is below it; that with the master stays.
+    /// This process is to leave, with the nodes of its subcluster; that with the master stays.
     fn drain(&mut self, cx: &mut Context<'_>) {
         match &mut self.sub_master {
-            Some(sub_master) if self.master.is_none() => sub_master.ask_to_drain(cx),
+            Some(sub_master) if self.master.is_none() => sub_master.ask_to_leave(cx),
             _ => self.node.ask_to_drain(cx),
         }
     }
@@ -314,19 +321,19 @@ impl Process {
             return self.restart(cx);
         }
         if receipt.restarted {
-            self.child_lost(cx, from);
+            self.child_restarted(cx, from);
         }
         for Envelope { from: role, to, message } in receipt.envelopes {
             self.deliver(cx, Address { peer: from, role }, to, message);
         }
     }
 
-    fn child_lost(&mut self, cx: &mut Context<'_>, peer: PeerId) {
+    fn child_restarted(&mut self, cx: &mut Context<'_>, peer: PeerId) {
         if let Some(sub_master) = &mut self.sub_master {
-            sub_master.child_lost(cx, peer);
+            sub_master.child_restarted(cx, peer);
         }
         if let Some(master) = &mut self.master {
-            master.child_lost(cx, peer);
+            master.child_restarted(cx, peer);
         }
     }
 

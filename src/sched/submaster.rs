@@ -1,8 +1,10 @@
 //! The role that deals work to the nodes of a subcluster, and to the sub-masters of others below it,
 //! and speaks for them upwards.
 //!
-//! Here is what it keeps, and what becomes of work; who comes and goes is in [`moves`].
+//! Here is what it keeps, and what becomes of work; who comes and goes is in [`moves`], and how it goes
+//! itself in [`leaving`].
 
+mod leaving;
 mod moves;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -13,6 +15,7 @@ use super::lease::{Attachment, Due, Leases};
 use super::message::{Address, Completion, Dispatch, Held, Lost, Member, Message, Renewal, Role};
 use super::{Action, Context, Seat};
 use crate::model::{AttemptKey, PeerId, Request, Resources, Span, SubclusterId, Time};
+use leaving::Leaving;
 
 /// What a child finishes in this time it is sent ahead.
 const HORIZON: Span = Span::from_millis(5);
@@ -42,8 +45,9 @@ pub(super) struct SubMaster {
     /// How much the parent called back that is still to come from the nodes.
     owed: u32,
     draining: bool,
-    /// It has asked to be drained.
-    is_to_leave: bool,
+    leaving: Leaving,
+    /// Its parent leaves, and has sent it on.
+    dismissed: bool,
     /// Nodes that were here once, or below: what they ended may still have to be reported.
     departed: BTreeMap<PeerId, Member>,
     me: PeerId,
@@ -68,7 +72,8 @@ impl SubMaster {
             unwanted: BTreeSet::new(),
             owed: 0,
             draining: false,
-            is_to_leave: false,
+            leaving: Leaving::No,
+            dismissed: false,
             departed: BTreeMap::new(),
             me: seat.peer,
         }
@@ -129,6 +134,7 @@ impl SubMaster {
         self.unwanted.clear();
         self.owed = 0;
         self.draining = false;
+        self.dismissed = false;
         self.departed.clear();
         self.start(cx);
     }
@@ -149,12 +155,6 @@ impl SubMaster {
             self.up(cx, Message::Renew { asked: cx.now });
         }
         (due, silent)
-    }
-
-    fn leave_if_empty(&mut self, cx: &mut Context<'_>) {
-        if self.draining && self.peers().is_empty() {
-            self.up(cx, Message::Goodbye);
-        }
     }
 
     pub(super) fn receive(&mut self, cx: &mut Context<'_>, from: Address, message: Message) {
@@ -190,14 +190,10 @@ impl SubMaster {
             }
             Message::Recall { count, shapes } => self.recall(cx, count, &shapes),
             Message::Cancel { keys, grace } => self.cancel(cx, keys, grace),
-            Message::Drain => {
-                self.draining = true;
-                for node in self.peers() {
-                    self.work.drain(node);
-                    self.down(cx, node, Message::Drain);
-                }
-                let back = self.work.queue().drain().collect();
-                self.up(cx, Message::Returned(back));
+            Message::Drain => self.drain(cx),
+            Message::Dismiss => {
+                self.dismissed = true;
+                self.parent.send_on();
             }
             Message::DrainNode(node) => self.drain_node(cx, node),
             Message::BringIn(nodes) => {
@@ -234,11 +230,13 @@ impl SubMaster {
             Message::Renew { asked } => self.renew(cx, node, asked),
             Message::Members { joined, left, holding } if self.below.contains(&node) => {
                 self.change(cx, node, joined, left, holding);
+                self.let_go(cx, node);
             }
             Message::Lost(lost) => self.lost(cx, node, lost),
-            Message::Adrift { mut keys, until } => {
+            Message::Adrift { mut keys, until, mut nodes } => {
                 keys.retain(|key| self.release(node, *key));
-                self.up(cx, Message::Adrift { keys, until });
+                nodes.retain(|node| !self.work.has_ended(*node));
+                self.up(cx, Message::Adrift { keys, until, nodes });
             }
             Message::Done(completions) => self.done(cx, node, completions),
             Message::Returned(dispatches) => self.returned(cx, node, dispatches),
@@ -256,36 +254,9 @@ impl SubMaster {
             | Message::Cancel { .. }
             | Message::DrainNode(_)
             | Message::BringIn(_)
+            | Message::Dismiss
             | Message::Farewell => {}
         }
-    }
-
-    /// Asks to leave with all nodes.
-    pub(super) fn ask_to_drain(&mut self, cx: &mut Context<'_>) {
-        self.is_to_leave = true;
-        self.up(cx, Message::Drain);
-    }
-
-    /// Whether it has asked for that.
-    pub(super) fn is_to_leave(&self) -> bool {
-        self.is_to_leave
-    }
-
-    /// A node is to leave, here or further down.
-    fn drain_node(&mut self, cx: &mut Context<'_>, node: PeerId) {
-        if self.work.child(node).is_some() && !self.below.contains(&node) {
-            return self.drain_child(cx, node);
-        }
-        let homes: Vec<PeerId> = self.work.homes(node).map(|(child, _)| child).collect();
-        homes.into_iter().for_each(|child| self.down(cx, child, Message::DrainNode(node)));
-    }
-
-    /// A child is to leave: it counts for nothing more, neither here nor above.
-    fn drain_child(&mut self, cx: &mut Context<'_>, node: PeerId) {
-        self.work.drain(node);
-        let left = self.members_of(node);
-        self.up(cx, Message::Members { joined: Vec::new(), left, holding: Vec::new() });
-        self.down(cx, node, Message::Drain);
     }
 
     /// A child does not have it any more. Whether it had it at all.
@@ -297,6 +268,8 @@ impl SubMaster {
     /// What died with a node further down.
     fn lost(&mut self, cx: &mut Context<'_>, child: PeerId, mut lost: Vec<Lost>) {
         lost.retain(|lost| self.release(child, lost.key));
+        lost.iter().for_each(|lost| self.work.left_nothing(child, lost.node));
+        lost.iter_mut().for_each(|lost| lost.silent &= !self.work.has_ended(lost.node));
         if !lost.is_empty() {
             self.up(cx, Message::Lost(lost));
         }
@@ -305,11 +278,17 @@ impl SubMaster {
     fn renew(&mut self, cx: &mut Context<'_>, node: PeerId, asked: Time) {
         let welcome = self.work.child(node).is_some() && !self.unwelcomed.contains_key(&node);
         if welcome && self.parent.is_attached() {
-            self.work.answered(node);
+            if !self.is_dismissed(node) {
+                self.work.answered(node);
+            }
             if node != self.me {
                 self.leases.renew(node, cx.now + self.lease);
             }
             self.down(cx, node, Message::Renewed(self.renewal(cx.now, asked)));
+            if self.is_dismissed(node) {
+                // It may not have been able to reach another.
+                self.down(cx, node, Message::Dismiss);
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::agenda::Occurrence;
+use super::fault::Fault;
 use super::host::Condition;
 use super::log::{self, Line};
 use super::referee::Foul;
@@ -76,12 +77,26 @@ impl World {
         let (what, keys) = log::entry(&entry);
         self.log.add(self.now, self.master, Line::Writes(what, keys));
         self.referee.wrote(&entry)?;
+        self.judge_silence(&entry)?;
         if self.rng.chance(10) && Entry::from_bytes(&entry.to_bytes()).as_ref() != Ok(&entry) {
             return Err(format!("an entry does not survive the journal: {entry:?}"));
         }
         self.journal.append(entry)?;
         self.plan_commit();
         Ok(())
+    }
+
+    /// Of who was seen to end nobody says that it fell silent. Where messages may be late, news of who
+    /// came may come after that of its death.
+    fn judge_silence(&self, entry: &Entry) -> Result<(), Foul> {
+        let Entry::Ended { record, .. } = entry else { return Ok(()) };
+        let is_known = record.place.as_ref().is_some_and(|place| self.buried.contains(&place.node));
+        let mut faults = self.config.faults.0.iter();
+        let plain = faults.all(|(_, fault)| matches!(fault, Fault::Crash { back: None, .. }));
+        match record.overlap && is_known && plain {
+            true => Err(format!("{} is said to be silent, and is known to be dead", record.task)),
+            false => Ok(()),
+        }
     }
 
     fn plan_commit(&mut self) {

@@ -37,6 +37,8 @@ pub struct Stats {
     pub moves: u64,
     /// Attempts that were lost.
     pub lost: u64,
+    /// How often a task began while an earlier attempt at it still ran.
+    pub twins: u64,
     /// How often a master died alone, and another followed.
     pub successions: u64,
     /// How often a master was taken for dead that was not.

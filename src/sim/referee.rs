@@ -62,6 +62,8 @@ pub(super) struct Referee {
     counts: Counts,
     /// What the journal says that was given out, and did not come back.
     given: BTreeSet<AttemptKey>,
+    /// Attempts that may have gone on beside the next one, as it says.
+    overlaps: BTreeSet<(TaskId, Attempt)>,
     epoch: Epoch,
     /// The longest that all tasks could take one after the other, tried as often as allowed.
     pub(super) work: Span,
@@ -206,6 +208,9 @@ impl Referee {
         if self.unwanted.contains(&task) && state != State::Cancelled {
             return foul(format!("{key} was recorded {state}, but it had been cancelled"));
         }
+        if record.overlap && (state != State::Lost || known.task.settings.rerun == Rerun::Never) {
+            return foul(format!("{key} was recorded {state}, and there is no next attempt"));
+        }
         if attempt.0 > 0 && (!known.out || attempt != known.attempt) {
             return foul(format!("{key} was recorded {state}, but {} was out", known.attempt));
         }
@@ -335,6 +340,9 @@ impl Referee {
         let Some(known) = self.tasks.get_mut(record.task.index()) else { return };
         known.out = false;
         known.attempt = known.attempt.max(record.attempt);
+        if record.overlap {
+            self.overlaps.insert((record.task, record.attempt));
+        }
         match record.state {
             State::Done => {
                 known.fate = Some(State::Done);
@@ -369,6 +377,11 @@ impl Referee {
     }
 
     // ---- what runs -----------------------------------------------------------------------
+
+    /// Whether the records say that an attempt may have gone on beside the next one.
+    pub(super) fn may_overlap(&self, key: AttemptKey) -> bool {
+        self.overlaps.contains(&(key.task, key.attempt))
+    }
 
     /// Whether an attempt was given out by a former master in its last moments, of which nothing
     /// came into the journal.

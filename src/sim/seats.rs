@@ -4,7 +4,7 @@ use super::SimConfig;
 use crate::model::{
     Core, CoreId, Domain, Epoch, Incarnation, PeerId, ResourceId, SubclusterId, Topology,
 };
-use crate::sched::{RunId, Seat, ancestry};
+use crate::sched::{Former, RunId, Seat, ancestry};
 
 /// A seat for each node, in order. The first of a subcluster has its sub-master, the very first
 /// the master.
@@ -37,6 +37,7 @@ pub(super) fn seats(config: &SimConfig) -> Vec<Seat> {
             time_left: config.time_left,
             apart: true,
             standby: None,
+            former: Former::Ended,
         }
     });
     seats.collect()

@@ -7,7 +7,7 @@ use super::log::Line;
 use super::referee::Foul;
 use super::world::World;
 use crate::model::{Epoch, PeerId, Span};
-use crate::sched::Event;
+use crate::sched::{Event, Former};
 
 /// The longest that news of a death takes.
 const NEWS: Span = Span::from_millis(50);
@@ -172,6 +172,8 @@ impl World {
         let mut seat = self.host(self.master).seat.clone();
         seat.epoch = Epoch(self.epoch);
         self.journal.compact(&seat)?;
+        let known = [Former::Ended, Former::Orphaned, Former::Silent];
+        self.host(self.master).seat.former = known[self.epoch as usize % known.len()];
         self.begin();
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::log::Line;
 use super::referee::Foul;
 use super::world::World;
 use crate::model::{Epoch, Incarnation, PeerId, Span};
-use crate::sched::Event;
+use crate::sched::{Event, Former};
 
 impl World {
     /// The process of the master dies. Another takes the run up after `back`, in which the others
@@ -86,6 +86,9 @@ impl World {
         let mut seat = self.host(former).seat.clone();
         (seat.peer, seat.ancestors, seat.master) = (master, vec![master], master);
         (seat.incarnation, seat.epoch) = (Incarnation(1), Epoch(self.epoch));
+        // That the last one has ended is seen or not.
+        let is_seen = !self.hosts[former.index()].superseded && self.epoch.is_multiple_of(2);
+        seat.former = if is_seen { Former::Orphaned } else { Former::Silent };
         let clock = self.host(former).clock;
         self.nodes.push(self.nodes[former.index()].clone());
         self.slow.push(Default::default());

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::agenda::Occurrence;
-use super::host::{Condition, Host, Lot, Running, Waiting};
+use super::host::{Condition, Lot, Running, Waiting};
 use super::log::Line;
 use super::referee::{Foul, Place};
 use super::world::World;
@@ -32,6 +32,7 @@ impl World {
         if let Some((other, cores)) = before {
             self.judge_lot(peer, &launch, other, cores)?;
         }
+        let waits = before.is_some();
         // What a master does that does not know yet that it is none any more counts for nothing.
         let forgotten = host.superseded || self.referee.is_forgotten(key);
         if forgotten && !host.superseded && launch.work.settings.rerun == Rerun::Never {
@@ -48,7 +49,7 @@ impl World {
             self.judge_twins(peer, key)?;
         }
         let waiting = Waiting { launch, since: self.now, stopping: false };
-        if before.is_some() {
+        if waits {
             let lots = &mut self.host(peer).lots;
             let lot = lots.entry(waiting.launch.cores.clone()).or_default();
             lot.waiting.push_back(waiting);
@@ -106,17 +107,20 @@ impl World {
         Ok(())
     }
 
-    /// A task does not run twice at once but where the earlier holder hangs, or is told to end.
-    fn judge_twins(&self, peer: PeerId, key: AttemptKey) -> Result<(), Foul> {
-        let can_stop = |host: &&Host| host.state == Condition::Well && !host.superseded;
-        for host in self.hosts.iter().filter(can_stop) {
+    /// A task does not run twice at once but where the earlier holder hangs, or does not know that it is
+    /// no master any more, and the record says so; or where it is told to end.
+    fn judge_twins(&mut self, peer: PeerId, key: AttemptKey) -> Result<(), Foul> {
+        for host in &self.hosts {
             let counts = |key: AttemptKey| !self.referee.is_forgotten(key);
             let twin =
                 |(k, stopping): &(AttemptKey, bool)| k.task == key.task && !stopping && counts(*k);
-            if let Some((other, _)) = host.in_hand().find(twin) {
-                let there = host.seat.peer;
+            let Some((other, _)) = host.in_hand().find(twin) else { continue };
+            let (there, can_stop) =
+                (host.seat.peer, host.state == Condition::Well && !host.superseded);
+            if can_stop || !self.referee.may_overlap(other) {
                 return Err(format!("{key} starts on {peer} while {other} runs on {there}"));
             }
+            self.stats.twins += 1;
         }
         Ok(())
     }

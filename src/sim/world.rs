@@ -43,6 +43,8 @@ pub(super) struct World {
     pub(super) cancelled: BTreeMap<TaskId, Time>,
     /// Processes that have not come yet.
     pub(super) late: BTreeSet<PeerId>,
+    /// Who is known to the master to have ended, for certain.
+    pub(super) buried: BTreeSet<PeerId>,
     /// Nothing is there: the run has died, and is resumed later.
     pub(super) collapsed: bool,
     /// There is no room for the journal until then.
@@ -88,6 +90,7 @@ impl World {
             resume_after: None,
             cancelled: BTreeMap::new(),
             late: config.faults.latecomers().collect(),
+            buried: BTreeSet::new(),
             collapsed: false,
             full_until: Time::ZERO,
             last_fault: config.faults.end(),
@@ -192,6 +195,11 @@ impl World {
                 Ok(())
             }
             Occurrence::Told { peer, life, event } if self.living(peer, life) => {
+                if let Event::Dead(dead) = event
+                    && peer == self.master
+                {
+                    self.buried.insert(dead);
+                }
                 self.tell(peer, event)
             }
             Occurrence::Due { peer, life } if self.living(peer, life) => self.due(peer),

@@ -1,4 +1,4 @@
-//! Job and platform files, turned into the nouns of [`model`](crate::model).
+//! Job, platform and host files, turned into the nouns of [`model`](crate::model).
 //!
 //! Nothing here opens a file: the caller reads it and says what to call it. What is wrong
 //! comes back as [`Errors`], each with the line it is about and how to mend it.
@@ -82,6 +82,7 @@ mod capacity;
 mod entries;
 mod error;
 mod fields;
+mod hostfile;
 mod job;
 mod json;
 mod names;
@@ -97,6 +98,7 @@ mod wfformat;
 
 pub use capacity::{Locations, check_capacity};
 pub use error::{Diagnostic, Errors, Source};
+pub use hostfile::read_hostfile;
 pub use platform::read_platform;
 pub use synthetic::parse_platform_string;
 pub use units::{UnitError, parse_duration, parse_size};

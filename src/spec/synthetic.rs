@@ -79,7 +79,7 @@ fn terms(text: &str) -> impl Iterator<Item = Range<usize>> {
 }
 
 /// The words of `text[within]`, by their places.
-fn words(text: &str, within: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn words(text: &str, within: Range<usize>) -> impl Iterator<Item = Range<usize>> {
     let part = &text[within.clone()];
     part.split_whitespace().map(move |word| {
         let start = within.start + (word.as_ptr() as usize - part.as_ptr() as usize);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::disk::sync_folder;
-use super::owner::{Ownership, WATCH, is_of_owners};
+use super::owner::{Former, Ownership, WATCH, is_of_owners};
 use super::volume::volumes;
 use super::{Lines, StoreError};
 use crate::model::Epoch;
@@ -98,6 +98,12 @@ impl RunFolder {
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         Epoch(self.ownership.number())
+    }
+
+    /// Who owned it before.
+    #[must_use]
+    pub fn former(&self) -> &Former {
+        self.ownership.former()
     }
 
     /// Sees that this process still owns it, and shows others that it lives.

@@ -23,5 +23,5 @@ pub use folder::{LAUNCHER_LOG, RunFolder};
 pub use format::{Origin, Recovered, TornTail};
 pub use journal::{Commit, Fold, Journal};
 pub use lines::Lines;
-pub use owner::{Life, Owner};
+pub use owner::{Former, Life, Owner};
 pub use volume::Volume;

@@ -96,13 +96,20 @@ impl Owner {
     /// Whether this process lives, as far as can be told from this host.
     #[must_use]
     pub fn life(&self) -> Life {
-        if self.place.is_empty() || self.place != place() {
+        if !self.is_from_here() {
             Life::Unknown
         } else if start_of(self.pid) == Some(self.started) {
             Life::Alive
         } else {
             Life::Dead
         }
+    }
+
+    /// Whether its host is this one, as it was booted last, and the numbers of processes there mean
+    /// the same here.
+    #[must_use]
+    pub fn is_from_here(&self) -> bool {
+        !self.place.is_empty() && self.place == place()
     }
 
     fn text(&self) -> String {
@@ -177,11 +184,30 @@ fn claims(folder: &Path) -> io::Result<Vec<Claim>> {
     Ok(found)
 }
 
+/// Who owned a folder before.
+#[derive(Debug)]
+pub struct Former {
+    /// The process; nothing if there was none, or what it wrote cannot be read.
+    pub owner: Option<Owner>,
+    /// Whether it is certain that it owns nothing any more: it let go of the folder, or has ended.
+    pub has_ended: bool,
+}
+
+impl Former {
+    fn of(folder: &Path, last: Option<Claim>) -> io::Result<Former> {
+        let Some(claim) = last else { return Ok(Former { owner: None, has_ended: true }) };
+        let owner = look(&claim.path(folder))?.and_then(|seen| Owner::parse(&seen.text));
+        let is_dead = owner.as_ref().is_some_and(|owner| owner.life() == Life::Dead);
+        Ok(Former { owner, has_ended: !claim.held || is_dead })
+    }
+}
+
 /// The right to write into a run folder; given back when dropped.
 #[derive(Debug)]
 pub(super) struct Ownership {
     folder: PathBuf,
     claim: Claim,
+    former: Former,
     beat: Mutex<Instant>,
     lost: AtomicBool,
 }
@@ -243,6 +269,7 @@ impl Ownership {
         let ownership = Ownership {
             folder: folder.to_owned(),
             claim,
+            former: Former::of(folder, last).map_err(io)?,
             beat: Mutex::new(Instant::now()),
             lost: AtomicBool::new(false),
         };
@@ -260,6 +287,10 @@ impl Ownership {
     }
 
     /// The folder that is owned.
+    pub(super) fn former(&self) -> &Former {
+        &self.former
+    }
+
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }

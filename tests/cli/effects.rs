@@ -92,7 +92,8 @@ pub(crate) fn expect_only_the_unfinished_again(effects: &str, killed: &[f64]) ->
         let Ok(at) = at.parse::<f64>() else { continue };
         if what == "end" {
             ended.insert(task, at);
-        } else if let Some(end) = ended.get(task) {
+        // Of what is killed once more before it ends again that end says nothing any more.
+        } else if let Some(end) = ended.remove(task) {
             again += 1;
             let kill = killed.iter().rfind(|kill| **kill <= at);
             let kill = kill.unwrap_or_else(|| panic!("{task} was run again, and nothing died"));

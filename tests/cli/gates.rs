@@ -12,7 +12,7 @@ name = "signals"
 cwd = "SCRATCH"
 [[sweep]]
 name = "gate"
-product = { i = { from = 1, to = 6 } }
+product = { i = { from = 1, to = GATES } }
 command = "touch started-%{i}; until test -e open; do sleep 0.01; done"
 [[task]]
 name = "last"
@@ -22,9 +22,15 @@ command = ["true"]
 
 /// A folder with the job in `job.toml`, and the job.
 pub(crate) fn scratch() -> (Scratch, Parents) {
+    scratch_with(6)
+}
+
+/// The same with so many that wait.
+pub(crate) fn scratch_with(gates: u32) -> (Scratch, Parents) {
     let scratch = Scratch::new();
-    scratch.write("job.toml", &JOB.replace("SCRATCH", scratch.path("").to_str().unwrap()));
-    let gates: Vec<String> = (1..=6).map(|i| format!("gate-{i}")).collect();
+    let text = JOB.replace("SCRATCH", scratch.path("").to_str().unwrap());
+    scratch.write("job.toml", &text.replace("GATES", &gates.to_string()));
+    let gates: Vec<String> = (1..=gates).map(|i| format!("gate-{i}")).collect();
     let mut job: Parents = gates.iter().map(|gate| (gate.clone(), Vec::new())).collect();
     job.insert("last".to_owned(), gates);
     (scratch, job)

@@ -14,6 +14,7 @@ mod joins;
 mod journal;
 mod launch;
 mod leaving;
+mod overlap;
 mod plan;
 mod random;
 mod readme;

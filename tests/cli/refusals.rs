@@ -40,6 +40,14 @@ fn bad_input_to_run_is_refused_before_a_folder_is_made() {
     scratch.write("ok.toml", "name = \"ok\"\n[[task]]\nname = \"a\"\nkernel = \"noop\"\n");
     let shape = ["run", "ok.toml", "--run-dir", "r", "--nodes", "2", "--subclusters", "3"];
     insta::assert_snapshot!("run_shape", shown(&scratch, &shape, 2));
+    scratch.write("racks", "# group left\nn1\n# group right\nn2 slots=2\nn1\n");
+    for (name, file) in [("run_racks", "racks"), ("run_no_racks", "rakcs")] {
+        let groups = ["run", "ok.toml", "--run-dir", "r", "--subclusters", file];
+        insta::assert_snapshot!(name, shown(&scratch, &groups, 2));
+    }
+    scratch.write("racks", "# group left\nsome-other-host\n");
+    let other = ["run", "ok.toml", "--run-dir", "r", "--subclusters", "racks"];
+    insta::assert_snapshot!("run_other_racks", shown(&scratch, &other, 2));
     assert!(!scratch.path("r").exists());
 }
 

@@ -25,6 +25,8 @@ mod netns;
 #[cfg(feature = "mpi")]
 mod overlap;
 #[cfg(feature = "mpi")]
+mod racks;
+#[cfg(feature = "mpi")]
 #[path = "../cli/random.rs"]
 mod random;
 #[cfg(feature = "mpi")]

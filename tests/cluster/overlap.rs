@@ -3,8 +3,8 @@
 use rustix::process::Signal;
 
 use crate::hosts::Hosts;
-use crate::launcher::EVENKEEL;
-use crate::ranks::{Rank, ranks};
+use crate::launcher::{EVENKEEL, Launcher};
+use crate::ranks::{self, Rank, ranks};
 use crate::records::{self, Parents};
 use crate::scratch::{LIMIT, Running, Scratch, poll};
 
@@ -30,6 +30,16 @@ fn beats(scratch: &Scratch, task: &str, attempt: u64) -> Vec<f64> {
     text.lines().filter_map(|line| line.parse().ok()).collect()
 }
 
+/// Sees that something was lost, and whether all of that may have gone on beside the next attempt.
+#[track_caller]
+fn expect_marks(scratch: &Scratch, marked: bool) {
+    let lines = records::lines(&scratch.path("run"));
+    let lost: Vec<_> = lines.iter().filter(|line| line.state == "lost").collect();
+    let is_marked = |line: &&records::Line| line.json.get("overlap").is_some();
+    assert!(!lost.is_empty(), "nothing was lost");
+    assert!(lost.iter().all(|line| is_marked(&line) == marked), "{lost:?}");
+}
+
 /// Starts a run on one host, which another joins, and strikes that when its tasks live. Gives by how
 /// much tasks overlapped with their next attempts at most, in seconds: mostly less than nothing.
 fn overlap(strike: impl FnOnce(&Hosts, &Rank)) -> Option<f64> {
@@ -47,6 +57,8 @@ fn overlap(strike: impl FnOnce(&Hosts, &Rank)) -> Option<f64> {
     strike(&hosts, &joined);
     run.wait().expect(0);
     records::expect_all_done(&scratch.path("run"), &job);
+    // Over a link nobody sees a process end on another host.
+    expect_marks(&scratch, true);
     let again = job.keys().filter(|task| !beats(&scratch, task, 2).is_empty());
     let overlaps = again.map(|task| {
         let (first, second) = (beats(&scratch, task, 1), beats(&scratch, task, 2));
@@ -70,4 +82,29 @@ fn what_ran_under_a_process_that_is_killed_has_ended_before_it_runs_elsewhere() 
     let Some(overlap) = overlap(|_, joined| joined.signal(Signal::KILL)) else { return };
     eprintln!("overlap {overlap:.3} s");
     assert!(overlap <= BOUND, "{overlap} s");
+}
+
+#[test]
+fn what_ran_under_a_rank_that_its_host_saw_end_is_not_marked() {
+    if Launcher::linked_and_surviving().is_none() {
+        return;
+    }
+    // The second host has a sub-master and a node.
+    for victim in [2, 3] {
+        let Some(hosts) = Hosts::new(2) else { return };
+        let scratch = Scratch::new();
+        let job = beating(&scratch, 8);
+        let launch = ["run", "h0", EVENKEEL, "launch", "-n", "4", "--hosts", "h0:2,h1:2"];
+        let run = ["run", "job.toml", "--run-dir", "run", "--lease", "5s"];
+        let args = [&launch[..], &run].concat();
+        let mut running = scratch.start_command(hosts.command(&scratch, &args));
+        let ranks = ranks::of_running(&mut running, &scratch);
+        assert_eq!((&*ranks[victim].host, ranks[victim].subcluster), ("h1", 1));
+        let begun = |n: &u64| !beats(&scratch, &format!("t-{n}"), 1).is_empty();
+        running.wait_until("all ranks run something", || (1..=8).filter(begun).count() >= 4);
+        ranks[victim].kill(&scratch);
+        running.wait().expect(0);
+        records::expect_all_done(&scratch.path("run"), &job);
+        expect_marks(&scratch, false);
+    }
 }

@@ -39,6 +39,17 @@ fn nodes_and_sub_masters_that_are_killed_cost_only_time() {
     eprintln!("{nodes} nodes and {sub_masters} sub-masters killed, {lost} attempts lost");
 }
 
+/// Sees that no record says of a node that its host saw end that it may have gone on.
+#[track_caller]
+fn expect_no_marks(scratch: &Scratch, killed: &[usize]) {
+    for line in records::lines(&scratch.path("run")) {
+        let reason = line.json["reason"].as_str().unwrap_or_default();
+        let named = |victim: &usize| reason.starts_with(&format!("node {victim} "));
+        let marked = line.json.get("overlap").is_some();
+        assert!(!marked || !killed.iter().any(named), "{reason}");
+    }
+}
+
 /// Kills `victims` one after the other, each at a moment that chance chooses, as long as the run
 /// goes on, and sees that nothing is lost. Gives those that were killed, and how many attempts
 /// were lost with them.
@@ -57,6 +68,7 @@ fn run_and_kill(launcher: Launcher, random: &mut Random, victims: &[usize]) -> (
     }
     running.wait().expect(0);
     records::expect_all_done(&scratch.path("run"), &job);
+    expect_no_marks(&scratch, &killed);
     expect_only_the_unfinished_again(&scratch.read("effects"), &moments);
     scratch.expect_no_process(Duration::from_secs(1));
     let lines = records::lines(&scratch.path("run"));

@@ -30,6 +30,8 @@ mod joins;
 mod kernels;
 mod launcher;
 #[cfg(feature = "mpi")]
+mod levels;
+#[cfg(feature = "mpi")]
 #[path = "../cli/random.rs"]
 mod random;
 #[cfg(feature = "mpi")]

@@ -1,7 +1,7 @@
 //! Who and what stories are about: tasks, endings, seats.
 
 use evenkeel::model::*;
-use evenkeel::sched::{RunId, Seat};
+use evenkeel::sched::{Former, RunId, Seat};
 
 /// How long a silent peer is believed to be alive.
 pub const LEASE: Span = Span::from_secs(4);
@@ -72,6 +72,7 @@ pub fn seats(subclusters: &[&[Resources]], fans: &[u32], epoch: Epoch) -> Vec<Se
                 time_left: None,
                 apart: true,
                 standby: None,
+                former: Former::Ended,
             });
         }
     }

@@ -121,10 +121,14 @@ fn message() -> impl Strategy<Value = Message> {
         (peer(), 0u32..3, keys())
             .prop_map(|(node, n, holding)| { Message::Moved { node, hello: hello(n), holding } }),
         prop::collection::vec(completion(), 0..4).prop_map(Message::Done),
-        (keys(), peer()).prop_map(|(keys, node)| {
-            Message::Lost(keys.into_iter().map(|key| Lost { key, node }).collect())
+        (keys(), peer(), any::<bool>()).prop_map(|(keys, node, silent)| {
+            Message::Lost(keys.into_iter().map(|key| Lost { key, node, silent }).collect())
         }),
-        (keys(), span()).prop_map(|(keys, until)| Message::Adrift { keys, until }),
+        (keys(), span(), nodes()).prop_map(|(keys, until, nodes)| Message::Adrift {
+            keys,
+            until,
+            nodes
+        }),
         prop::collection::vec(dispatch(), 0..4).prop_map(Message::Returned),
         Just(Message::Goodbye),
         renewal().prop_map(Message::Welcome),
@@ -135,6 +139,8 @@ fn message() -> impl Strategy<Value = Message> {
         keys().prop_map(|keys| Message::Cancel { keys, grace: None }),
         Just(Message::Drain),
         prop::collection::vec(peer(), 0..3).prop_map(Message::BringIn),
+        peer().prop_map(Message::DrainNode),
+        Just(Message::Dismiss),
         Just(Message::Farewell),
     ]
 }
@@ -274,6 +280,7 @@ impl Watched {
             time_left: None,
             apart: true,
             standby: None,
+            former: Former::Silent,
         };
         Watched {
             process: Process::new(&seat),

@@ -149,6 +149,49 @@ fn what_the_user_wants_goes_down_all_levels() {
     resumed.assert_whole();
 }
 
+/// Has p3 asked to leave, with p4 beside it and p5 and p6 below; sees that it goes and they stay.
+fn leaves_alone(story: &mut Story, running: &[(PeerId, AttemptKey)]) {
+    story.tell(node(3), Event::Drain);
+    assert!(story.notes.iter().any(|n| n.contains("p5 is sent on by p3 and goes to p0")));
+    story.run_until(|s| s.left.contains(&node(3)));
+    assert!(story.left.contains(&node(4)) && !story.left.contains(&node(5)));
+    assert_counts(story, running);
+    assert_eq!(story.count(State::Lost), 0, "{:?}", story.states());
+    let by = |r: &&Record| [5, 6].contains(&r.place.as_ref().unwrap().node.0);
+    let theirs = story.published.iter().filter(by).count();
+    assert!(theirs > 2 * 80 / 7, "they are given more: {theirs}");
+}
+
+#[test]
+fn a_sub_master_that_leaves_sends_on_those_that_are_below_it() {
+    let (mut story, running) = under_way(&[3, 4, 5, 6]);
+    leaves_alone(&mut story, &running);
+}
+
+#[test]
+fn who_cannot_go_on_yet_is_sent_on_again() {
+    let (mut story, running) = under_way(&[3, 4, 5, 6]);
+    story.tell(node(5), Event::Down(node(0)));
+    story.tell(node(3), Event::Drain);
+    story.pass(LONGER_THAN_A_LEASE);
+    assert!(running.iter().all(|held| story.running.contains_key(held)), "{:?}", story.notes);
+    assert!(!story.left.contains(&node(3)), "it stays for the sake of those below it");
+    story.tell(node(5), Event::Up(node(0)));
+    story.pass(LONGER_THAN_A_LEASE);
+    leaves_alone(&mut story, &running);
+}
+
+#[test]
+fn a_sub_master_may_die_while_it_sends_others_on() {
+    let (mut story, running) = under_way(&[5, 6]);
+    story.tell(node(5), Event::Down(node(0)));
+    story.tell(node(3), Event::Drain);
+    story.kill(node(3));
+    story.tell(node(5), Event::Up(node(0)));
+    assert_goes_on(&mut story, &running);
+    assert_counts(&mut story, &running);
+}
+
 #[test]
 fn an_idle_subcluster_takes_over_from_another_far_away() {
     let mut story = Story::of_levels(&[2], &[&[1], &[1], &[1], &[1]]).job(wide(12));

@@ -9,6 +9,7 @@ mod deaths;
 mod garbage;
 mod levels;
 mod order;
+mod overlap;
 mod pace;
 mod quarantine;
 mod rerun;

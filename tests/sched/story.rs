@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use evenkeel::model::wire::Wire;
 use evenkeel::model::*;
-use evenkeel::sched::{Action, Batch, Entry, Event, Forecast, Frame, Machine, Process, Seat};
+use evenkeel::sched::{
+    Action, Batch, Entry, Event, Forecast, Former, Frame, Machine, Process, Seat,
+};
 
 pub use crate::cast::*;
 
@@ -156,8 +158,14 @@ impl Story {
 
     /// A new master and new nodes that go on from the first `entries` of the journal.
     pub fn resume_after(&self, entries: usize) -> Story {
+        self.resume_knowing(Former::Ended, entries)
+    }
+
+    /// The same, where that is what is known of those of the first life.
+    pub fn resume_knowing(&self, former: Former, entries: usize) -> Story {
         let mut seats = self.seats.clone();
         seats.iter_mut().for_each(|seat| seat.epoch.0 += 1);
+        seats.iter_mut().for_each(|seat| seat.former = former);
         let journal = self.journal[..entries].iter();
         // What is on disk is bytes.
         let reread = journal.map(|e| Entry::from_bytes(&e.to_bytes()).unwrap()).collect();
@@ -246,6 +254,7 @@ impl Story {
         let mut seat = self.seats[0].clone();
         (seat.peer, seat.ancestors, seat.master) = (peer, vec![peer], peer);
         seat.subcluster = SubclusterId(peer.0);
+        seat.former = Former::Orphaned;
         seat.epoch.0 += self.successions + 1;
         self.successions += 1;
         self.seats.push(seat.clone());

@@ -21,6 +21,7 @@ use crate::live::{Control, Driver, Inbox, Input, Notice};
 use crate::model::wire::Wire;
 use crate::model::{PeerId, ResourceNames};
 use crate::run::crew::Posting;
+use crate::run::division::Division;
 use crate::run::layout::{Layout, Numbers, Site};
 use crate::run::{Joining, RunError};
 use crate::sched::{Event, Seat};
@@ -48,7 +49,7 @@ impl Guest {
         let transport = bridge(world, (PeerId(0), n), watch.clone())?;
         let reached = Driver::control(&transport);
         let layout = |names: &ResourceNames, numbers| {
-            Layout::new(sites, Some(1), (&joining.resources, names), numbers)
+            Layout::new(sites, Division::Number(1), (&joining.resources, names), numbers)
         };
         let nodes = layout(&ResourceNames::default(), Numbers::default())?.into_nodes();
         let (resources, standby) = (joining.resources.clone(), joining.standby);

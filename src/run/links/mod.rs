@@ -80,6 +80,11 @@ pub fn listened(folder: &Path) -> Option<Listen> {
     Address::of(folder).ok()??.listen.parse().ok()
 }
 
+/// Whether others could come to the run in `folder`, or that cannot be seen.
+pub(super) fn was_open(folder: &Path) -> bool {
+    !matches!(Address::of(folder), Ok(None))
+}
+
 /// What is left of the last epoch of a run, for those who come back from it.
 #[derive(Default)]
 pub(super) struct Before {

@@ -129,18 +129,4 @@ impl Master {
         }
         known
     }
-
-    /// Whether it was there, and counts still.
-    fn leave_limbo(&mut self, key: AttemptKey) -> bool {
-        let found = self.awaits(key) && self.limbo.values_mut().any(|keys| keys.remove(&key));
-        self.limbo.retain(|_, keys| !keys.is_empty());
-        found
-    }
-
-    /// The process of a sub-master has ended.
-    pub(in crate::sched) fn child_ended(&mut self, cx: &mut Context<'_>, peer: PeerId) {
-        if self.work.child(peer).is_some() {
-            self.child_lost(cx, peer);
-        }
-    }
 }

@@ -68,15 +68,17 @@ impl Master {
         }
     }
 
+    /// An attempt is lost. `silent`: its end was not seen.
     pub(super) fn lost(
         &mut self,
         cx: &mut Context<'_>,
         key: AttemptKey,
         node: Option<PeerId>,
         why: String,
+        silent: bool,
     ) {
         if self.awaits(key) {
-            let mut record = self.lost_record(key, why);
+            let mut record = self.lost_record(key, why, silent);
             record.place = node.and_then(|node| self.place(node));
             record.end = Some(cx.now);
             self.conclude(cx, record, Vec::new());
@@ -84,11 +86,16 @@ impl Master {
     }
 
     /// The record of an attempt that is lost, or by that at its end, if nobody wants the task.
-    pub(super) fn lost_record(&self, key: AttemptKey, why: String) -> Record {
+    pub(super) fn lost_record(&self, key: AttemptKey, why: String, silent: bool) -> Record {
         if self.unwanted.contains(&key.task) {
             return self.record(key, State::Cancelled, Some(format!("{BY_THE_USER}; {why}")));
         }
-        self.record(key, State::Lost, Some(self.lost_reason(key, why)))
+        let overlap = silent && self.ledger.rerun(key.task) == Rerun::Always;
+        let why = match overlap {
+            true => format!("{why}: it may have gone on beside the next attempt"),
+            false => self.lost_reason(key, why),
+        };
+        Record { overlap, ..self.record(key, State::Lost, Some(why)) }
     }
 
     fn lost_reason(&self, key: AttemptKey, why: String) -> String {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{INTERRUPTED, Master};
+use super::Master;
 use crate::model::{Addition, AttemptKey, Record};
 use crate::sched::event::Entry;
 use crate::sched::ledger::Stage;
@@ -14,6 +14,7 @@ impl Master {
         match entry {
             Entry::Opened { epoch, outlived, .. } => {
                 self.outlived_for = self.outlived_for.max(outlived);
+                self.former.1 = epoch;
                 self.ledger.begin(epoch);
             }
             Entry::Closed(_) => {}
@@ -68,12 +69,7 @@ impl Master {
         let outlived = std::mem::take(&mut self.outlived);
         for id in self.ledger.in_stage(Stage::Granted) {
             let key = self.ledger.key(id);
-            if outlived.get(&id) == Some(&key) {
-                self.limbo.entry((cx.now + wait, cx.me)).or_default().insert(key);
-            } else {
-                let record = self.lost_record(key, INTERRUPTED.to_owned());
-                self.conclude(cx, record, Vec::new());
-            }
+            self.judge_former(cx, key, outlived.get(&id) == Some(&key));
         }
         // The journal ended between their return and their end.
         for id in self.unwanted.clone() {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::leaving::Leaving;
 use super::{GUARDED, SubMaster};
 use crate::model::{AttemptKey, PeerId, Request, Shared, Span, Time};
 use crate::sched::Context;
@@ -25,6 +26,7 @@ impl SubMaster {
         unheard: Vec<Message>,
     ) {
         self.master = master;
+        self.dismissed = false;
         if self.parent.parent() != former {
             self.parent.know(former, master);
         } else if self.parent.follow(former, master, cx.now) {
@@ -42,13 +44,24 @@ impl SubMaster {
         is_up: impl Fn(PeerId) -> bool,
         unheard: Vec<Message>,
     ) -> bool {
-        let levels = self.parent.further();
+        let (levels, former) = (self.parent.further(), self.parent());
         let changed = self.parent.change(is_up);
         if changed {
             self.work.carry(levels);
             self.bring(cx, unheard, false);
+            self.take_leave(cx, former);
         }
         changed
+    }
+
+    /// The parent is dead or silent, or sends it on, and no other can be reached yet.
+    pub(in crate::sched) fn doubt(&mut self) {
+        self.parent.doubt();
+    }
+
+    /// Whether it would change its parent if it could.
+    pub(in crate::sched) fn is_in_doubt(&self) -> bool {
+        self.parent.is_doubted()
     }
 
     /// Chooses the parent to greet after a lapse.
@@ -71,7 +84,7 @@ impl SubMaster {
             self.remember_departed(cx);
         }
         unheard.into_iter().for_each(|report| self.up(cx, report));
-        if self.draining || self.is_to_leave {
+        if self.draining || self.leaving == Leaving::Asked {
             self.up(cx, Message::Drain);
         }
     }
@@ -111,7 +124,7 @@ impl SubMaster {
         holding: Vec<Held>,
     ) {
         let child = from.peer;
-        self.child_lost(cx, child);
+        self.child_restarted(cx, child);
         if from.role == Role::SubMaster {
             self.below.insert(child);
         } else {
@@ -190,7 +203,9 @@ impl SubMaster {
         for (child, asked) in ready {
             let renewal = self.renewal(cx.now, asked);
             self.down(cx, child, Message::Welcome(renewal));
-            if self.draining {
+            if self.is_dismissed(child) {
+                self.dismiss(cx, child);
+            } else if self.draining {
                 self.work.drain(child);
                 self.down(cx, child, Message::Drain);
             }
@@ -202,6 +217,7 @@ impl SubMaster {
     /// The process of a child has ended. What a node ran has too when its guards have cleared up; the
     /// nodes of a sub-master go on.
     pub(in crate::sched) fn child_ended(&mut self, cx: &mut Context<'_>, child: PeerId) {
+        self.work.saw_end(child);
         if self.below.contains(&child) {
             self.child_lost(cx, child);
         } else {
@@ -209,24 +225,34 @@ impl SubMaster {
         }
     }
 
+    /// A child is another than it was, and so has ended as that.
+    pub(in crate::sched) fn child_restarted(&mut self, cx: &mut Context<'_>, child: PeerId) {
+        if self.work.child(child).is_some() {
+            self.work.saw_end(child);
+            self.child_lost(cx, child);
+        }
+    }
+
     /// A child is gone, and with a node what it held. What a sub-master held its nodes may still run,
     /// until the lease is over that they had through it.
-    pub(in crate::sched) fn child_lost(&mut self, cx: &mut Context<'_>, child: PeerId) {
+    pub(super) fn child_lost(&mut self, cx: &mut Context<'_>, child: PeerId) {
         if self.work.child(child).is_none() {
             return;
         }
         let is_node = !self.below.contains(&child);
         let mut left = self.members_of(child);
+        let mut nodes: Vec<PeerId> = self.work.unaccounted(child).into_keys().collect();
         let (keys, until) = self.part_with(child);
         left.retain(|node| self.is_gone(*node));
         self.up(cx, Message::Members { joined: Vec::new(), left, holding: Vec::new() });
         if is_node {
-            self.report_lost(cx, child, keys);
+            self.report_lost(cx, child, keys, !nodes.is_empty());
         } else if !keys.is_empty() {
             let until = until.map_or(Span::ZERO, |until| until.since(cx.now));
-            self.up(cx, Message::Adrift { keys, until });
+            nodes.retain(|node| self.is_gone(*node));
+            self.up(cx, Message::Adrift { keys, until, nodes });
         }
-        self.leave_if_empty(cx);
+        self.go_on_leaving(cx);
     }
 
     /// The nodes of a child; a node has itself, also when it counts for nothing more.
@@ -279,22 +305,34 @@ impl SubMaster {
         for child in homes {
             brought.iter().for_each(|key| _ = self.release(child, *key));
             self.remember(child, &[node]);
-            self.work.change(child, Vec::new(), &[node]);
+            self.work.remove(child, node);
             if self.below.contains(&child) {
                 let holding = brought.to_vec();
                 self.down(cx, child, Message::Moved { node, hello, holding });
             }
+            if self.is_dismissed(child) {
+                // What it said before it went is still to come.
+                continue;
+            }
             if self.work.child(child).is_some_and(|child| child.members.is_empty()) {
+                let silent = !self.work.unaccounted(child).is_empty();
                 let (rest, _) = self.part_with(child);
-                self.report_lost(cx, child, rest);
-                self.leave_if_empty(cx);
+                self.report_lost(cx, child, rest, silent);
+                self.go_on_leaving(cx);
             }
         }
     }
 
-    fn report_lost(&mut self, cx: &mut Context<'_>, node: PeerId, keys: Vec<AttemptKey>) {
+    /// `silent`: its end was not seen.
+    fn report_lost(
+        &mut self,
+        cx: &mut Context<'_>,
+        node: PeerId,
+        keys: Vec<AttemptKey>,
+        silent: bool,
+    ) {
         if !keys.is_empty() {
-            let lost = keys.into_iter().map(|key| Lost { key, node });
+            let lost = keys.into_iter().map(|key| Lost { key, node, silent });
             self.up(cx, Message::Lost(lost.collect()));
         }
     }
