@@ -100,6 +100,7 @@ fn the_swarm_meets_what_it_is_for() {
         total.successions += outcome.stats.successions;
         total.superseded += outcome.stats.superseded;
         total.joined += outcome.stats.joined;
+        total.brought_in += outcome.stats.brought_in;
         total.twins += outcome.stats.twins;
         total.epochs += outcome.stats.epochs - 1;
         codes.push(outcome.verdict.code);
@@ -111,7 +112,7 @@ fn the_swarm_meets_what_it_is_for() {
     let rare = [missed, repeated, restarts, lost, epochs.into(), total.joined];
     assert!(rare.iter().all(|n| *n > 30), "{total:?}");
     assert!(total.twins > 0, "{total:?}");
-    let rarer = [moves, total.successions, total.superseded];
+    let rarer = [moves, total.successions, total.superseded, total.brought_in];
     assert!(rarer.iter().all(|n| *n > 5), "{total:?}");
     assert!(refused > 0, "nobody added a task behind a value that is gone");
     assert!([ExitCode::Done, ExitCode::TaskFailed].iter().all(|code| codes.contains(code)));

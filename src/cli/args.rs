@@ -60,6 +60,7 @@ Examples:
   evenkeel run job.toml --run-dir out --listen eth0    a run that others may join
   evenkeel join out                                    with all cores of this host
   mpirun -n 4 evenkeel join out                        with four ranks, as one subcluster
+  evenkeel join out --standby 2h                       only if it takes more than two hours more
   EVENKEEL_SECRET=... evenkeel join n17:40001          without the folder of the run
 
 The file `address` in the folder of the run says where it is met and holds its secret; a copy of it
@@ -215,6 +216,10 @@ pub(super) struct JoinArgs {
     /// Torque say in the environment, else none]
     #[arg(long, value_name = "TIME", value_parser = time_left)]
     pub(super) time_left: Option<TimeLeft>,
+    /// Stand by: run nothing until the run, as far as can be told, will take longer than this from
+    /// now on, or no other node is left that can run what waits
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(super) standby: Option<Span>,
     /// Under a launcher: pay no heed to it, and join with this process alone
     #[arg(long)]
     pub(super) single: bool,

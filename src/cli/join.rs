@@ -22,10 +22,12 @@ pub(super) fn join(args: &JoinArgs, registry: &Registry) -> Result<ExitCode, Fai
     let meeting = meeting(&args.run)?;
     let (resources, patience) = (args.resources.clone(), args.patience);
     let time_left = args.time_left.map_or_else(allotted, |TimeLeft(asked)| asked);
-    let joining = Joining { meeting, resources, patience, time_left };
+    let standby = args.standby;
+    let joining = Joining { meeting, resources, patience, time_left, standby };
     let mut signals = None;
     let begun = |node: NodeHandle| {
-        terminal::say(&format!("note: takes part in the run at {}", args.run));
+        let what = if standby.is_some() { "stands by for" } else { "takes part in" };
+        terminal::say(&format!("note: {what} the run at {}", args.run));
         signals = Some(on_signal(move |_| node.drain()));
     };
     match world {

@@ -100,7 +100,7 @@ impl Launched {
                 let folder = run::folder(args.run_dir.as_deref(), &job)?;
                 // Before the log of the launcher goes there.
                 RunFolder::check_vacant(&folder).map_err(crate::run::RunError::from)?;
-                let watcher = Watcher::new(job.tasks.len() as u64, 0);
+                let watcher = Watcher::new(job.tasks.len() as u64);
                 Ok(Launched { folder, before: None, watcher })
             }
             (None, None) => Err(Failure::bad_input("a job file is needed")),
@@ -165,6 +165,7 @@ impl Audience {
                 terminal::print(&String::from_utf8_lossy(line));
             }
             Some(Word::Line(line)) => self.watcher.say(&String::from_utf8_lossy(line)),
+            Some(Word::Forecast(left, standing_by)) => self.watcher.foresee(left, standing_by),
             Some(Word::End(code)) => self.code = Some(code),
             None => {}
         }

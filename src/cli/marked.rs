@@ -3,12 +3,14 @@
 
 use std::str;
 
-use crate::model::ExitCode;
+use crate::model::{ExitCode, Span};
 
 /// Before each line that a run prints: the separator of records.
 const LINE: u8 = 0x1e;
 /// Before the exit code of a run: the end of transmission.
 const END: u8 = 0x04;
+/// Before how it looks for a run: the separator of units.
+const FORECAST: u8 = 0x1f;
 
 /// What a run says in a line of its launcher's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub(super) enum Word<'a> {
     Line(&'a [u8]),
     /// The exit code with which it is about to end.
     End(ExitCode),
+    /// How much longer it takes, if that can be told, and how many stand by.
+    Forecast(Option<Span>, u64),
 }
 
 /// `text` as a run says it: whole lines, each with its mark and its line break.
@@ -30,15 +34,25 @@ pub(super) fn end(code: ExitCode) -> String {
     format!("{}{}\n", char::from(END), code as u8)
 }
 
+/// How it looks for a run, as it says it: nanoseconds, or `-`, and a number.
+pub(super) fn forecast(left: Option<Span>, standing_by: u64) -> String {
+    let left = left.map_or_else(|| "-".to_owned(), |left| left.0.to_string());
+    format!("{}{left} {standing_by}\n", char::from(FORECAST))
+}
+
 /// Takes a line of the launcher's output apart, given without its line break: the noise in it,
 /// if there is any, and the word of the run. Noise that broke off in the middle of its line
 /// comes before the mark.
 pub(super) fn parse(line: &[u8]) -> (Option<&[u8]>, Option<Word<'_>>) {
-    let Some(at) = line.iter().position(|byte| [LINE, END].contains(byte)) else {
+    let Some(at) = line.iter().position(|byte| [LINE, END, FORECAST].contains(byte)) else {
         return (Some(line), None);
     };
     let (noise, rest) = (&line[..at], &line[at + 1..]);
-    let word = if line[at] == LINE { Some(Word::Line(rest)) } else { code(rest).map(Word::End) };
+    let word = match line[at] {
+        LINE => Some(Word::Line(rest)),
+        END => code(rest).map(Word::End),
+        _ => foretold(rest).map(|(left, standing_by)| Word::Forecast(left, standing_by)),
+    };
     match word {
         Some(word) => (Some(noise).filter(|noise| !noise.is_empty()), Some(word)),
         None => (Some(line), None),
@@ -47,6 +61,12 @@ pub(super) fn parse(line: &[u8]) -> (Option<&[u8]>, Option<Word<'_>>) {
 
 fn code(text: &[u8]) -> Option<ExitCode> {
     ExitCode::from_number(str::from_utf8(text).ok()?.parse().ok()?)
+}
+
+fn foretold(text: &[u8]) -> Option<(Option<Span>, u64)> {
+    let (left, standing_by) = str::from_utf8(text).ok()?.split_once(' ')?;
+    let left = if left == "-" { None } else { Some(Span(left.parse().ok()?)) };
+    Some((left, standing_by.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -63,7 +83,7 @@ mod tests {
             match word {
                 Some(Word::Line(line)) => shown += &text(line),
                 Some(Word::End(told)) => code = Some(told),
-                None => {}
+                Some(Word::Forecast(..)) | None => {}
             }
         }
         (shown, log, code)
@@ -77,6 +97,18 @@ mod tests {
             (shown, log, code),
             (format!("{text}\n"), String::new(), Some(ExitCode::Interrupted))
         );
+    }
+
+    #[test]
+    fn a_forecast_comes_back_as_it_was() {
+        for (left, standing_by) in [(Some(Span(u64::MAX)), 3), (None, 0)] {
+            let line = forecast(left, standing_by);
+            let word = Some(Word::Forecast(left, standing_by));
+            assert_eq!(parse(line.trim_end().as_bytes()), (None, word));
+        }
+        for broken in ["\u{1f}", "\u{1f}1", "\u{1f}x 1", "\u{1f}1 -2"] {
+            assert_eq!(parse(broken.as_bytes()), (Some(broken.as_bytes()), None));
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use super::terminal;
 use crate::host::Clock;
 use crate::live::Notice;
-use crate::model::{Counts, Record, State, TaskId, Time};
+use crate::model::{Counts, Record, Span, State, TaskId, Time};
 use crate::report::Progress;
 
 /// How often the line moves when no task ends.
@@ -30,23 +30,23 @@ struct Told {
     counts: Counts,
     /// Those whose last attempt failed: a retry may yet make them good.
     failed: BTreeSet<TaskId>,
+    /// When the run will end, as the master said last, and how many stand by.
+    end: Option<Time>,
+    standing_by: u64,
+    clock: Clock,
 }
 
 impl Watcher {
     /// For a run that is resumed with these counts.
     pub(super) fn resumed(counts: Counts) -> Arc<Watcher> {
-        Watcher::new(counts.tasks, counts.ended())
+        Watcher::new(counts.tasks)
     }
 
-    /// For a job of so many tasks, of which so many ended before the run was resumed.
-    pub(super) fn new(tasks: u64, before: u64) -> Arc<Watcher> {
-        let counts = Counts { tasks, ..Counts::default() };
-        let told = Arc::new(Mutex::new(Told { counts, failed: BTreeSet::new() }));
-        let bar = if terminal::is_watched() {
-            bar(Arc::clone(&told), before)
-        } else {
-            ProgressBar::hidden()
-        };
+    /// For a job of so many tasks.
+    pub(super) fn new(tasks: u64) -> Arc<Watcher> {
+        let told = Arc::new(Mutex::new(Told::new(tasks)));
+        let bar =
+            if terminal::is_watched() { bar(Arc::clone(&told)) } else { ProgressBar::hidden() };
         Arc::new(Watcher { bar, told })
     }
 
@@ -55,6 +55,13 @@ impl Watcher {
             Notice::Told => {}
             Notice::Note(text) => self.say(&format!("note: {text}")),
             Notice::Record(record) => self.count(record),
+            // Whoever launched this run shows how far it is.
+            Notice::Forecast(forecast) if terminal::is_launched() => {
+                terminal::tell_forecast(forecast.left, forecast.standing_by.len() as u64);
+            }
+            Notice::Forecast(forecast) => {
+                self.foresee(forecast.left, forecast.standing_by.len() as u64);
+            }
         }
     }
 
@@ -65,11 +72,18 @@ impl Watcher {
         self.bar.set_position(counts.ended());
     }
 
+    /// The run takes so much longer, if that can be told, and so many stand by.
+    pub(super) fn foresee(&self, left: Option<Span>, standing_by: u64) {
+        let mut told = self.told.lock();
+        told.end = left.map(|left| told.clock.now() + left);
+        told.standing_by = standing_by;
+    }
+
     /// Forgets all that was counted, to count anew.
     pub(super) fn forget(&self) {
         let mut told = self.told.lock();
-        let counts = Counts { tasks: told.counts.tasks, ..Counts::default() };
-        *told = Told { counts, failed: BTreeSet::new() };
+        told.counts = Counts { tasks: told.counts.tasks, ..Counts::default() };
+        told.failed.clear();
     }
 
     /// A line for people that stays, above the one that moves.
@@ -83,6 +97,19 @@ impl Watcher {
 }
 
 impl Told {
+    fn new(tasks: u64) -> Told {
+        let counts = Counts { tasks, ..Counts::default() };
+        let clock = Clock::start();
+        Told { counts, failed: BTreeSet::new(), end: None, standing_by: 0, clock }
+    }
+
+    fn progress(&self) -> Progress {
+        let now = self.clock.now();
+        let left = self.end.map(|end| end.since(now)).filter(|_| self.counts.open() > 0);
+        let (counts, standing_by) = (self.counts, self.standing_by);
+        Progress { counts, elapsed: now.since(Time::ZERO), left, standing_by }
+    }
+
     fn hear(&mut self, record: &Record) -> Counts {
         let task = record.task;
         self.failed.remove(&task);
@@ -103,15 +130,15 @@ impl Told {
     }
 }
 
-fn bar(told: Arc<Mutex<Told>>, before: u64) -> ProgressBar {
-    let (tasks, clock) = (told.lock().counts.tasks, Clock::start());
+fn bar(told: Arc<Mutex<Told>>) -> ProgressBar {
+    let tasks = told.lock().counts.tasks;
     let bar = ProgressBar::with_draw_target(Some(tasks), ProgressDrawTarget::stderr_with_hz(10));
     let style = ProgressStyle::with_template("[{bar:24}] {line}").expect("the template is right");
     let style = style.with_key("line", move |_: &_, to: &mut dyn std::fmt::Write| {
-        let (counts, elapsed) = (told.lock().counts, clock.now().since(Time::ZERO));
+        let progress = told.lock().progress();
         let room = terminal::columns(io::stderr()).unwrap_or(80).saturating_sub(BAR);
         // A line that is not written is drawn again soon.
-        let _ = to.write_str(&Progress { counts, before, elapsed }.line(room));
+        let _ = to.write_str(&progress.line(room));
     });
     bar.set_style(style.progress_chars("=> "));
     bar.enable_steady_tick(TICK);
@@ -125,8 +152,7 @@ mod tests {
 
     #[test]
     fn a_task_that_is_tried_again_is_counted_once() {
-        let mut told =
-            Told { counts: Counts { tasks: 2, ..Counts::default() }, failed: BTreeSet::new() };
+        let mut told = Told::new(2);
         let mut hear = |task, state| {
             let (job, attempt, epoch) = (JobId(0), Attempt(1), Epoch(1));
             let key = AttemptKey { job, task: TaskId(task), attempt, epoch };

@@ -127,7 +127,7 @@ fn start(
     };
     input::check_nodes(&job, &locations, &nodes)?;
     complete(&mut options, args, Some(folder(args.run_dir.as_deref(), &job)?));
-    let watcher = Watcher::new(job.tasks.len() as u64, 0);
+    let watcher = Watcher::new(job.tasks.len() as u64);
     let listener = Arc::clone(&watcher);
     let watch = move |notice: &Notice| listener.hear(notice);
     let run = match world {

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::sync::OnceLock;
 
 use super::marked;
-use crate::model::ExitCode;
+use crate::model::{ExitCode, Span};
 use crate::report::scene::Colours;
 
 /// Where what a launched run prints is shown in the end: not where this process runs.
@@ -86,6 +86,12 @@ pub(super) fn tell_exit_code(code: ExitCode) {
     if is_launched() {
         write_out(&marked::end(code));
     }
+}
+
+/// Lets who launched this run know how much longer it takes, if that can be told, and how many stand
+/// by.
+pub(super) fn tell_forecast(left: Option<Span>, standing_by: u64) {
+    write_out(&marked::forecast(left, standing_by));
 }
 
 fn whole_lines(text: &str) -> String {

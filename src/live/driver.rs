@@ -13,7 +13,7 @@ use crate::exec::{Executor, Report};
 use crate::host::{Clock, Preference};
 use crate::model::wire::Wire;
 use crate::model::{Launch, PeerId, Record, Span, Time, Verdict};
-use crate::sched::{Action, Event, Frame, Machine, Process, Seat};
+use crate::sched::{Action, Event, Forecast, Frame, Machine, Process, Seat};
 use crate::store::{Commit, Journal, StoreError};
 
 /// So many events are taken in before what they caused is sent, at most.
@@ -42,6 +42,8 @@ pub enum Notice {
     Told,
     /// A sentence for the user.
     Note(String),
+    /// How it looks, now and then, and whenever somebody comes to stand by or does so no more.
+    Forecast(Forecast),
 }
 
 /// How the loop ended.
@@ -350,6 +352,7 @@ impl<T: Transport> Driver<T> {
             Action::StopAll => self.executor.stop_all(Span::ZERO),
             Action::Publish(record) => (self.notify)(Notice::Record(record)),
             Action::Note(text) => self.note(text),
+            Action::Foretell(forecast) => (self.notify)(Notice::Forecast(forecast)),
             Action::Finish(verdict) => self.ended = Some(Ended::Finished(verdict)),
             Action::Reach(peer) => {
                 if let Some(reach) = &mut self.reach {

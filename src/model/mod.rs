@@ -32,7 +32,7 @@ pub use job::{
     Body, Combine, Cost, Dependency, Job, Rerun, Settings, Sweep, Task, TaskBody, TaskName,
     Template, Warning, WarningSignal,
 };
-pub use node::NodeInfo;
+pub use node::{NodeInfo, Standby};
 pub use platform::{Link, Platform, PlatformNode, PlatformSubcluster};
 pub use record::{Counts, Exit, ExitCode, Place, Record, State, Usage, Verdict};
 pub use resources::{Amount, Request, ResourceId, ResourceNames, Resources, Variant};

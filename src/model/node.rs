@@ -20,9 +20,29 @@ pub struct NodeInfo {
     pub pinned: bool,
     /// What it has for tasks.
     pub capacity: Resources,
+    /// Whether it stands by.
+    pub standby: Standby,
+}
+
+/// Whether a node takes part and is given nothing until the run needs it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standby {
+    /// It serves the run.
+    #[default]
+    No,
+    /// It stands by.
+    Now,
+    /// It did, and left without having been needed.
+    Was,
 }
 
 impl NodeInfo {
+    /// Whether it serves the run, or did so.
+    #[must_use]
+    pub fn serves(&self) -> bool {
+        self.standby == Standby::No
+    }
+
     /// How many cores it has for tasks.
     #[must_use]
     pub fn core_count(&self) -> u64 {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Unreadable;
-use crate::model::{CoreId, NodeInfo, PeerId, Resources, SubclusterId};
+use crate::model::{CoreId, NodeInfo, PeerId, Resources, Standby, SubclusterId};
 
 /// The form of `nodes.json` that this version writes and reads.
 pub const NODES_VERSION: u32 = 1;
@@ -18,6 +18,11 @@ pub fn nodes_to_json(nodes: &[NodeInfo]) -> String {
         pid: info.pid,
         cores: info.cores.iter().map(|core| core.0).collect(),
         pinned: info.pinned,
+        standby: match info.standby {
+            Standby::No => None,
+            Standby::Now => Some(StandbyForm::Now),
+            Standby::Was => Some(StandbyForm::Was),
+        },
     };
     let form = Form { version: NODES_VERSION, nodes: nodes.iter().map(line).collect() };
     let mut text = serde_json::to_string_pretty(&form).expect("nodes have only text as keys");
@@ -44,6 +49,11 @@ pub fn nodes_from_json(text: &str) -> Result<Vec<NodeInfo>, Unreadable> {
         capacity: Resources::cores(node.cores.len() as u64),
         cores: node.cores.into_iter().map(CoreId).collect(),
         pinned: node.pinned,
+        standby: match node.standby {
+            None => Standby::No,
+            Some(StandbyForm::Now) => Standby::Now,
+            Some(StandbyForm::Was) => Standby::Was,
+        },
     };
     Ok(form.nodes.into_iter().map(info).collect())
 }
@@ -62,4 +72,14 @@ struct Node {
     pid: u32,
     cores: Vec<u32>,
     pinned: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    standby: Option<StandbyForm>,
+}
+
+/// Whether a node stands by, or did so to its end.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StandbyForm {
+    Now,
+    Was,
 }

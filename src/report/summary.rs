@@ -35,8 +35,10 @@ pub struct Summary {
     pub cores: usize,
     /// The share of the cores' time in which an attempt ran on them, from 0 to 1.
     pub efficiency: f64,
-    /// Each node, by id.
+    /// Each node that served the run, by id.
     pub nodes: Vec<NodeShare>,
+    /// How many more nodes stood by, and were not needed.
+    pub stood_by: usize,
     /// The tasks that took longest, the longest first; at most five.
     pub slowest: Vec<SlowTask>,
     /// The tasks that failed, or were lost for good, in the order of their jobs.
@@ -101,7 +103,9 @@ impl Summary {
         lower_bound: Option<Span>,
     ) -> Summary {
         let makespan = makespan(records);
-        let usage = Usage::new(records, nodes);
+        let (nodes, others): (Vec<&NodeInfo>, Vec<&NodeInfo>) =
+            nodes.iter().partition(|node| node.serves());
+        let usage = Usage::new(records, &nodes);
         let last = last_records(records);
         Summary {
             name: name.into(),
@@ -112,6 +116,7 @@ impl Summary {
             cores: usage.cores.len(),
             efficiency: share(usage.busy(), usage.cores.len(), makespan),
             nodes: usage.nodes.iter().map(|(id, node)| node.share(*id, makespan)).collect(),
+            stood_by: others.len(),
             slowest: slowest(&last),
             failed: last.values().filter(|r| is_bad(r)).map(|r| failed(r)).collect(),
         }
@@ -201,9 +206,9 @@ struct NodeUsage<'a> {
 }
 
 impl<'a> Usage<'a> {
-    fn new(records: &'a [Record], nodes: &'a [NodeInfo]) -> Usage<'a> {
+    fn new(records: &'a [Record], nodes: &[&'a NodeInfo]) -> Usage<'a> {
         let mut usage = Usage { nodes: BTreeMap::new(), cores: BTreeMap::new(), unplaced: 0 };
-        for NodeInfo { node, host, cores, .. } in nodes {
+        for NodeInfo { node, host, cores, .. } in nodes.iter().copied() {
             usage.nodes.entry(*node).or_default().host = host;
             for core in cores {
                 usage.core(*node, host, *core);

@@ -48,6 +48,10 @@ impl Summary {
         let efficiency =
             format!("  efficiency  {} of {} core{plural}", percent(self.efficiency), self.cores);
         page.line(Style::Plain, &efficiency);
+        if self.stood_by > 0 {
+            let nodes = if self.stood_by == 1 { "node was" } else { "nodes were" };
+            page.line(Style::Plain, &format!("  standby     {} {nodes} not needed", self.stood_by));
+        }
         if self.overlaps > 0 {
             let (n, plural) = (self.overlaps, if self.overlaps == 1 { "" } else { "s" });
             let line =

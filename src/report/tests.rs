@@ -346,6 +346,7 @@ fn the_summary_as_json() {
             { "node": 1, "host": "alpha", "cores": 2, "attempts": 4, "busy": 0.625 },
             { "node": 2, "host": "alpha", "cores": 2, "attempts": 1, "busy": 0.0625 },
         ],
+        "stood_by": 0,
         "slowest": [
             { "task": "task-0", "took": 3.5, "host": "alpha" },
             { "task": "task-1", "took": 0.5, "host": "alpha" },
@@ -380,16 +381,24 @@ fn many_nodes_and_failures_are_cut_short() {
 }
 
 #[test]
+fn who_stood_by_is_told_apart_and_not_counted_as_idle() {
+    let nodes = [node(1, &[0]), NodeInfo { standby: Standby::Now, ..node(2, &[1]) }];
+    let summary = Summary::new("one", &[ran(0, 1, &[0], 0, 4)], &nodes, None);
+    assert_eq!((summary.cores, summary.stood_by, summary.nodes.len()), (1, 1, 1));
+    let table = summary.to_string();
+    assert!(table.contains("  standby     1 node was not needed\n"), "{table}");
+    let read = nodes_from_json(&nodes_to_json(&nodes)).unwrap();
+    assert!(read[0].serves() && read[1].standby == Standby::Now);
+}
+
+#[test]
 fn progress_fits_its_line() {
     let counts = Counts { tasks: 1000, done: 400, failed: 100, ..Counts::default() };
-    let progress = Progress { counts, before: 0, elapsed: Span::from_secs(8) };
+    let left = Some(Span::from_secs(8));
+    let progress = Progress { counts, elapsed: Span::from_secs(8), left, standing_by: 0 };
     let line = progress.line(80);
     assert_eq!(line, "400/1000 done, 100 failed, 8.00 s, about 8.00 s left");
     assert_eq!(progress.line(14), "400/1000 done…");
-    let start = Progress { counts: Counts { tasks: 3, ..Counts::default() }, ..progress };
-    assert_eq!(start.remaining(), None);
-    let growing = Progress { counts: Counts { tasks: 3, done: 5, ..counts }, ..progress };
-    assert_eq!(growing.remaining(), None, "a job may still grow");
-    let resumed = Progress { before: 400, ..progress };
-    assert_eq!(resumed.remaining(), Some(Span::from_secs(40)), "the clock saw 100 of them");
+    let start = Progress { left: None, standing_by: 2, ..progress };
+    assert_eq!(start.line(80), "400/1000 done, 100 failed, 8.00 s, 2 stand by");
 }

@@ -147,7 +147,7 @@ impl Desk {
         let written = match &notice {
             Notice::Record(record) => file.map_or(Ok(()), |file| file.append(record)),
             Notice::Told => file.map_or(Ok(()), RecordFile::flush),
-            Notice::Note(_) => Ok(()),
+            Notice::Note(_) | Notice::Forecast(_) => Ok(()),
         };
         if let Notice::Record(record) = notice {
             records.all.push(Arc::unwrap_or_clone(record));

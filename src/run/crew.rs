@@ -12,10 +12,10 @@ use crate::host::Clock;
 use crate::live::{Control, Driver, Inbox, Notice, Recorder};
 #[cfg(any(feature = "link", feature = "mpi"))]
 use crate::live::{Ended, Input, Reach};
-#[cfg(all(feature = "link", feature = "mpi"))]
-use crate::model::NodeInfo;
 use crate::model::PeerId;
 use crate::model::wire::wire_struct;
+#[cfg(all(feature = "link", feature = "mpi"))]
+use crate::model::{NodeInfo, Standby};
 #[cfg(any(feature = "link", feature = "mpi"))]
 use crate::sched::Event;
 use crate::sched::Seat;
@@ -46,6 +46,7 @@ impl Posting {
             cores: seat.topology.cores().map(|core| core.id).collect(),
             pinned: self.pinned,
             capacity: seat.capacity.clone(),
+            standby: Standby::No,
         }
     }
 }

@@ -118,6 +118,7 @@ fn bystander() -> Seat {
         reattach: Span::ZERO,
         time_left: None,
         apart: false,
+        standby: None,
         former: Former::Ended,
     }
 }

@@ -8,7 +8,7 @@ use crate::host::{self, Host};
 use crate::model::wire::wire_struct;
 use crate::model::{
     Amount, Epoch, Incarnation, NodeInfo, PeerId, ResourceId, ResourceNames, Resources, Span,
-    SubclusterId, Topology,
+    Standby, SubclusterId, Topology,
 };
 use crate::sched::{Former, RunId, Seat, ancestry};
 
@@ -119,6 +119,7 @@ impl Layout {
                         resources,
                         names,
                     ),
+                    standby: Standby::No,
                 };
                 seats.push((info, share));
             }
@@ -181,6 +182,7 @@ impl Layout {
             reattach: terms.reattach,
             time_left: None,
             apart: !is_with_master || self.nodes.iter().any(elsewhere),
+            standby: None,
             former: Former::Ended,
         }
     }

@@ -268,7 +268,8 @@ impl Run {
         // Where nodes share a core, that they took longer for it is in what was measured: each
         // counts as one that ran at once.
         let nodes = self.roster.nodes();
-        let cores = nodes.iter().map(NodeInfo::core_count).sum();
+        let serving = nodes.iter().filter(|node| node.serves());
+        let cores = serving.map(NodeInfo::core_count).sum();
         Ok(Outcome {
             lower_bound: policy::measured_lower_bound(&self.graph, &records, cores),
             name: std::mem::take(&mut self.name),
@@ -334,7 +335,14 @@ impl Starting<'_> {
             let problem = "that others may join a run takes a run folder, where they find it";
             return Err(RunError::Options(problem.to_owned()));
         }
-        let collector = Collector::new(watch)?;
+        let roster = Arc::new(Roster::new(self.layout.nodes().to_vec()));
+        let list = Arc::clone(&roster);
+        let collector = Collector::new(move |notice| {
+            if let Notice::Forecast(forecast) = notice {
+                list.hear(forecast);
+            }
+            watch(notice);
+        })?;
         let teller = Arc::clone(&collector);
         // The thread of links, which keeps them alive, does not wait for whoever watches.
         let watch: Watch = Arc::new(move |notice| {
@@ -375,7 +383,6 @@ impl Starting<'_> {
             files::retract_verdict(folder)?;
         }
         begin(&controls, beginning);
-        let roster = Arc::new(Roster::new(self.layout.nodes().to_vec()));
         let clerk = self.open(gate, &roster, &controls)?;
         let About { name, graph, .. } = self.job;
         let mut run = Run {

@@ -8,31 +8,58 @@ use parking_lot::Mutex;
 
 use super::layout::Terms;
 use super::live::RunHandle;
-use crate::model::{NodeInfo, PeerId, ResourceNames};
+use crate::model::{NodeInfo, PeerId, ResourceNames, Standby};
+use crate::sched::Forecast;
 
 /// Every node that took part.
-pub(super) struct Roster {
-    nodes: Mutex<BTreeMap<PeerId, NodeInfo>>,
+pub(super) struct Roster(Mutex<List>);
+
+struct List {
+    nodes: BTreeMap<PeerId, NodeInfo>,
+    /// How often it has changed.
+    changes: u64,
 }
 
 impl Roster {
     pub(super) fn new(nodes: Vec<NodeInfo>) -> Roster {
-        Roster { nodes: Mutex::new(nodes.into_iter().map(|node| (node.node, node)).collect()) }
+        let nodes = nodes.into_iter().map(|node| (node.node, node)).collect();
+        Roster(Mutex::new(List { nodes, changes: 0 }))
     }
 
     pub(super) fn nodes(&self) -> Vec<NodeInfo> {
-        self.nodes.lock().values().cloned().collect()
+        self.0.lock().nodes.values().cloned().collect()
     }
 
-    /// Adds those that are not among them yet; whether there was any.
+    /// How often it has changed.
     #[cfg(feature = "link")]
-    pub(super) fn add(&self, nodes: Vec<NodeInfo>) -> bool {
-        let mut all = self.nodes.lock();
-        let before = all.len();
+    pub(super) fn changes(&self) -> u64 {
+        self.0.lock().changes
+    }
+
+    /// Adds those that are not among them yet.
+    #[cfg(feature = "link")]
+    pub(super) fn add(&self, nodes: Vec<NodeInfo>) {
+        let mut list = self.0.lock();
+        let before = list.nodes.len();
         for node in nodes {
-            all.entry(node.node).or_insert(node);
+            list.nodes.entry(node.node).or_insert(node);
         }
-        all.len() > before
+        list.changes += u64::from(list.nodes.len() > before);
+    }
+
+    /// The master has said who stands by.
+    pub(super) fn hear(&self, forecast: &Forecast) {
+        let mut list = self.0.lock();
+        let List { nodes, changes } = &mut *list;
+        for node in nodes.values_mut() {
+            let standby = match node.standby {
+                _ if forecast.standing_by.contains(&node.node) => Standby::Now,
+                _ if forecast.brought_in.contains(&node.node) => Standby::No,
+                Standby::Now => Standby::Was,
+                other => other,
+            };
+            *changes += u64::from(std::mem::replace(&mut node.standby, standby) != standby);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Options, Outcome, RunError, outcome};
 use crate::model::{
-    CoreId, Cost, Graph, Job, NodeInfo, PeerId, Platform, ResourceId, Span, SubclusterId,
+    CoreId, Cost, Graph, Job, NodeInfo, PeerId, Platform, ResourceId, Span, Standby, SubclusterId,
 };
 use crate::policy;
 use crate::sim::{FaultPlan, SimConfig, Simulation, Stats};
@@ -80,6 +80,7 @@ fn nodes(platform: &Platform) -> Vec<NodeInfo> {
             cores: (0..cores).map(CoreId).collect(),
             pinned: true,
             capacity: node.capacity.clone(),
+            standby: Standby::No,
         }
     });
     nodes.collect()

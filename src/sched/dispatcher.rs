@@ -8,12 +8,15 @@
 //! - When one child has idle cores and nothing waits here, half of what another holds beyond its
 //!   cores is called back.
 
+mod need;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::message::{Completion, HelloNumber, Member};
 use super::ready::{Ready, Urgency};
 use crate::model::{AttemptKey, Incarnation, PeerId, Request, ResourceId, Resources, Span, Time};
+use need::can_ever_meet;
 
 /// After work was called back, nothing more is called back for this long.
 const RECALL_PAUSE: Span = Span::from_millis(10);
@@ -31,8 +34,11 @@ pub(super) struct Dispatcher<T> {
     open: BTreeSet<(Fill, PeerId)>,
     /// Children that hold more than their cores can run, the one asked longest ago first.
     loaded: BTreeSet<(Time, PeerId)>,
-    /// Cores of children that have nothing to run.
+    /// Cores of children that may be given work, and those of them that have nothing to run.
+    cores: u64,
     idle: u64,
+    /// How many nodes of these children stand by.
+    standing_by: u64,
     /// When work may be called back again.
     next_recall: Time,
     horizon: Span,
@@ -50,9 +56,10 @@ pub(super) struct Child {
     leaving: BTreeMap<PeerId, HelloNumber>,
     /// What it was given and has not settled.
     held: BTreeMap<AttemptKey, Held>,
-    /// How many nodes of each capacity it has.
+    /// How many nodes of each capacity it has, but for those that stand by, which count for nothing.
     shapes: BTreeMap<Resources, u32>,
     cores: u64,
+    standing_by: u64,
     load: u64,
     /// Its place among those that have room, and among those that hold too much.
     fill: Fill,
@@ -102,6 +109,7 @@ impl Child {
             held: BTreeMap::new(),
             shapes: BTreeMap::new(),
             cores: 0,
+            standing_by: 0,
             load: 0,
             fill: 0,
             pace: Pace { since: now, ..Pace::default() },
@@ -114,13 +122,21 @@ impl Child {
     fn add(&mut self, member: Member) {
         self.remove(member.node);
         self.leaving.remove(&member.node);
-        self.cores += cores_of(&member.capacity);
-        *self.shapes.entry(member.capacity.clone()).or_default() += 1;
+        if member.standby.is_some() {
+            self.standing_by += 1;
+        } else {
+            self.cores += cores_of(&member.capacity);
+            *self.shapes.entry(member.capacity.clone()).or_default() += 1;
+        }
         self.members.insert(member.node, member);
     }
 
     fn remove(&mut self, node: PeerId) {
         let Some(member) = self.members.remove(&node) else { return };
+        if member.standby.is_some() {
+            self.standing_by -= 1;
+            return;
+        }
         self.cores -= cores_of(&member.capacity);
         if let Some(count) = self.shapes.get_mut(&member.capacity) {
             *count -= 1;
@@ -182,11 +198,6 @@ fn cores_of(resources: &Resources) -> u64 {
     resources.get(ResourceId::CORES).ceil().min(1 << 24)
 }
 
-/// Whether a child with room, now or later, could run `request`.
-fn can_ever_meet(children: &BTreeMap<PeerId, Child>, request: &Request) -> bool {
-    children.values().any(|child| !child.draining && child.meets(request))
-}
-
 /// Something to call back from a child.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Recall {
@@ -209,7 +220,9 @@ impl<T> Dispatcher<T> {
             ended: BTreeSet::new(),
             open: BTreeSet::new(),
             loaded: BTreeSet::new(),
+            cores: 0,
             idle: 0,
+            standing_by: 0,
             next_recall: Time::ZERO,
             horizon,
         }
@@ -228,6 +241,10 @@ impl<T> Dispatcher<T> {
         self.open.remove(&(child.fill, peer));
         self.loaded.remove(&(child.recalled, peer));
         self.idle -= child.idle();
+        if !child.draining {
+            self.cores -= child.cores;
+            self.standing_by -= child.standing_by;
+        }
     }
 
     fn list(&mut self, peer: PeerId) {
@@ -240,6 +257,10 @@ impl<T> Dispatcher<T> {
             self.loaded.insert((child.recalled, peer));
         }
         self.idle += child.idle();
+        if !child.draining {
+            self.cores += child.cores;
+            self.standing_by += child.standing_by;
+        }
     }
 
     /// What waits here.
@@ -432,13 +453,6 @@ impl<T> Dispatcher<T> {
         self.children.iter().filter_map(move |(peer, child)| Some((*peer, hello(child)?)))
     }
 
-    /// What no child could run, now or later, in the order of urgency.
-    #[must_use]
-    pub(super) fn unmeetable(&self) -> Option<Urgency> {
-        let mut heads = self.queue.heads();
-        heads.find(|(_, r)| !can_ever_meet(&self.children, r)).map(|(urgency, _)| *urgency)
-    }
-
     /// Takes out what no child could run, now or later.
     pub(super) fn take_unmeetable(&mut self) -> Vec<T> {
         let children = &self.children;
@@ -564,6 +578,7 @@ mod tests {
             host: "h".into(),
             capacity: endless.clone(),
             apart: true,
+            standby: None,
         };
         let mut dispatcher = Dispatcher::<()>::new(Span::from_millis(1));
         for peer in 0..2 {

@@ -7,7 +7,7 @@ use super::message::{Frame, RunId};
 use crate::model::wire::{wire_enum, wire_struct};
 use crate::model::{
     Addition, AttemptKey, Epoch, Finish, Incarnation, Launch, PeerId, Record, ResourceNames,
-    Resources, Shared, Span, SubclusterId, Task, TaskId, Template, Topology, Verdict,
+    Resources, Shared, Span, SubclusterId, Task, TaskId, Template, Time, Topology, Verdict,
 };
 
 /// Where a process sits in a run, and what it has. Two machines with the same seat that are
@@ -47,6 +47,9 @@ pub struct Seat {
     /// Whether the processes that were started with it are processes for the operating system too, so
     /// that one may outlive another; nodes may be threads.
     pub apart: bool,
+    /// It stands by until it is brought in: when the run, as far as can be told, will not end by then
+    /// any more, by the master's clock, or when no other node can run what waits.
+    pub standby: Option<Time>,
     /// What the master knows of those of the epoch before.
     pub former: Former,
 }
@@ -193,6 +196,8 @@ pub enum Action {
     Publish(Arc<Record>),
     /// Something that the user should read.
     Note(String),
+    /// How it looks for the run.
+    Foretell(Forecast),
     /// The run is over.
     Finish(Verdict),
     /// Look for a way to this peer, of which something is wanted and which cannot be reached. Where
@@ -201,6 +206,17 @@ pub enum Action {
     /// This process is not needed any more. To be obeyed after the next [`Event::Flush`]: its
     /// last words wait to be sent.
     Leave,
+}
+
+/// How it looks for a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forecast {
+    /// How much longer it will take, if that can be told.
+    pub left: Option<Span>,
+    /// The nodes that stand by.
+    pub standing_by: Vec<PeerId>,
+    /// Those that did and were brought in by this master.
+    pub brought_in: Vec<PeerId>,
 }
 
 /// What the journal holds. From its entries alone a master goes on where the last one ended.
@@ -245,9 +261,10 @@ pub enum Entry {
 wire_struct! {
     Seat {
         run, peer, incarnation, epoch, subcluster, ancestors, master, host, topology, capacity,
-        lease, wait_for_nodes, reattach, time_left, apart, former
+        lease, wait_for_nodes, reattach, time_left, apart, standby, former
     }
     Batch { name, tasks, ranks, templates, resources }
+    Forecast { left, standing_by, brought_in }
 }
 
 wire_enum! {
@@ -285,6 +302,7 @@ wire_enum! {
         8 => Leave,
         9 => Reach(peer),
         10 => Withdraw(keys),
+        11 => Foretell(forecast),
     }
     Entry {
         0 => Opened { run, epoch, outlived },

@@ -12,6 +12,7 @@ mod night;
 mod quarantine;
 mod recovery;
 mod silence;
+mod standby;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -22,10 +23,12 @@ use super::event::{Entry, Former};
 use super::lease::Leases;
 use super::ledger::Ledger;
 use super::message::{Address, Held, HelloNumber, Member, Message, Renewal, Role, RunId};
+use super::outlook::Outlook;
 use super::{Action, Context, Seat};
 use crate::model::{AttemptKey, Epoch, PeerId, Record, Span, SubclusterId, TaskId, Time, Verdict};
 use quarantine::Quarantine;
 use silence::Adrift;
+use standby::Watch;
 
 /// What a subcluster finishes in this time it is sent ahead.
 const HORIZON: Span = Span::from_millis(20);
@@ -71,6 +74,8 @@ pub(super) struct Master {
     withheld: BTreeMap<(u64, PeerId), Vec<AttemptKey>>,
     quarantine: Quarantine,
     curfew: Curfew,
+    outlook: Outlook,
+    watch: Watch,
     /// By when tasks have to start that may.
     latest_starts: BTreeSet<(Time, TaskId)>,
     /// How many of them did not.
@@ -118,6 +123,8 @@ impl Master {
             withheld: BTreeMap::new(),
             quarantine: Quarantine::default(),
             curfew: Curfew::new(seat.time_left),
+            outlook: Outlook::default(),
+            watch: Watch::default(),
             latest_starts: BTreeSet::new(),
             parked: 0,
             timed_out: false,
@@ -134,7 +141,7 @@ impl Master {
         let stuck = self.stuck.map(|since| since + self.wait_for_nodes);
         let limbo = self.limbo.keys().next().map(|(until, _)| *until);
         let times = [self.leases.next(), self.work.next_recall(), limbo, stuck, self.next_hour()];
-        times.into_iter().flatten().min()
+        times.into_iter().chain([self.watch.next()]).flatten().min()
     }
 
     /// How many entries it has written, and how many of them are on disk.
@@ -154,7 +161,11 @@ impl Master {
 
     /// Gives out what there is room for, at the end of each step.
     pub(super) fn deal(&mut self, cx: &mut Context<'_>) {
-        if self.is_closed() || self.told > self.durable {
+        if self.is_closed() {
+            return;
+        }
+        self.look_ahead(cx);
+        if self.told > self.durable {
             return;
         }
         self.mind_the_time(cx);
@@ -203,6 +214,8 @@ impl Master {
         }
         self.empty_limbo(cx);
         self.close_if_over(cx);
+        // Nobody is missed for whom another stands by.
+        self.look_ahead(cx);
         self.give_up_if_stuck(cx);
         self.mind_the_time(cx);
         silent
@@ -258,6 +271,7 @@ impl Master {
             | Message::Recall { .. }
             | Message::Cancel { .. }
             | Message::DrainNode(_)
+            | Message::BringIn(_)
             | Message::Dismiss
             | Message::Farewell => {}
         }

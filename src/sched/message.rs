@@ -52,6 +52,8 @@ pub struct Member {
     pub capacity: Resources,
     /// Whether it may outlive the process of the master.
     pub apart: bool,
+    /// It stands by, and is given nothing, as long as the run may end by then, by the master's clock.
+    pub standby: Option<Time>,
 }
 
 /// Hellos of a node in their order, so that an old one that comes late is known as that.
@@ -221,6 +223,8 @@ pub enum Message {
     Drain,
     /// Down: this node of yours is to leave.
     DrainNode(PeerId),
+    /// Down: these nodes stand by no longer.
+    BringIn(Vec<PeerId>),
     /// Down, to a sub-master: this one leaves. Go on to the next one above, with all that is below you.
     Dismiss,
     /// Down: the run is over; leave.
@@ -264,7 +268,7 @@ wire_newtype! { RunId }
 
 wire_struct! {
     HelloNumber { incarnation, number, carried }
-    Member { node, hello, subcluster, host, capacity, apart }
+    Member { node, hello, subcluster, host, capacity, apart, standby }
     Dispatch { key, urgency, work }
     Completion { key, node, cores, start, end, clock, ending, recalled }
     Lost { key, node, silent }
@@ -295,6 +299,7 @@ wire_enum! {
         16 => DrainNode(node),
         17 => Adrift { keys, until, nodes },
         18 => Dismiss,
+        19 => BringIn(nodes),
     }
 }
 

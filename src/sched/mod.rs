@@ -19,6 +19,7 @@ mod lots;
 mod master;
 mod message;
 mod node;
+mod outlook;
 mod process;
 mod ready;
 mod slots;
@@ -27,7 +28,7 @@ mod tasks;
 mod uplink;
 
 pub use compaction::{Compactor, Upkeep, compact};
-pub use event::{Action, Batch, Entry, Event, Former, Part, Seat};
+pub use event::{Action, Batch, Entry, Event, Forecast, Former, Part, Seat};
 pub use history::History;
 pub use levels::ancestry;
 pub use message::{

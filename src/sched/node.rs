@@ -120,6 +120,7 @@ impl Node {
             host: seat.host.clone(),
             capacity: seat.capacity.clone(),
             apart: seat.apart,
+            standby: seat.standby,
         };
         self.tell(cx, Message::Hello { asked: cx.now, members: vec![me], holding });
         if self.drain != Drain::No {
@@ -265,6 +266,7 @@ impl Node {
             }
             Message::Cancel { keys, grace } => self.cancel(cx, &keys, grace),
             Message::Drain => self.drain(cx),
+            Message::BringIn(_) => self.serve(cx),
             Message::Farewell => cx.actions.push(Action::Leave),
             // Said by children only, or of the nodes of a sub-master.
             Message::Accepted { .. }
@@ -279,6 +281,13 @@ impl Node {
             | Message::Adrift { .. }
             | Message::Returned(_)
             | Message::Goodbye => {}
+        }
+    }
+
+    /// Stands by no longer. Whoever is its parent next hears that with its hello.
+    fn serve(&mut self, cx: &mut Context<'_>) {
+        if self.seat.standby.take().is_some() {
+            cx.note(format!("{} is brought in: it stands by no longer", cx.me));
         }
     }
 

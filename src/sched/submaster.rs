@@ -196,6 +196,11 @@ impl SubMaster {
                 self.parent.send_on();
             }
             Message::DrainNode(node) => self.drain_node(cx, node),
+            Message::BringIn(nodes) => {
+                for (child, nodes) in self.work.bring_in(&nodes) {
+                    self.down(cx, child, Message::BringIn(nodes));
+                }
+            }
             Message::Farewell => {
                 for node in self.peers() {
                     self.down(cx, node, Message::Farewell);
@@ -248,6 +253,7 @@ impl SubMaster {
             | Message::Recall { .. }
             | Message::Cancel { .. }
             | Message::DrainNode(_)
+            | Message::BringIn(_)
             | Message::Dismiss
             | Message::Farewell => {}
         }

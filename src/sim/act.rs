@@ -66,6 +66,8 @@ impl World {
                 self.host(peer).leaving = true;
                 Ok(())
             }
+            // Nobody watches.
+            Action::Foretell(_) => Ok(()),
             // Here all have a way to each other, which may be cut.
             Action::Reach(_) => Ok(()),
         }

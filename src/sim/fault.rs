@@ -44,6 +44,8 @@ pub enum Fault {
     Join {
         /// Which.
         peers: Vec<PeerId>,
+        /// If they stand by: how much longer the run may take for that.
+        standby: Option<Span>,
     },
     /// There is no room for the journal: nothing that is appended becomes durable meanwhile.
     DiskFull {
@@ -151,8 +153,12 @@ impl fmt::Display for Fault {
                 write!(f, "cut off from all others for {length}:")?;
                 list(f, peers)
             }
-            Fault::Join { peers } => {
-                f.write_str("begin late:")?;
+            Fault::Join { peers, standby } => {
+                f.write_str("begin late")?;
+                if let Some(span) = standby {
+                    write!(f, ", and stand by for a run of {span} more")?;
+                }
+                f.write_str(":")?;
                 list(f, peers)
             }
             Fault::DiskFull { length } => write!(f, "the disk is full for {length}"),
@@ -182,7 +188,7 @@ impl FaultPlan {
     /// Those that join in the course of the run.
     pub(super) fn latecomers(&self) -> impl Iterator<Item = PeerId> {
         let joins = self.0.iter().filter_map(|(_, fault)| match fault {
-            Fault::Join { peers } => Some(peers),
+            Fault::Join { peers, .. } => Some(peers),
             _ => None,
         });
         joins.flatten().copied()

@@ -29,6 +29,9 @@ pub(super) struct Host {
     pub(super) drained: bool,
     /// Whatever is started there fails.
     pub(super) broken: bool,
+    /// It stands by as long as the run may end by then, and whether it was brought in since it began.
+    pub(super) standby: Option<Time>,
+    pub(super) brought_in: bool,
     /// It was the master, and another process has taken the run up: it does not know yet.
     pub(super) superseded: bool,
     /// A hung one wakes then.
@@ -93,6 +96,8 @@ impl Host {
             leaving: false,
             drained: false,
             broken: false,
+            standby: None,
+            brought_in: false,
             superseded: false,
             hung_until: Time::ZERO,
             troubled_until: Time::ZERO,
@@ -103,6 +108,7 @@ impl Host {
     /// It begins, as the incarnation after the highest that it had.
     pub(super) fn boot(&mut self) {
         self.life += 1;
+        self.brought_in = false;
         self.machine = Process::new(&self.seat);
         self.state = Condition::Well;
     }

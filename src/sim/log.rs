@@ -145,6 +145,7 @@ fn message(message: &Message) -> (&'static str, Vec<AttemptKey>) {
         Message::Cancel { keys, .. } => ("cancel", keys.clone()),
         Message::Drain => ("drain", Vec::new()),
         Message::DrainNode(_) => ("drain a node", Vec::new()),
+        Message::BringIn(_) => ("bring in", Vec::new()),
         Message::Dismiss => ("dismiss", Vec::new()),
         Message::Farewell => ("farewell", Vec::new()),
         Message::Accepted { refused, .. } => ("accepted but", refused.clone()),

@@ -45,6 +45,8 @@ pub struct Stats {
     pub superseded: u64,
     /// Processes that came in the course of the run.
     pub joined: u64,
+    /// How often one that stood by was brought in.
+    pub brought_in: u64,
     /// How many masters there were, one after the other.
     pub epochs: u32,
 }

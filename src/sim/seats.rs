@@ -36,6 +36,7 @@ pub(super) fn seats(config: &SimConfig) -> Vec<Seat> {
             reattach: config.reattach,
             time_left: config.time_left,
             apart: true,
+            standby: None,
             former: Former::Ended,
         }
     });

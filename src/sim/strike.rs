@@ -23,7 +23,7 @@ impl World {
             Fault::Hang { peer, length } => self.hang(peer, length),
             Fault::Cut { a, b, length } => self.cut(a, b, length),
             Fault::Partition { peers, length } => self.part(&peers, length),
-            Fault::Join { peers } => self.join(&peers),
+            Fault::Join { peers, standby } => self.join(&peers, standby),
             Fault::DiskFull { length } => {
                 self.full_until = self.full_until.max(self.now + length);
                 if self.host(self.master).is_there() {
@@ -135,9 +135,10 @@ impl World {
     }
 
     /// Processes begin that have not been there; with the next resume, if nothing is there now.
-    fn join(&mut self, peers: &[PeerId]) {
+    fn join(&mut self, peers: &[PeerId], standby: Option<Span>) {
         for peer in peers.iter().filter(|peer| self.late.remove(peer)) {
             self.stats.joined += 1;
+            self.hosts[peer.index()].standby = standby.map(|span| self.now + span);
             if !self.collapsed {
                 let after = self.rng.span(Span::ZERO, Span::from_millis(100));
                 let until = self.now + Span(self.config.lease.0 * 2);

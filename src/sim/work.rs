@@ -25,6 +25,9 @@ impl World {
         if launch.cores.is_empty() || !launch.cores.iter().all(|core| known(*core)) {
             return Err(format!("{key} is granted {:?}, which {peer} has not", launch.cores));
         }
+        if host.standby.is_some() && !host.brought_in {
+            return Err(format!("{key} starts on {peer}, which stands by"));
+        }
         let before = host.user_of(&launch.cores);
         if let Some((other, cores)) = before {
             self.judge_lot(peer, &launch, other, cores)?;

@@ -15,7 +15,7 @@ use super::referee::{Foul, Referee};
 use super::rng::Rng;
 use super::seats::seats;
 use crate::model::{Epoch, Incarnation, PeerId, PlatformNode, Record, Span, TaskId, Time, Verdict};
-use crate::sched::{Batch, Entry, Event, Machine, Message};
+use crate::sched::{Batch, Entry, Event, Frame, Machine, Message};
 
 /// How many steps at one moment are taken for standing still.
 const STILL: u64 = 200_000;
@@ -187,6 +187,7 @@ impl World {
             }
             Occurrence::Arrives { from, to, life, generation, frame } => {
                 if self.living(to, life) && self.network.delivers(from, to, generation) {
+                    self.note_who_is_brought_in(to, &frame);
                     return self.tell(to, Event::Frame { from, frame });
                 }
                 self.stats.missed += 1;
@@ -227,10 +228,23 @@ impl World {
         }
     }
 
+    /// Whoever stands by and is told that it does so no longer may be given work.
+    fn note_who_is_brought_in(&mut self, to: PeerId, frame: &Frame) {
+        let names = |m: &Message| matches!(m, Message::BringIn(nodes) if nodes.contains(&to));
+        let told = frame.envelopes.iter().any(|envelope| names(&envelope.message));
+        let host = self.host(to);
+        if told && !host.brought_in {
+            host.brought_in = true;
+            self.stats.brought_in += 1;
+        }
+    }
+
     // ---- processes -----------------------------------------------------------------------
 
     pub(super) fn boot(&mut self, peer: PeerId) -> Result<(), Foul> {
+        let master = self.host(self.master).clock;
         let host = self.host(peer);
+        host.seat.standby = host.standby.map(|until| master.read(until));
         host.boot();
         let incarnation = host.seat.incarnation.0;
         self.log.add(self.now, peer, Line::Boots(incarnation));

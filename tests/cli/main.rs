@@ -25,6 +25,7 @@ mod scratch;
 mod shell;
 mod signals;
 mod sleepers;
+mod standby;
 mod takeover;
 mod topo;
 mod whole;

@@ -81,6 +81,26 @@ fn two_dozen_worlds_come_at_once_and_two_score_in_a_row() {
 }
 
 #[test]
+fn a_world_that_stands_by_is_brought_in_as_a_whole_when_the_run_is_late() {
+    let Some(launcher) = Launcher::linked() else { return };
+    for (time, all) in [("3s", BTreeSet::from([0, 1, 2])), ("10m", [0].into())] {
+        let scratch = Scratch::new();
+        let job = held(&scratch, 60, 0.5);
+        let run = scratch.start(&[&["run", "--single"], &OPEN[..]].concat());
+        has_address(&scratch);
+        let join = [EVENKEEL, "join", "run", "--standby", time];
+        let world = scratch.start_command(launcher.command(&scratch, 2, &join));
+        let stand_by = || scratch.run(&["status", "run"]).stdout.contains("\n2 nodes stand by\n");
+        assert!(poll(LIMIT, stand_by), "{}", world.stderr());
+        scratch.write("go", "");
+        run.wait_within(3 * LIMIT).expect(0);
+        world.wait().expect(0);
+        records::expect_all_done(&scratch.path("run"), &job);
+        assert_eq!(busy(&scratch), all, "{time}");
+    }
+}
+
+#[test]
 fn the_ranks_of_a_joined_world_outlive_their_sub_master() {
     let Some(launcher) = Launcher::linked_and_surviving() else { return };
     let scratch = Scratch::new();

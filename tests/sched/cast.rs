@@ -71,6 +71,7 @@ pub fn seats(subclusters: &[&[Resources]], fans: &[u32], epoch: Epoch) -> Vec<Se
                 reattach: REATTACH,
                 time_left: None,
                 apart: true,
+                standby: None,
                 former: Former::Ended,
             });
         }

@@ -39,13 +39,17 @@ fn capacity() -> impl Strategy<Value = Resources> {
 }
 
 fn member() -> impl Strategy<Value = Member> {
-    (peer(), 0u32..3, capacity()).prop_map(|(node, incarnation, capacity)| Member {
-        node,
-        hello: hello(incarnation),
-        subcluster: SubclusterId(incarnation),
-        host: "h".into(),
-        capacity,
-        apart: true,
+    let standby = prop_oneof![3 => Just(None), 1 => time().prop_map(Some)];
+    (peer(), 0u32..3, capacity(), standby).prop_map(|(node, incarnation, capacity, standby)| {
+        Member {
+            node,
+            hello: hello(incarnation),
+            subcluster: SubclusterId(incarnation),
+            host: "h".into(),
+            capacity,
+            apart: true,
+            standby,
+        }
     })
 }
 
@@ -134,6 +138,7 @@ fn message() -> impl Strategy<Value = Message> {
             .prop_map(|(count, shapes)| Message::Recall { count, shapes }),
         keys().prop_map(|keys| Message::Cancel { keys, grace: None }),
         Just(Message::Drain),
+        prop::collection::vec(peer(), 0..3).prop_map(Message::BringIn),
         peer().prop_map(Message::DrainNode),
         Just(Message::Dismiss),
         Just(Message::Farewell),
@@ -274,6 +279,7 @@ impl Watched {
             reattach: REATTACH,
             time_left: None,
             apart: true,
+            standby: None,
             former: Former::Silent,
         };
         Watched {

@@ -13,6 +13,7 @@ mod overlap;
 mod pace;
 mod quarantine;
 mod rerun;
+mod standby;
 mod story;
 mod succession;
 mod will;

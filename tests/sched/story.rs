@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use evenkeel::model::wire::Wire;
 use evenkeel::model::*;
-use evenkeel::sched::{Action, Batch, Entry, Event, Former, Frame, Machine, Process, Seat};
+use evenkeel::sched::{
+    Action, Batch, Entry, Event, Forecast, Former, Frame, Machine, Process, Seat,
+};
 
 pub use crate::cast::*;
 
@@ -32,6 +34,8 @@ pub struct Story {
     turn: PeerId,
     successions: u32,
     pub slow_disk: bool,
+    /// How long attempts say that they took.
+    pub takes: Span,
     pub running: BTreeMap<(PeerId, AttemptKey), Launch>,
     pub launched: Vec<Launch>,
     pub stopped: Vec<AttemptKey>,
@@ -40,6 +44,8 @@ pub struct Story {
     /// Who has looked for a way to whom.
     pub wanted: Vec<(PeerId, PeerId)>,
     pub notes: Vec<String>,
+    /// What the master says of the end, as it said it last.
+    pub forecast: Forecast,
     pub left: BTreeSet<PeerId>,
     pub verdict: Option<Verdict>,
     /// Frames carried from one process to another.
@@ -66,11 +72,20 @@ impl Story {
 
     /// The same, where each process has a time of its own.
     pub fn with_times(subclusters: &[&[u64]], left: impl Fn(PeerId) -> Option<Span>) -> Story {
+        Story::seated(subclusters, |seat| seat.time_left = left(seat.peer))
+    }
+
+    /// The same, where some stand by as long as the run may end by a time.
+    pub fn with_standbys(subclusters: &[&[u64]], by: impl Fn(PeerId) -> Option<Time>) -> Story {
+        Story::seated(subclusters, |seat| seat.standby = by(seat.peer))
+    }
+
+    fn seated(subclusters: &[&[u64]], change: impl FnMut(&mut Seat)) -> Story {
         let nodes: Vec<Vec<Resources>> =
             subclusters.iter().map(|s| s.iter().map(|n| Resources::cores(*n)).collect()).collect();
         let nodes: Vec<&[Resources]> = nodes.iter().map(Vec::as_slice).collect();
         let mut seats = seats(&nodes, &[], Epoch(1));
-        seats.iter_mut().for_each(|seat| seat.time_left = left(seat.peer));
+        seats.iter_mut().for_each(change);
         let mut story = Story::at(seats, Time(1_000), Vec::new());
         story.begin();
         story
@@ -109,6 +124,7 @@ impl Story {
             turn: PeerId(0),
             successions: 0,
             slow_disk: false,
+            takes: TAKES,
             running: BTreeMap::new(),
             launched: Vec::new(),
             stopped: Vec::new(),
@@ -116,6 +132,7 @@ impl Story {
             published: Vec::new(),
             wanted: Vec::new(),
             notes: Vec::new(),
+            forecast: Forecast::default(),
             left: BTreeSet::new(),
             verdict: None,
             frames: Vec::new(),
@@ -197,7 +214,7 @@ impl Story {
 
     fn end_attempt(&mut self, peer: PeerId, key: AttemptKey, ending: Ending) {
         if self.running.remove(&(peer, key)).is_some() {
-            let start = Time(self.now.0 - TAKES.0.min(self.now.0));
+            let start = Time(self.now.0 - self.takes.0.min(self.now.0));
             let finish = Finish { key, start, end: self.now, ending };
             self.post.push_back((peer, Event::Ended(vec![finish])));
         }
@@ -484,6 +501,7 @@ impl Story {
                 self.left.insert(peer);
             }
             Action::Reach(other) => self.wanted.push((peer, other)),
+            Action::Foretell(forecast) => self.forecast = forecast,
             // All have begun.
             Action::Withdraw(_) => {}
         }

@@ -4,9 +4,9 @@ use super::{Garbled, Reader, Wire, wire_enum, wire_newtype, wire_struct};
 use crate::model::{
     Addition, Amount, Attempt, AttemptKey, Body, Combine, Core, CoreId, Cost, Counts, Dependency,
     Domain, Ending, Epoch, Exit, ExitCode, Finish, Incarnation, JobId, Launch, NodeInfo, PeerId,
-    Place, Record, Request, Rerun, ResourceId, ResourceNames, Resources, Settings, Span, State,
-    SubclusterId, Sweep, Task, TaskBody, TaskId, TaskName, Template, Time, Topology, Usage, Value,
-    Variant, Verdict, Warning, WarningSignal, Work,
+    Place, Record, Request, Rerun, ResourceId, ResourceNames, Resources, Settings, Span, Standby,
+    State, SubclusterId, Sweep, Task, TaskBody, TaskId, TaskName, Template, Time, Topology, Usage,
+    Value, Variant, Verdict, Warning, WarningSignal, Work,
 };
 
 wire_newtype! {
@@ -35,13 +35,14 @@ wire_struct! {
     Core { id, package, cache, units }
     Domain { id, memory, cores }
     Topology { domains, distances }
-    NodeInfo { node, subcluster, host, pid, cores, pinned, capacity }
+    NodeInfo { node, subcluster, host, pid, cores, pinned, capacity, standby }
     Counts { tasks, done, failed, cancelled, lost_for_good, lost }
     Verdict { code, reason, counts, elapsed }
 }
 
 wire_enum! {
     Combine { 0 => Product, 1 => Zip }
+    Standby { 0 => No, 1 => Now, 2 => Was }
     Cost { 0 => Unknown, 1 => Uniform(span), 2 => PerClass(spans) }
     TaskName { 0 => Literal(name), 1 => Template }
     TaskBody { 0 => Literal(body), 1 => Template { template, index } }

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -15,7 +16,7 @@ use crate::comm::link::{Admission, Hello, Links, Listen, Secret};
 use crate::host::Clock;
 use crate::live::Notice;
 use crate::model::wire::Wire;
-use crate::model::{Amount, NodeInfo, PeerId, SubclusterId};
+use crate::model::{Amount, NodeInfo, PeerId, Span, Standby, SubclusterId};
 use crate::run::layout::{Numbers, equipped};
 use crate::run::roster::Reception;
 use crate::run::{RunError, files};
@@ -28,6 +29,9 @@ const PER_EPOCH: u32 = 100_000;
 
 /// So many who take no part are told apart, from the last number down.
 const CALLERS: u32 = 64;
+
+/// How long it takes at most until those who look into the folder see who does not stand by any more.
+const GLANCE: Duration = Duration::from_secs(1);
 
 /// A door that is not open yet.
 pub(in crate::run) struct Gate {
@@ -73,7 +77,7 @@ impl Gate {
         };
         let (run, epoch) = (reception.terms.run, reception.terms.epoch);
         let (changes, changed) = channel();
-        let door = Door::new(reception, self.watch.clone(), changes);
+        let door = Door::new(reception, clock, self.watch.clone(), changes);
         let (roster, published) = (Arc::clone(&door.reception.roster), Arc::clone(folder));
         let watch = self.watch.clone();
         let at = self.listen(former.and_then(|former| port_of(&former)), &secret, door)?;
@@ -83,9 +87,14 @@ impl Gate {
         Address { run, epoch, at, secret, listen, zero }.publish(folder)?;
         // Of its own: the thread of links must not wait for a file system.
         let write = move || {
-            while changed.recv().is_ok() {
+            let (mut written, mut is_open) = (0, true);
+            while is_open {
+                is_open = changed.recv_timeout(GLANCE) != Err(RecvTimeoutError::Disconnected);
                 while changed.try_recv().is_ok() {}
-                if let Err(error) = files::publish_nodes(&published, &roster.nodes()) {
+                let changes = roster.changes();
+                if std::mem::replace(&mut written, changes) != changes
+                    && let Err(error) = files::publish_nodes(&published, &roster.nodes())
+                {
                     watch(&Notice::Note(format!("the nodes that joined: {error}")));
                 }
             }
@@ -119,6 +128,8 @@ fn port_of(former: &Address) -> Option<u16> {
 
 struct Door {
     reception: Reception,
+    /// The master's.
+    clock: Clock,
     watch: Watch,
     /// Whose cores are in use for certain.
     own: Vec<NodeInfo>,
@@ -129,19 +140,21 @@ struct Door {
 }
 
 impl Door {
-    fn new(reception: Reception, watch: Watch, changes: Sender<()>) -> Door {
+    fn new(reception: Reception, clock: Clock, watch: Watch, changes: Sender<()>) -> Door {
         let next = Numbers {
             node: PeerId(reception.world.end),
             subcluster: SubclusterId(reception.subclusters.end),
         };
         let own = reception.roster.nodes();
-        Door { own, reception, watch, next, callers: 0, changes }
+        Door { own, reception, clock, watch, next, callers: 0, changes }
     }
 
     fn admit(&mut self, hello: Hello<'_>) -> Admission {
         let berth = |(peer, berth): (PeerId, Berth)| (peer, berth.to_bytes());
         let answer = match Ask::from_bytes(hello.bytes) {
-            Ok(Ask::Join { run, nodes, resources }) => self.join(run, nodes, &resources).map(berth),
+            Ok(Ask::Join { run, nodes, resources, standby }) => {
+                self.join(run, nodes, &resources, standby).map(berth)
+            }
             Ok(Ask::Back { run, nodes }) => self.back(run, nodes).map(berth),
             Ok(Ask::Drain { run, parts }) => self.drain(run, parts),
             Err(error) => Err(format!("what it wants cannot be read: {}", error.0)),
@@ -171,6 +184,7 @@ impl Door {
         run: Option<RunId>,
         nodes: Vec<NodeInfo>,
         resources: &[(String, Amount)],
+        standby: Option<Span>,
     ) -> Result<(PeerId, Berth), String> {
         run.map_or(Ok(()), |run| self.is_of_run(run))?;
         let Numbers { node: first, subcluster } = self.next;
@@ -183,6 +197,7 @@ impl Door {
         let mut nodes = self.next.give(nodes);
         for node in &mut nodes {
             node.pinned &= !crowded;
+            node.standby = if standby.is_some() { Standby::Now } else { Standby::No };
             let capacity = std::mem::take(&mut node.capacity);
             node.capacity = equipped(capacity, resources, &self.reception.names);
         }
@@ -192,11 +207,14 @@ impl Door {
         let which =
             if n == 1 { format!("node {}", first.0) } else { format!("nodes {}-{last}", first.0) };
         (self.watch)(&Notice::Note(format!(
-            "{which} of {host} joined, as subcluster {}",
-            subcluster.0
+            "{which} of {host} joined, as subcluster {}{}",
+            subcluster.0,
+            if standby.is_some() { ", to stand by" } else { "" }
         )));
         self.enter(nodes);
-        Ok((first, self.berth(Numbers { node: first, subcluster }, crowded)))
+        let berth = self.berth(Numbers { node: first, subcluster }, crowded);
+        let standby = standby.map(|span| self.clock.now() + span);
+        Ok((first, Berth { standby, ..berth }))
     }
 
     fn back(&mut self, run: RunId, nodes: Vec<NodeInfo>) -> Result<(PeerId, Berth), String> {
@@ -232,9 +250,8 @@ impl Door {
     }
 
     fn enter(&self, nodes: Vec<NodeInfo>) {
-        if self.reception.roster.add(nodes) {
-            let _ = self.changes.send(());
-        }
+        self.reception.roster.add(nodes);
+        let _ = self.changes.send(());
     }
 
     fn berth(&self, numbers: Numbers, crowded: bool) -> Berth {
@@ -243,6 +260,7 @@ impl Door {
             first: numbers.node,
             subcluster: numbers.subcluster,
             names: self.reception.names.clone(),
+            standby: None,
             crowded,
             recorded_in: self.reception.recorded_in.clone(),
         }

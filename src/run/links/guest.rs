@@ -52,7 +52,8 @@ impl Guest {
             Layout::new(sites, Division::Number(1), (&joining.resources, names), numbers)
         };
         let nodes = layout(&ResourceNames::default(), Numbers::default())?.into_nodes();
-        let ask = Ask::Join { run: None, nodes, resources: joining.resources.clone() };
+        let (resources, standby) = (joining.resources.clone(), joining.standby);
+        let ask = Ask::Join { run: None, nodes, resources, standby };
         let (told, berth) = channel();
         let line = Line {
             meeting: joining.meeting.clone(),
@@ -71,7 +72,11 @@ impl Guest {
             );
         }
         let posting = |i| Posting {
-            seat: Seat { time_left: joining.time_left, ..layout.seat(i, &berth.terms) },
+            seat: Seat {
+                time_left: joining.time_left,
+                standby: berth.standby,
+                ..layout.seat(i, &berth.terms)
+            },
             pinned: layout.nodes()[i].pinned,
             recorded_in: berth.recorded_in.clone(),
             first: berth.first,

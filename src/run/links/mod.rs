@@ -64,6 +64,9 @@ pub struct Joining {
     /// How much time this process has, if that is known: before its end it leaves. The run may have
     /// more.
     pub time_left: Option<Span>,
+    /// If it is to stand by: how much longer the run may take, as far as can be told, before it is
+    /// brought in. So it is too if no other node is left that can run what waits.
+    pub standby: Option<Span>,
 }
 
 /// Whether others may come to a run.

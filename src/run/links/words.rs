@@ -1,7 +1,7 @@
 //! What is said over a link before the protocol speaks.
 
 use crate::model::wire::{wire_enum, wire_struct};
-use crate::model::{Amount, NodeInfo, PeerId, ResourceNames, SubclusterId};
+use crate::model::{Amount, NodeInfo, PeerId, ResourceNames, Span, SubclusterId, Time};
 use crate::run::layout::{Numbers, Terms};
 use crate::sched::{Part, RunId};
 
@@ -16,6 +16,8 @@ pub(super) enum Ask {
         nodes: Vec<NodeInfo>,
         /// What each of them has by name.
         resources: Vec<(String, Amount)>,
+        /// If they are to stand by: how much longer the run may take for that.
+        standby: Option<Span>,
     },
     /// Not to take part, but that others do so no more.
     Drain {
@@ -42,6 +44,8 @@ pub(super) struct Berth {
     pub(super) subcluster: SubclusterId,
     /// What resources by name are called in this job.
     pub(super) names: ResourceNames,
+    /// If they are to stand by: as long as the run may end by then.
+    pub(super) standby: Option<Time>,
     /// Whether others of the run are on its hosts already, whose cores it would take.
     pub(super) crowded: bool,
     /// The run folder, if what goes into the machines is to be written down there.
@@ -56,12 +60,12 @@ impl Berth {
 
 wire_enum! {
     Ask {
-        0 => Join { run, nodes, resources },
+        0 => Join { run, nodes, resources, standby },
         1 => Back { run, nodes },
         2 => Drain { run, parts },
     }
 }
 
 wire_struct! {
-    Berth { terms, first, subcluster, names, crowded, recorded_in }
+    Berth { terms, first, subcluster, names, standby, crowded, recorded_in }
 }

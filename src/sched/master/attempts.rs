@@ -130,6 +130,10 @@ impl Master {
         let ready = self.settle(&record, added.clone(), cx.now);
         self.queue(ready);
         let id = record.task;
+        if let (Some(start), Some(end)) = (record.start, record.end) {
+            let (took, is_over) = (end.since(start), !self.ledger.is_open(id));
+            self.outlook.tried(self.ledger.task(id), took, is_over, cx.now);
+        }
         self.keep(cx, record, added);
         if self.ledger.stage(id).is_bad() {
             self.cancel_stranded(cx, id);
@@ -152,7 +156,8 @@ impl Master {
     ) -> Vec<TaskId> {
         let id = record.task;
         self.unwanted.remove(&id);
-        match record.state {
+        let (first, was_open) = (self.ledger.len(), self.ledger.is_open(id));
+        let ready = match record.state {
             State::Done => {
                 // Added first, so that the value is kept for those that want it. They were
                 // checked before the record was written.
@@ -172,7 +177,12 @@ impl Master {
                 self.ledger.cancel(id);
                 Vec::new()
             }
+        };
+        self.expect(first);
+        if was_open && !self.ledger.is_open(id) {
+            self.outlook.over(self.ledger.task(id));
         }
+        ready
     }
 
     fn keep(&mut self, cx: &mut Context<'_>, record: Record, added: Vec<Addition>) {

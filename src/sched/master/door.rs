@@ -15,6 +15,7 @@ impl Master {
         let batch = Arc::new(batch);
         match self.ledger.submit(&batch, cx.now) {
             Ok(ready) => {
+                self.expect(first);
                 self.told = self.append(cx, Entry::Submitted(batch));
                 self.queue(ready);
                 self.cancel_barred(cx, first);

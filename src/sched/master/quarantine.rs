@@ -138,7 +138,7 @@ impl Quarantine {
         }
     }
 
-    fn is_leaving(&self, node: PeerId, incarnation: Incarnation) -> bool {
+    pub(super) fn is_leaving(&self, node: PeerId, incarnation: Incarnation) -> bool {
         self.leaving.get(&node) == Some(&incarnation)
     }
 }

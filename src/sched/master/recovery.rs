@@ -19,9 +19,11 @@ impl Master {
             }
             Entry::Closed(_) => {}
             Entry::Submitted(batch) => {
+                let first = self.ledger.len();
                 if let Err(why) = self.ledger.submit(&batch, cx.now) {
                     cx.note(format!("the journal holds a batch that cannot be: {why}"));
                 }
+                self.expect(first);
             }
             Entry::Sealed => self.ledger.seal(),
             Entry::Granted { keys, outlive } => {
@@ -60,6 +62,7 @@ impl Master {
     pub(in crate::sched) fn start(&mut self, cx: &mut Context<'_>) {
         self.began = cx.now;
         self.curfew.begin(cx.now);
+        self.outlook.begin(cx.now);
         let (run, epoch, wait) = (self.run, self.epoch, self.outlived_for);
         self.append(cx, Entry::Opened { run, epoch, outlived: wait });
         self.ledger.begin(epoch);

@@ -89,7 +89,7 @@ pub(super) fn faults(rng: &mut Rng, platform: &Platform, job: &Job, lease: Span)
         plan.push((drawn.at(&mut apart), Fault::Break { peer: drawn.peer(&mut apart) }));
     }
     if rng.chance(35) {
-        plan.extend(joins(rng, &drawn));
+        plan.extend(joins(rng, &mut apart, &drawn));
     }
     let count = if rng.chance(10) { 0 } else { rng.within(1, 8) };
     // Now and then it is one kind of thing that happens, again and again.
@@ -138,8 +138,8 @@ fn side(rng: &mut Rng, drawn: &Drawn<'_>) -> Vec<PeerId> {
 }
 
 /// Subclusters and single nodes that come later: before there is anything to do, in the course of
-/// the run, or about when it ends.
-fn joins(rng: &mut Rng, drawn: &Drawn<'_>) -> Vec<(Time, Fault)> {
+/// the run, or about when it ends. Some stand by, which is drawn `apart`.
+fn joins(rng: &mut Rng, apart: &mut Rng, drawn: &Drawn<'_>) -> Vec<(Time, Fault)> {
     let mut joins = Vec::new();
     // The process of the master is there from the beginning.
     let mut free: Vec<PeerId> = (1..drawn.nodes).map(|node| PeerId(node as u32)).collect();
@@ -157,7 +157,8 @@ fn joins(rng: &mut Rng, drawn: &Drawn<'_>) -> Vec<(Time, Fault)> {
             _ => drawn.at(rng),
         };
         if !peers.is_empty() {
-            joins.push((at, Fault::Join { peers }));
+            let standby = apart.chance(50).then(|| apart.span(Span::ZERO, end));
+            joins.push((at, Fault::Join { peers, standby }));
         }
     }
     joins
