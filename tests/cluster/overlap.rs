@@ -37,7 +37,7 @@ fn expect_marks(scratch: &Scratch, marked: bool) {
     let lost: Vec<_> = lines.iter().filter(|line| line.state == "lost").collect();
     let is_marked = |line: &&records::Line| line.json.get("overlap").is_some();
     assert!(!lost.is_empty(), "nothing was lost");
-    assert!(lost.iter().all(|line| is_marked(&line) == marked), "{lost:?}");
+    assert!(lost.iter().all(|line| is_marked(line) == marked), "{lost:?}");
 }
 
 /// Starts a run on one host, which another joins, and strikes that when its tasks live. Gives by how
