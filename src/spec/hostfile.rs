@@ -17,11 +17,11 @@ const HELP: &str = "write the line \"# group NAME\" above the hosts of each grou
 /// ```
 /// # use evenkeel::spec::{Source, read_hostfile};
 /// let text = "
-/// # group left
+/// ## group left
 /// n1 slots=2          # as Open MPI writes it
 /// n2:2                # as MPICH does
 ///
-/// # group right
+/// ## group right
 /// n3
 /// ";
 /// let groups = read_hostfile(Source { name: "hosts", text })?;
