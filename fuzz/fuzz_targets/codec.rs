@@ -4,7 +4,7 @@
 
 use evenkeel::model::{Epoch, Incarnation, PeerId, Resources, Span, SubclusterId, Time, Topology};
 use evenkeel::model::wire::Wire;
-use evenkeel::sched::{Action, Entry, Event, Frame, Machine, Process, RunId, Seat};
+use evenkeel::sched::{Action, Entry, Event, Former, Frame, Machine, Process, RunId, Seat};
 use libfuzzer_sys::fuzz_target;
 
 fn steady<T: Wire>(bytes: &[u8]) -> Option<T> {
@@ -29,6 +29,11 @@ fn seat() -> Seat {
         capacity: Resources::cores(2),
         lease: Span::from_secs(4),
         wait_for_nodes: Span::from_secs(30),
+        reattach: Span::from_secs(30),
+        time_left: None,
+        apart: false,
+        standby: None,
+        former: Former::Silent,
     }
 }
 
