@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::comm::link::{Destination, Secret};
 use crate::host::Clock;
-use crate::model::{Epoch, Span, Time};
+use crate::model::{Epoch, Time};
 use crate::sched::RunId;
 use crate::store::{RunFolder, StoreError};
 
@@ -61,8 +61,7 @@ impl Address {
 
     /// A clock that goes on where the one stands that this tells of, and no earlier than `least`.
     pub(in crate::run) fn clock(&self, least: Time) -> Clock {
-        let since = SystemTime::now().duration_since(self.zero).unwrap_or_default();
-        Clock::start_at(least.max(Time::ZERO + Span::from(since)))
+        Clock::since(self.zero, least)
     }
 
     fn text(&self) -> String {
@@ -97,12 +96,6 @@ impl Address {
         let (run, epoch) = (RunId(run?), Epoch(epoch?));
         Some(Address { run, epoch, at, secret: secret?, listen: listen?, zero })
     }
-}
-
-/// When `clock` stood at zero.
-pub(super) fn zero_of(clock: Clock) -> SystemTime {
-    let elapsed = clock.now().since(Time::ZERO).as_duration();
-    SystemTime::now().checked_sub(elapsed).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 /// Where a run is to be found: its folder, a copy of the file `address` in it, or `HOST:PORT` and
@@ -178,6 +171,7 @@ impl Meeting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Span;
 
     fn address() -> Address {
         Address {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::address::{Address, zero_of};
+use super::address::Address;
 use super::words::{Ask, Berth};
 use super::{Before, Watch, bridge};
 use crate::comm::Transport;
@@ -83,7 +83,7 @@ impl Gate {
         let at = self.listen(former.and_then(|former| port_of(&former)), &secret, door)?;
         let at: Vec<String> = at.iter().map(ToString::to_string).collect();
         (self.watch)(&Notice::Note(format!("others may join at {}", at.join(", "))));
-        let (listen, zero) = (self.listen.to_string(), zero_of(clock));
+        let (listen, zero) = (self.listen.to_string(), clock.zero());
         Address { run, epoch, at, secret, listen, zero }.publish(folder)?;
         // Of its own: the thread of links must not wait for a file system.
         let write = move || {
