@@ -1,6 +1,6 @@
 //! When the job will have ended, by what is left of it and how it went so far.
 //!
-//! Work is what tasks cost, times the cores that they ask for. It goes as many times slower than it
+//! A load is what tasks cost, times the cores that they ask for. It goes as many times slower than it
 //! was foretold as what has ended so far did, on the cores that there is work for. How little of a
 //! job goes on side by side is so known without looking at its graph: where each task waits for the
 //! one before there is work for one core.
@@ -11,11 +11,11 @@ use crate::model::{Cost, ResourceId, Span, Task, Time};
 #[derive(Debug, Default)]
 pub(super) struct Outlook {
     /// Of all tasks.
-    all: Work,
+    all: Load,
     /// Of those that have not ended.
-    left: Work,
+    left: Load,
     /// Of those that have ended since this master began.
-    done: Work,
+    done: Load,
     /// The time that attempts took, times their cores.
     took: u128,
     /// The time in which cores had something in hand, times their number, and up to when it is counted.
@@ -30,7 +30,7 @@ pub(super) struct Outlook {
 
 /// What tasks cost, times their cores.
 #[derive(Clone, Copy, Debug, Default)]
-struct Work {
+struct Load {
     /// In nanoseconds, as far as it is known.
     cost: u128,
     /// The cores of tasks whose cost is known, and of the others.
@@ -49,25 +49,25 @@ pub(super) struct Crew {
     pub(super) waiting: u64,
 }
 
-impl Work {
-    fn of(task: &Task) -> Work {
+impl Load {
+    fn of(task: &Task) -> Load {
         let cores = cores_of(task);
         match &task.cost {
-            Cost::Unknown => Work { unknown: cores, ..Work::default() },
+            Cost::Unknown => Load { unknown: cores, ..Load::default() },
             known => {
                 let cost = u128::from(known.mean().0) * u128::from(cores);
-                Work { cost, known: cores, unknown: 0 }
+                Load { cost, known: cores, unknown: 0 }
             }
         }
     }
 
-    fn add(&mut self, more: Work) {
+    fn add(&mut self, more: Load) {
         self.cost += more.cost;
         self.known += more.known;
         self.unknown += more.unknown;
     }
 
-    fn take(&mut self, less: Work) {
+    fn take(&mut self, less: Load) {
         self.cost -= less.cost;
         self.known -= less.known;
         self.unknown -= less.unknown;
@@ -94,7 +94,7 @@ impl Outlook {
 
     /// A task has come.
     pub(super) fn expect(&mut self, task: &Task) {
-        let work = Work::of(task);
+        let work = Load::of(task);
         self.all.add(work);
         self.left.add(work);
         self.longest = self.longest.max(task.cost.mean());
@@ -102,14 +102,14 @@ impl Outlook {
 
     /// A task has come to its end, whether it ran or not.
     pub(super) fn over(&mut self, task: &Task) {
-        self.left.take(Work::of(task));
+        self.left.take(Load::of(task));
     }
 
     /// An attempt that took so long has ended just now; with it its task, if that `is_over`.
     pub(super) fn tried(&mut self, task: &Task, took: Span, is_over: bool, now: Time) {
         self.took += u128::from(took.0) * u128::from(cores_of(task));
         if is_over {
-            self.done.add(Work::of(task));
+            self.done.add(Load::of(task));
         }
         self.longest = self.longest.max(took);
         self.last = now;

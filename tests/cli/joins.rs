@@ -15,13 +15,7 @@ use rustix::process::Signal;
 use crate::random::Random;
 use crate::records;
 use crate::scratch::{LIMIT, Running, Scratch, poll};
-use crate::sleepers::{busy, held, let_in, sleepers};
-
-fn start_open(scratch: &Scratch) -> Running<'_> {
-    let mut run = scratch.start(&["run", "job.toml", "--run-dir", "run", "--listen", "lo"]);
-    run.wait_until("the address", || scratch.path("run/address").exists());
-    run
-}
+use crate::sleepers::{busy, held, let_in, sleepers, start_open};
 
 fn join(scratch: &Scratch) -> Running<'_> {
     scratch.start(&["join", "run"])
@@ -37,7 +31,7 @@ fn address(scratch: &Scratch, word: &str) -> String {
 fn a_process_that_joins_takes_part_and_is_told_of_the_end() {
     let scratch = Scratch::new();
     let job = sleepers(&scratch, 40, 0.2);
-    let run = start_open(&scratch);
+    let run = start_open(&scratch, &[]);
     let mode = fs::metadata(scratch.path("run/address")).unwrap();
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o777, 0o600);
     let joined = join(&scratch);
@@ -58,7 +52,7 @@ fn a_process_that_joins_takes_part_and_is_told_of_the_end() {
 fn who_has_the_address_and_the_secret_needs_no_folder() {
     let scratch = Scratch::new();
     let job = sleepers(&scratch, 30, 0.2);
-    let run = start_open(&scratch);
+    let run = start_open(&scratch, &[]);
     let mut without = scratch.command(&["join", &address(&scratch, "at")]);
     without.env_remove("EVENKEEL_SECRET");
     let refused = scratch.start_command(without).wait().expect(2);
@@ -76,7 +70,7 @@ fn who_has_the_address_and_the_secret_needs_no_folder() {
 fn who_joined_leaves_when_it_is_asked_to_and_gives_back_what_it_had_not_begun() {
     let scratch = Scratch::new();
     let job = sleepers(&scratch, 40, 0.2);
-    let run = start_open(&scratch);
+    let run = start_open(&scratch, &[]);
     let mut joined = join(&scratch);
     joined.wait_until("it takes part", || scratch.read("ran").lines().count() > 6);
     joined.signal(Signal::TERM);
@@ -93,7 +87,7 @@ fn who_joined_leaves_when_it_is_asked_to_and_gives_back_what_it_had_not_begun() 
 fn nodes_and_subclusters_are_drained_from_outside() {
     let scratch = Scratch::new();
     let job = sleepers(&scratch, 80, 0.2);
-    let run = start_open(&scratch);
+    let run = start_open(&scratch, &[]);
     let [mut first, mut second] = [join(&scratch), join(&scratch)];
     assert!(poll(LIMIT, || let_in(&run) == 2));
     let unknown = scratch.run(&["drain", "run", "7"]).expect(3);
@@ -113,9 +107,7 @@ fn nodes_and_subclusters_are_drained_from_outside() {
 fn what_a_joined_process_ran_that_was_killed_is_run_elsewhere() {
     let scratch = Scratch::new();
     let job = sleepers(&scratch, 30, 0.3);
-    let run =
-        scratch.start(&["run", "job.toml", "--run-dir", "run", "--listen", "lo", "--lease", "1s"]);
-    assert!(poll(LIMIT, || scratch.path("run/address").exists()));
+    let run = start_open(&scratch, &["--lease", "1s"]);
     let mut joined = join(&scratch);
     joined.wait_until("it takes part", || scratch.read("ran").lines().count() > 6);
     joined.signal(Signal::KILL);
@@ -128,7 +120,7 @@ fn many_join(at_once: u64, in_a_row: u64) {
     let scratch = Scratch::new();
     let all = at_once + in_a_row;
     let job = held(&scratch, 20 * all, 0.5);
-    let mut run = start_open(&scratch);
+    let mut run = start_open(&scratch, &[]);
     let mut joined: Vec<Running<'_>> = (0..at_once).map(|_| join(&scratch)).collect();
     while (joined.len() as u64) < all {
         let before = let_in(&run);
@@ -162,9 +154,7 @@ fn killed_on_the_way(times: u64) {
     let mut random = Random::new();
     let scratch = Scratch::new();
     let job = sleepers(&scratch, 40 + times, 0.2);
-    let run =
-        scratch.start(&["run", "job.toml", "--run-dir", "run", "--listen", "lo", "--lease", "1s"]);
-    assert!(poll(LIMIT, || scratch.path("run/address").exists()));
+    let run = start_open(&scratch, &["--lease", "1s"]);
     for _ in 0..times {
         let one = join(&scratch);
         // The moment is what is random here: a join takes some 50 ms.
@@ -209,7 +199,7 @@ fn refusal(at: &str, secret: Secret, version: u32, hello: &'static [u8]) -> Stri
 fn strangers_are_refused_with_a_clear_line_and_the_run_goes_on() {
     let scratch = Scratch::new();
     let job = sleepers(&scratch, 80, 0.2);
-    let run = start_open(&scratch);
+    let run = start_open(&scratch, &[]);
     let (at, secret) = (address(&scratch, "at"), address(&scratch, "secret"));
 
     // Without the secret, by the program itself.
@@ -262,7 +252,7 @@ fn strangers_are_refused_with_a_clear_line_and_the_run_goes_on() {
 fn outlives_its_master(standby: bool) {
     let scratch = Scratch::new();
     let job = sleepers(&scratch, 24, 1.5);
-    let mut run = start_open(&scratch);
+    let mut run = start_open(&scratch, &[]);
     let mut joined = join(&scratch);
     joined.wait_until("it runs tasks", || scratch.read("ran").lines().count() >= 6);
     let resume = |more: &[&str]| scratch.start(&[&["run", "--resume", "run"], more].concat());
@@ -306,7 +296,7 @@ fn a_standby_takes_over_by_itself() {
 fn a_standby_that_is_not_needed_ends_like_the_run() {
     let scratch = Scratch::new();
     sleepers(&scratch, 10, 0.2);
-    let run = start_open(&scratch);
+    let run = start_open(&scratch, &[]);
     let standby = scratch.start(&["run", "--resume", "run", "--standby-master"]);
     run.wait().expect(0);
     let standby = standby.wait().expect(0);
@@ -319,7 +309,7 @@ fn a_process_where_no_command_is_found_is_drained_and_the_run_ends_well() {
     let job = sleepers(&scratch, 60, 0.1);
     let text = scratch.read("job.toml").replace("echo %{i} >> ran; sleep", "exec sleep");
     scratch.write("job.toml", &(text + "retries = 20000\n"));
-    let run = start_open(&scratch);
+    let run = start_open(&scratch, &[]);
     let mut broken = scratch.command(&["join", "run"]);
     broken.env("PATH", scratch.path("nowhere"));
     let mut broken = scratch.start_command(broken);

@@ -3,8 +3,8 @@
 use rustix::process::Signal;
 
 use crate::records;
-use crate::scratch::{LIMIT, Scratch, poll};
-use crate::sleepers::{let_in, sleepers};
+use crate::scratch::Scratch;
+use crate::sleepers::{let_in, sleepers, start_open};
 
 /// What was lost: which of it is marked.
 fn marks(scratch: &Scratch) -> Vec<bool> {
@@ -32,9 +32,7 @@ fn what_ran_when_a_process_was_killed_does_not_run_beside_what_its_resume_runs()
 fn what_a_process_runs_that_stands_still_is_marked() {
     let scratch = Scratch::new();
     let job = sleepers(&scratch, 30, 0.3);
-    let run =
-        scratch.start(&["run", "job.toml", "--run-dir", "run", "--listen", "lo", "--lease", "1s"]);
-    assert!(poll(LIMIT, || scratch.path("run/address").exists()), "{}", run.stderr());
+    let run = start_open(&scratch, &["--lease", "1s"]);
     let mut joined = scratch.start(&["join", "run"]);
     joined.wait_until("it is there", || let_in(&run) == 1);
     joined.wait_until("it takes part", || scratch.read("ran").lines().count() > 6);

@@ -30,6 +30,14 @@ pub(crate) fn held(scratch: &Scratch, n: u64, seconds: f64) -> Parents {
     job
 }
 
+/// A run of `job.toml` in the folder `run` that others may join.
+pub(crate) fn start_open<'a>(scratch: &'a Scratch, more: &[&str]) -> Running<'a> {
+    let open = ["run", "job.toml", "--run-dir", "run", "--listen", "lo"];
+    let mut run = scratch.start(&[&open, more].concat());
+    run.wait_until("the address", || scratch.path("run/address").exists());
+    run
+}
+
 /// How many the run has let in.
 pub(crate) fn let_in(run: &Running<'_>) -> u64 {
     run.stderr().matches("joined, as subcluster").count() as u64

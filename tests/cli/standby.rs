@@ -4,12 +4,11 @@ use rustix::process::Signal;
 
 use crate::records;
 use crate::scratch::{LIMIT, Running, Scratch, poll};
-use crate::sleepers::{busy, held, sleepers};
+use crate::sleepers::{busy, held, sleepers, start_open};
 
 /// A run that others may join, and one that stands by as long as that may take so much longer.
 fn with_standby<'a>(scratch: &'a Scratch, time: &str) -> [Running<'a>; 2] {
-    let run = scratch.start(&["run", "job.toml", "--run-dir", "run", "--listen", "lo"]);
-    assert!(poll(LIMIT, || scratch.path("run/address").exists()), "{}", run.stderr());
+    let run = start_open(scratch, &[]);
     let joined = scratch.start(&["join", "run", "--standby", time]);
     assert!(poll(LIMIT, || stands_by(scratch)), "{}", joined.stderr());
     assert!(joined.stderr().contains("stands by for the run at run"), "{}", joined.stderr());

@@ -10,7 +10,7 @@ use crate::launcher::{EVENKEEL, Launcher, run};
 use crate::ranks::{self, Rank, ranks};
 use crate::records::{self, Parents};
 use crate::scratch::{LIMIT, Running, Scratch, poll};
-use crate::sleepers::{busy, held, let_in, sleepers};
+use crate::sleepers::{busy, held, let_in, sleepers, start_open};
 
 const OPEN: [&str; 5] = ["job.toml", "--run-dir", "run", "--listen", "lo"];
 
@@ -51,8 +51,7 @@ fn worlds_come(at_once: u64, in_a_row: u64) {
     let scratch = Scratch::new();
     let all = at_once + in_a_row;
     let job = held(&scratch, 30 * all, 0.5);
-    let run = scratch.start(&[&["run", "--single"], &OPEN[..]].concat());
-    has_address(&scratch);
+    let run = start_open(&scratch, &["--single"]);
     let join = || scratch.start_command(launcher.command(&scratch, 2, &[EVENKEEL, "join", "run"]));
     let mut worlds: Vec<Running<'_>> = (0..at_once).map(|_| join()).collect();
     assert!(poll(LIMIT, || let_in(&run) == at_once), "{}", run.stderr());
@@ -86,8 +85,7 @@ fn a_world_that_stands_by_is_brought_in_as_a_whole_when_the_run_is_late() {
     for (time, all) in [("3s", BTreeSet::from([0, 1, 2])), ("10m", [0].into())] {
         let scratch = Scratch::new();
         let job = held(&scratch, 60, 0.5);
-        let run = scratch.start(&[&["run", "--single"], &OPEN[..]].concat());
-        has_address(&scratch);
+        let run = start_open(&scratch, &["--single"]);
         let join = [EVENKEEL, "join", "run", "--standby", time];
         let world = scratch.start_command(launcher.command(&scratch, 2, &join));
         let stand_by = || scratch.run(&["status", "run"]).stdout.contains("\n2 nodes stand by\n");
@@ -105,8 +103,7 @@ fn the_ranks_of_a_joined_world_outlive_their_sub_master() {
     let Some(launcher) = Launcher::linked_and_surviving() else { return };
     let scratch = Scratch::new();
     let job = sleepers(&scratch, 60, 1.0);
-    let run = scratch.start(&[&["run", "--single"], &OPEN[..]].concat());
-    has_address(&scratch);
+    let run = start_open(&scratch, &["--single"]);
     let world = launcher.surviving(&scratch, 3, &[EVENKEEL, "join", "run"]);
     let world = scratch.start_command(world);
     assert!(poll(LIMIT, || ranks(&scratch).len() == 4), "{}", world.stderr());

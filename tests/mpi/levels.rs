@@ -66,6 +66,15 @@ fn a_job_reaches_all_ranks_over_three_levels() {
     assert_eq!(places, ranks.iter().map(of_rank).collect(), "each in its own subcluster");
 }
 
+/// Waits until the sub-masters below the one in the middle say that they go on, and why.
+#[track_caller]
+fn expect_to_go_on(running: &Running<'_>, why: &str) {
+    for sub_master in [6, 8] {
+        let words = format!("p{sub_master} {why} p5 and goes to p0 with all below it");
+        assert!(poll(LIMIT, || running.stderr().contains(&words)), "{}", running.stderr());
+    }
+}
+
 #[test]
 fn what_runs_below_a_sub_master_that_is_killed_goes_on() {
     let Some(launcher) = Launcher::linked_and_surviving() else { return };
@@ -76,10 +85,7 @@ fn what_runs_below_a_sub_master_that_is_killed_goes_on() {
     for victim in [GROUP, LEAF] {
         ranks[victim].kill(&scratch);
     }
-    for sub_master in [6, 8] {
-        let words = format!("p{sub_master} hears nothing from p5 and goes to p0 with all below it");
-        assert!(poll(LIMIT, || running.stderr().contains(&words)), "{}", running.stderr());
-    }
+    expect_to_go_on(&running, "hears nothing from");
     let lines = expect_ends(running, &scratch, &job);
     for line in lines.iter().filter(|line| line.state != "done") {
         let node = line.json["node"].as_u64();
@@ -97,10 +103,7 @@ fn a_sub_master_that_is_asked_to_leave_takes_nobody_along_who_is_below_it() {
     let ranks = ranks::of_running(&mut running, &scratch);
     all_have_begun(&mut running, &scratch, &ranks);
     ranks[GROUP].signal(Signal::USR1);
-    for sub_master in [6, 8] {
-        let words = format!("p{sub_master} is sent on by p5 and goes to p0 with all below it");
-        assert!(poll(LIMIT, || running.stderr().contains(&words)), "{}", running.stderr());
-    }
+    expect_to_go_on(&running, "is sent on by");
     let lines = expect_ends(running, &scratch, &job);
     assert!(lines.iter().all(|line| line.attempt == 1), "nothing was lost: {lines:?}");
     expect_done_at_first(&lines, &[5, 6, 7, 8]);

@@ -216,13 +216,7 @@ impl Master {
         }
         let ids = (0..self.ledger.len()).map(|i| TaskId(i as u32));
         let open = ids.filter(|id| self.ledger.is_open(*id));
-        // Of many tasks that share one it is looked at once.
-        let mut last = std::ptr::null();
-        let requests = open.map(|id| self.ledger.request(id)).filter(|request| {
-            let this = Arc::as_ptr(request);
-            std::mem::replace(&mut last, this) != this
-        });
-        let requests: BTreeSet<&Arc<Request>> = requests.collect();
+        let requests: BTreeSet<&Arc<Request>> = open.map(|id| self.ledger.request(id)).collect();
         let met = |request: &Request, by: &BTreeSet<Resources>| {
             by.iter().any(|shape| request.met_by(shape).is_some())
         };
