@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use evenkeel::model::{
     Amount, Body, Combine, Cost, Graph, Job, Link, Rerun, ResourceId, ResourceNames, Resources,
@@ -67,12 +68,12 @@ fn every_key_of_a_task_arrives() {
     "#);
     assert_eq!((job.name.as_str(), names(&job)), ("job", vec!["7".into(), "b".into()]));
     let shell = ["bash", "-euc", "echo hello"].map(str::to_owned).into();
-    assert_eq!(job.tasks[0].body, TaskBody::Literal(Box::new(Body::Command(shell))));
+    assert_eq!(job.tasks[0].body, TaskBody::Literal(Arc::new(Body::Command(shell))));
     let task = &job.tasks[1];
     let text = Value::List(vec!["%{TASK_ID}".into(), 1i64.into(), true.into()]);
     let args = Value::Map(vec![("seconds".into(), 0.5.into()), ("text".into(), text)]);
     let kernel = Body::Kernel { name: "spin".into(), args };
-    assert_eq!(task.body, TaskBody::Literal(Box::new(kernel)));
+    assert_eq!(task.body, TaskBody::Literal(Arc::new(kernel)));
     assert_eq!(after(&job, 1), [(0, 18_000)]);
     let costs = [14.0, 16.5, 9.0].map(Span::from_secs_f64);
     assert_eq!(task.cost, Cost::PerClass(costs.into()));
@@ -306,7 +307,7 @@ fn a_recorded_workflow_hands_over_what_one_writes_and_the_other_reads() {
     assert_eq!(kinds, ["merge", "parent"]);
     let args = Value::Map(vec![("seconds".into(), Value::Float(4.0))]);
     let spin = Body::Kernel { name: "spin".into(), args };
-    assert_eq!(job.tasks[0].body, TaskBody::Literal(Box::new(spin)));
+    assert_eq!(job.tasks[0].body, TaskBody::Literal(Arc::new(spin)));
     assert!(job.tasks.iter().all(|t| t.request.variants[0].resources == Resources::cores(1)));
 }
 

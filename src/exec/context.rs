@@ -78,7 +78,7 @@ impl<'a> TaskContext<'a> {
         start: Time,
         stop: &'a AtomicBool,
     ) -> TaskContext<'a> {
-        let args = match &launch.work.body {
+        let args = match &*launch.work.body {
             Body::Kernel { args, .. } => Holes::new(launch).value(args),
             Body::Command(_) => Value::Unit,
         };

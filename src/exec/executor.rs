@@ -199,7 +199,7 @@ impl Executor {
     /// Starts a command; of a kernel, tells what is to be run.
     fn prepare(&self, launch: Launch) -> Result<Option<Part>, String> {
         self.check_cores(&launch.cores)?;
-        match &launch.work.body {
+        match &*launch.work.body {
             Body::Command(argv) => {
                 let program = command::program(&launch, argv, &self.topology, self.pinned)?;
                 self.guard_of(launch.cores[0]).link.run(Box::new(program));

@@ -15,7 +15,7 @@ pub struct Work {
     /// The name of the task.
     pub name: String,
     /// What to run; placeholders are not filled in yet.
-    pub body: Body,
+    pub body: Arc<Body>,
     /// The parameters of its sweep, if it comes from one.
     pub parameters: Vec<(String, Value)>,
     /// How to run it.
@@ -31,7 +31,7 @@ impl Work {
         Work {
             request: Request::shared(),
             name: name.into(),
-            body,
+            body: Arc::new(body),
             parameters: Vec::new(),
             settings: Settings::shared(),
             inputs: Vec::new(),

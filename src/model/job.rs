@@ -51,7 +51,7 @@ pub enum TaskName {
 #[derive(Clone, Debug, PartialEq)]
 pub enum TaskBody {
     /// Written out.
-    Literal(Box<Body>),
+    Literal(Arc<Body>),
     /// One point of a sweep: `index` counts its combinations from 0.
     Template {
         /// Which of the job's templates.
@@ -246,7 +246,7 @@ pub struct Template {
     /// The pattern of the tasks' names.
     pub name: String,
     /// What each of them runs.
-    pub body: Body,
+    pub body: Arc<Body>,
     /// The parameters.
     pub sweep: Sweep,
 }
@@ -360,7 +360,7 @@ impl Task {
     pub fn new(name: impl Into<String>, body: Body) -> Task {
         Task {
             name: TaskName::Literal(name.into().into_boxed_str()),
-            body: TaskBody::Literal(Box::new(body)),
+            body: TaskBody::Literal(Arc::new(body)),
             after: Vec::new(),
             cost: Cost::Unknown,
             request: Request::shared(),
@@ -420,6 +420,10 @@ impl Task {
     /// What it runs, with the holes that are in it.
     #[must_use]
     pub fn unresolved_body<'a>(&'a self, templates: &'a [Arc<Template>]) -> &'a Body {
+        self.shared_body(templates)
+    }
+
+    fn shared_body<'a>(&'a self, templates: &'a [Arc<Template>]) -> &'a Arc<Body> {
         match &self.body {
             TaskBody::Literal(body) => body,
             TaskBody::Template { template, .. } => &templates[*template as usize].body,
@@ -428,23 +432,24 @@ impl Task {
 
     /// What it runs, and the parameters that fill the holes in that.
     #[must_use]
-    pub fn resolved_body(&self, templates: &[Arc<Template>]) -> (Body, Vec<(String, Value)>) {
+    pub fn resolved_body(&self, templates: &[Arc<Template>]) -> (Arc<Body>, Vec<(String, Value)>) {
         let parameters = match &self.body {
             TaskBody::Literal(_) => Vec::new(),
             TaskBody::Template { template, index } => {
                 templates[*template as usize].sweep.point(*index)
             }
         };
-        (self.unresolved_body(templates).clone(), parameters)
+        (Arc::clone(self.shared_body(templates)), parameters)
     }
 
     /// The arguments of the kernel that it calls, with its parameters filled in; nothing for a
     /// command.
     #[must_use]
     pub fn kernel_args(&self, templates: &[Arc<Template>]) -> Option<Value> {
-        match self.resolved_body(templates) {
-            (Body::Kernel { args, .. }, point) => Some(placeholder::fill_value(&args, &point)),
-            (Body::Command(_), _) => None,
+        let (body, point) = self.resolved_body(templates);
+        match &*body {
+            Body::Kernel { args, .. } => Some(placeholder::fill_value(args, &point)),
+            Body::Command(_) => None,
         }
     }
 }
@@ -488,7 +493,11 @@ mod tests {
     fn a_template_names_its_tasks() {
         let mut job = Job::new("sweep");
         let body = Body::Command(vec!["echo".into(), "%{a}".into()]);
-        let template = Template { name: "run-%{a}-%{b}".into(), body, sweep: sweep(Combine::Zip) };
+        let template = Template {
+            name: "run-%{a}-%{b}".into(),
+            body: Arc::new(body),
+            sweep: sweep(Combine::Zip),
+        };
         job.templates.push(Arc::new(template));
         let mut task = Task::command("", ["x"]);
         task.name = TaskName::Template;
@@ -501,7 +510,8 @@ mod tests {
     fn the_arguments_of_a_kernel_hold_the_parameters_of_its_sweep() {
         let args = Value::List(vec!["%{a}".into(), "%{NODE}".into(), 7.into()]);
         let body = Body::Kernel { name: "k".into(), args };
-        let template = Template { name: "k-%{a}".into(), body, sweep: sweep(Combine::Zip) };
+        let template =
+            Template { name: "k-%{a}".into(), body: Arc::new(body), sweep: sweep(Combine::Zip) };
         let mut task = Task::kernel("", "other", ());
         task.body = TaskBody::Template { template: 0, index: 2 };
         let filled = Value::List(vec![2.into(), "%{NODE}".into(), 7.into()]);

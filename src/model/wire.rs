@@ -15,7 +15,7 @@ mod nouns;
 use std::ffi::CString;
 use std::sync::Arc;
 
-use super::{Record, Shared, Work};
+use super::{Body, Record, Shared, Work};
 
 /// What can be written to bytes and read back equal.
 pub trait Wire: Sized {
@@ -346,7 +346,7 @@ macro_rules! wire_arc {
     )*};
 }
 
-wire_arc! { Record Work }
+wire_arc! { Body Record Work }
 
 impl<T: Wire> Wire for Arc<[T]> {
     fn put(&self, out: &mut Vec<u8>) {

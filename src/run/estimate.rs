@@ -38,7 +38,11 @@ mod tests {
         let body = Body::Kernel { name: "told".into(), args: "%{n}".into() };
         let parameters = vec![("n".to_owned(), vec![5.into(), 6.into()])];
         let sweep = Sweep { parameters, combine: Combine::Product };
-        job.templates.push(Arc::new(Template { name: "point-%{n}".into(), body, sweep }));
+        job.templates.push(Arc::new(Template {
+            name: "point-%{n}".into(),
+            body: Arc::new(body),
+            sweep,
+        }));
         job.add(Task::kernel("open", "told", 2));
         job.add(Task::kernel("said", "told", 2).cost(Span::from_secs(9)));
         job.add(Task::kernel("cannot say", "told", "x"));

@@ -8,6 +8,7 @@
 //! - When one child has idle cores and nothing waits here, half of what another holds beyond its
 //!   cores is called back.
 
+mod child;
 mod need;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +16,9 @@ use std::sync::Arc;
 
 use super::message::{Completion, HelloNumber, Member};
 use super::ready::{Ready, Urgency};
-use crate::model::{AttemptKey, Incarnation, PeerId, Request, ResourceId, Resources, Span, Time};
+use crate::model::{AttemptKey, Incarnation, PeerId, Request, Resources, Span, Time};
+pub(super) use child::Child;
+use child::{Fill, Held, cores_of, in_order};
 use need::can_ever_meet;
 
 /// After work was called back, nothing more is called back for this long.
@@ -42,160 +45,6 @@ pub(super) struct Dispatcher<T> {
     /// When work may be called back again.
     next_recall: Time,
     horizon: Span,
-}
-
-/// Work for each core, as a fixed-point number: children are compared by it, and equals by id.
-type Fill = u64;
-
-/// A node, or a sub-master with its nodes.
-#[derive(Debug)]
-pub(super) struct Child {
-    /// Its nodes.
-    pub(super) members: BTreeMap<PeerId, Member>,
-    /// Nodes that count for nothing more, and may have something in hand yet.
-    leaving: BTreeMap<PeerId, HelloNumber>,
-    /// What it was given and has not settled.
-    held: BTreeMap<AttemptKey, Held>,
-    /// How many nodes of each capacity it has, but for those that stand by, which count for nothing.
-    shapes: BTreeMap<Resources, u32>,
-    cores: u64,
-    standing_by: u64,
-    load: u64,
-    /// Its place among those that have room, and among those that hold too much.
-    fill: Fill,
-    pace: Pace,
-    /// Whether it has answered its welcome, if it was here before: hellos that were long on their
-    /// way come in a row, and what the first of them was given the next would void. One that goes
-    /// elsewhere would not take it either.
-    answers: bool,
-    draining: bool,
-    /// When work was last called back from it.
-    recalled: Time,
-}
-
-#[derive(Debug)]
-struct Held {
-    request: Arc<Request>,
-    cores: u64,
-}
-
-/// How much a child finishes in a horizon, as a moving mean.
-#[derive(Debug, Default)]
-struct Pace {
-    since: Time,
-    done: u64,
-    ahead: u64,
-}
-
-impl Pace {
-    fn done(&mut self, cores: u64, now: Time, horizon: Span) {
-        self.done += cores;
-        let elapsed = now.since(self.since);
-        if elapsed >= horizon {
-            let latest =
-                u128::from(self.done) * u128::from(horizon.0) / u128::from(elapsed.0.max(1));
-            self.ahead = (self.ahead + latest as u64).div_ceil(2);
-            self.done = 0;
-            self.since = now;
-        }
-    }
-}
-
-impl Child {
-    fn new(now: Time) -> Child {
-        Child {
-            members: BTreeMap::new(),
-            leaving: BTreeMap::new(),
-            held: BTreeMap::new(),
-            shapes: BTreeMap::new(),
-            cores: 0,
-            standing_by: 0,
-            load: 0,
-            fill: 0,
-            pace: Pace { since: now, ..Pace::default() },
-            answers: true,
-            draining: false,
-            recalled: Time::ZERO,
-        }
-    }
-
-    fn add(&mut self, member: Member) {
-        self.remove(member.node);
-        self.leaving.remove(&member.node);
-        if member.standby.is_some() {
-            self.standing_by += 1;
-        } else {
-            self.cores += cores_of(&member.capacity);
-            *self.shapes.entry(member.capacity.clone()).or_default() += 1;
-        }
-        self.members.insert(member.node, member);
-    }
-
-    fn remove(&mut self, node: PeerId) {
-        let Some(member) = self.members.remove(&node) else { return };
-        if member.standby.is_some() {
-            self.standing_by -= 1;
-            return;
-        }
-        self.cores -= cores_of(&member.capacity);
-        if let Some(count) = self.shapes.get_mut(&member.capacity) {
-            *count -= 1;
-            if *count == 0 {
-                self.shapes.remove(&member.capacity);
-            }
-        }
-    }
-
-    /// A node counts for nothing more. If that is said again, it has nothing in hand any more.
-    fn part_with(&mut self, node: PeerId) {
-        match self.members.get(&node) {
-            Some(member) => drop(self.leaving.insert(node, member.hello)),
-            None => drop(self.leaving.remove(&node)),
-        }
-        self.remove(node);
-    }
-
-    fn has_room(&self) -> bool {
-        self.answers && !self.draining && self.room() > 0
-    }
-
-    /// How much more it may hold, in cores.
-    fn room(&self) -> i64 {
-        let most = self.cores * 2 + self.pace.ahead;
-        i64::try_from(most.saturating_sub(self.load)).unwrap_or(i64::MAX)
-    }
-
-    /// Whether it is to leave.
-    pub(super) fn is_draining(&self) -> bool {
-        self.draining
-    }
-
-    fn fill(&self) -> Fill {
-        (self.load.min(u64::from(u32::MAX)) << 32) / self.cores.max(1)
-    }
-
-    fn idle(&self) -> u64 {
-        if self.draining || !self.answers { 0 } else { self.cores.saturating_sub(self.load) }
-    }
-
-    fn surplus(&self) -> u64 {
-        if self.draining { 0 } else { self.load.saturating_sub(self.cores) }
-    }
-
-    fn meets(&self, request: &Request) -> bool {
-        self.shapes.keys().any(|shape| request.met_by(shape).is_some())
-    }
-
-    fn settle(&mut self, key: AttemptKey) -> Option<Held> {
-        let held = self.held.remove(&key)?;
-        self.load -= held.cores;
-        Some(held)
-    }
-}
-
-/// Whatever a peer says that it has: sums over all there can be stay far from overflowing.
-fn cores_of(resources: &Resources) -> u64 {
-    resources.get(ResourceId::CORES).ceil().min(1 << 24)
 }
 
 /// Something to call back from a child.
@@ -373,7 +222,7 @@ impl<T> Dispatcher<T> {
     pub(super) fn leave(&mut self, peer: PeerId) -> Vec<AttemptKey> {
         self.unlist(peer);
         let child = self.children.remove(&peer);
-        child.map(|c| c.held.into_keys().collect()).unwrap_or_default()
+        child.map(|child| in_order(child.held.into_keys())).unwrap_or_default()
     }
 
     /// A child has answered its welcome: it may be given work.
@@ -397,7 +246,7 @@ impl<T> Dispatcher<T> {
     #[must_use]
     pub(super) fn holders(&self, keys: &BTreeSet<AttemptKey>) -> BTreeMap<PeerId, Vec<AttemptKey>> {
         let of = |child: &Child| -> Vec<AttemptKey> {
-            child.held.keys().filter(|key| keys.contains(key)).copied().collect()
+            in_order(child.held.keys().filter(|key| keys.contains(key)).copied())
         };
         let holders = self.children.iter().map(|(peer, child)| (*peer, of(child)));
         holders.filter(|(_, keys)| !keys.is_empty()).collect()
@@ -427,7 +276,7 @@ impl<T> Dispatcher<T> {
         self.with_child(peer, |child| child.settle(key).is_some()).unwrap_or(false)
     }
 
-    /// What children hold.
+    /// What children hold, in no particular order.
     pub(super) fn held(&self) -> impl Iterator<Item = (PeerId, AttemptKey, &Arc<Request>)> {
         self.children.iter().flat_map(|(peer, child)| {
             child.held.iter().map(|(key, held)| (*peer, *key, &held.request))
@@ -437,7 +286,8 @@ impl<T> Dispatcher<T> {
     /// What a child holds.
     #[must_use]
     pub(super) fn held_by(&self, peer: PeerId) -> Vec<AttemptKey> {
-        self.children.get(&peer).map(|c| c.held.keys().copied().collect()).unwrap_or_default()
+        let child = self.children.get(&peer);
+        child.map(|child| in_order(child.held.keys().copied())).unwrap_or_default()
     }
 
     /// The child that holds an attempt.

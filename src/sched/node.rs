@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use super::curfew::Curfew;
 use super::lease::{Attachment, Due};
 use super::lots::{Filling, Kernel, Lots};
@@ -22,7 +24,7 @@ pub(super) struct Node {
     parent: Attachment,
     slots: Slots,
     queue: Ready<Dispatch>,
-    running: BTreeMap<AttemptKey, Running>,
+    running: FxHashMap<AttemptKey, Running>,
     lots: Lots,
     drain: Drain,
     curfew: Curfew,
@@ -74,7 +76,7 @@ impl Node {
             seat: seat.clone(),
             parent,
             queue: Ready::default(),
-            running: BTreeMap::new(),
+            running: FxHashMap::default(),
             lots: Lots::default(),
             drain: Drain::No,
             curfew: Curfew::new(seat.time_left),
@@ -229,7 +231,9 @@ impl Node {
         if !overdue.is_empty() {
             let of_those =
                 self.running.iter().filter(|(_, running)| overdue.contains(&running.lot));
-            cx.actions.push(Action::Withdraw(of_those.map(|(key, _)| *key).collect()));
+            let mut keys: Vec<AttemptKey> = of_those.map(|(key, _)| *key).collect();
+            keys.sort_unstable();
+            cx.actions.push(Action::Withdraw(keys));
         }
         let due = self.parent.due(cx.now);
         if due == Due::Renew {
@@ -254,9 +258,7 @@ impl Node {
                 self.fill(cx);
             }
             Message::Grant(dispatches) => {
-                for dispatch in dispatches {
-                    self.enqueue(dispatch);
-                }
+                self.enqueue(dispatches);
                 self.fill(cx);
             }
             Message::Recall { count, shapes } => {
@@ -291,11 +293,9 @@ impl Node {
         }
     }
 
-    fn enqueue(&mut self, dispatch: Dispatch) {
-        if !self.running.contains_key(&dispatch.key) {
-            let request = Arc::clone(&dispatch.work.request);
-            self.queue.push(&request, dispatch.urgency, dispatch);
-        }
+    fn enqueue(&mut self, mut dispatches: Vec<Dispatch>) {
+        dispatches.retain(|dispatch| !self.running.contains_key(&dispatch.key));
+        self.queue.push_all(dispatches);
     }
 
     fn cancel(&mut self, cx: &mut Context<'_>, keys: &[AttemptKey], grace: Option<Span>) {
@@ -394,7 +394,7 @@ impl Node {
 
     /// Attempts had not begun: they wait again, if somebody still wants them.
     pub(super) fn withdrawn(&mut self, cx: &mut Context<'_>, launches: Vec<Launch>) {
-        let mut back = Vec::new();
+        let (mut back, mut again) = (Vec::new(), Vec::new());
         for launch in launches {
             let Some((running, _)) = self.take_out(&launch.key) else { continue };
             if running.abandoned {
@@ -402,12 +402,9 @@ impl Node {
             }
             let to_parent = running.stopped || matches!(self.drain, Drain::Agreed | Drain::Told);
             let dispatch = as_dispatch(launch.key, running);
-            if to_parent {
-                back.push(dispatch);
-            } else {
-                self.enqueue(dispatch);
-            }
+            if to_parent { back.push(dispatch) } else { again.push(dispatch) }
         }
+        self.enqueue(again);
         if !back.is_empty() {
             self.tell(cx, Message::Returned(back));
         }
@@ -483,12 +480,12 @@ impl Node {
         let (lots, mut filling) = (&mut self.lots, Filling::new(room));
         let run = self.queue.take_run(&first, |next| filling.takes(lots, &next.work.body));
         let lot = self.lots.next();
-        let (mut last, mut out) = (first, 0);
+        let (mut last, mut out, mut late) = (first, 0, Vec::new());
         for (urgency, next) in run {
             last.0 = urgency;
             if self.curfew.allows(cx.now, next.work.settings.grace) == Some(Span::ZERO) {
                 // It would be cut off at once, here or whenever it came back here.
-                self.enqueue(next);
+                late.push(next);
                 self.is_late = true;
                 continue;
             }
@@ -498,6 +495,7 @@ impl Node {
                 out += 1;
             }
         }
+        self.enqueue(late);
         match out {
             0 => self.slots.give_back(grant, &self.seat.topology),
             _ => self.lots.open(grant, out, cx.now),

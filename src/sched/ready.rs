@@ -1,12 +1,16 @@
 //! A queue of work that may start, most urgent first, by what it needs.
 
+mod line;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use super::message::Dispatch;
 use crate::model::wire::{Garbled, Reader, Wire};
 use crate::model::{JobId, Request, TaskId};
+use line::Line;
 
 /// The order in which work starts: by the user's priority, then by the list heuristic, then by
 /// id. The smaller is the more urgent.
@@ -50,7 +54,7 @@ impl Wire for Urgency {
 /// be walked over to reach what can.
 #[derive(Debug)]
 pub(super) struct Ready<T> {
-    classes: BTreeMap<Arc<Request>, BTreeMap<Urgency, T>>,
+    classes: BTreeMap<Arc<Request>, Line<T>>,
     /// The most urgent of each class.
     heads: BTreeSet<Head>,
     len: usize,
@@ -74,25 +78,29 @@ impl<T> Ready<T> {
 
     /// All that waits, in no particular order.
     pub(super) fn items(&self) -> impl Iterator<Item = &T> {
-        self.classes.values().flat_map(BTreeMap::values)
+        self.classes.values().flat_map(Line::items)
     }
 
     /// Adds one.
     pub(super) fn push(&mut self, request: &Arc<Request>, urgency: Urgency, item: T) {
+        self.push_run(request, [(urgency, item)]);
+    }
+
+    /// Adds several that ask for the same.
+    pub(super) fn push_run(
+        &mut self,
+        request: &Arc<Request>,
+        run: impl IntoIterator<Item = (Urgency, T)>,
+    ) {
         let class = match self.classes.get_mut(request) {
             Some(class) => class,
             None => self.classes.entry(Arc::clone(request)).or_default(),
         };
-        let head = class.first_key_value().map(|(first, _)| *first);
-        if class.insert(urgency, item).is_none() {
-            self.len += 1;
-        }
-        if head.is_none_or(|head| urgency < head) {
-            if let Some(head) = head {
-                self.heads.remove(&(head, Arc::clone(request)));
-            }
-            self.heads.insert((urgency, Arc::clone(request)));
-        }
+        let (head, len) = (class.first(), class.len());
+        run.into_iter().for_each(|(urgency, item)| class.insert(urgency, item));
+        let first = class.first();
+        self.len += class.len() - len;
+        self.move_head(request, head, first);
     }
 
     /// Takes out those that ask for the same as `head`, from that on, as long as they are `wanted`
@@ -106,39 +114,37 @@ impl<T> Ready<T> {
         let Some(class) = self.classes.get_mut(&head.1) else { return taken };
         let mut others = self.heads.range((Bound::Excluded(head), Bound::Unbounded));
         let until = others.next().map(|(urgency, _)| *urgency);
-        while let Some(first) = class.first_entry() {
-            let comes_late = until.is_some_and(|until| until < *first.key());
-            if comes_late || !wanted(first.get()) {
-                break;
-            }
-            taken.push(first.remove_entry());
-        }
-        if taken.is_empty() {
-            return taken;
+        let is_next = |urgency| until.is_none_or(|until| until >= urgency);
+        while let Some(next) = class.pop_if(|urgency, item| is_next(urgency) && wanted(item)) {
+            taken.push(next);
         }
         self.len -= taken.len();
-        let next = class.first_key_value().map(|(next, _)| *next);
-        self.heads.remove(head);
-        match next {
-            Some(next) => drop(self.heads.insert((next, Arc::clone(&head.1)))),
-            None => drop(self.classes.remove(&head.1)),
-        }
+        let next = class.first();
+        self.move_head(&head.1, Some(head.0), next);
         taken
     }
 
     /// Takes one out wherever it stands.
     pub(super) fn remove(&mut self, request: &Arc<Request>, urgency: &Urgency) -> Option<T> {
         let class = self.classes.get_mut(request)?;
-        let item = class.remove(urgency)?;
-        let next = class.first_key_value().map(|(next, _)| *next);
-        if self.heads.remove(&(*urgency, Arc::clone(request))) {
-            self.heads.extend(next.map(|next| (next, Arc::clone(request))));
+        let head = class.first();
+        let item = class.remove(*urgency)?;
+        let next = class.first();
+        self.len -= 1;
+        self.move_head(request, head, next);
+        Some(item)
+    }
+
+    /// The most urgent that ask for `request` was `from` and is `to`; if there is none any more, their
+    /// class goes.
+    fn move_head(&mut self, request: &Arc<Request>, from: Option<Urgency>, to: Option<Urgency>) {
+        if from != to {
+            from.map(|from| self.heads.remove(&(from, Arc::clone(request))));
+            self.heads.extend(to.map(|to| (to, Arc::clone(request))));
         }
-        if next.is_none() {
+        if to.is_none() {
             self.classes.remove(request);
         }
-        self.len -= 1;
-        Some(item)
     }
 
     /// The most urgent of each request, most urgent first.
@@ -155,8 +161,8 @@ impl<T> Ready<T> {
 
     /// Puts the heads right after items were taken out of the midst.
     fn find_heads(&mut self) {
-        let head = |(request, class): (&Arc<Request>, &BTreeMap<Urgency, T>)| {
-            Some((*class.first_key_value()?.0, Arc::clone(request)))
+        let head = |(request, class): (&Arc<Request>, &Line<T>)| {
+            Some((class.first()?, Arc::clone(request)))
         };
         self.heads = self.classes.iter().filter_map(head).collect();
     }
@@ -166,7 +172,7 @@ impl<T> Ready<T> {
         let mut taken = Vec::new();
         while taken.len() < count {
             let wanted = self.classes.iter().filter(|(request, _)| wanted(request));
-            let last = wanted.filter_map(|(r, class)| Some((*class.last_key_value()?.0, r))).max();
+            let last = wanted.filter_map(|(r, class)| Some((class.last()?, r))).max();
             let Some((urgency, request)) = last else { break };
             let request = Arc::clone(request);
             taken.extend(self.remove(&request, &urgency));
@@ -177,7 +183,7 @@ impl<T> Ready<T> {
     /// Takes out everything whose request does not satisfy `keep`.
     pub(super) fn reject(&mut self, keep: impl Fn(&Request) -> bool) -> Vec<T> {
         let rejected = self.classes.extract_if(.., |request, _| !keep(request));
-        let rejected: Vec<T> = rejected.flat_map(|(_, class)| class.into_values()).collect();
+        let rejected: Vec<T> = rejected.flat_map(|(_, class)| class.into_items()).collect();
         self.len -= rejected.len();
         if !rejected.is_empty() {
             self.find_heads();
@@ -189,7 +195,7 @@ impl<T> Ready<T> {
     pub(super) fn take(&mut self, wanted: impl Fn(&T) -> bool) -> Vec<T> {
         let mut taken = Vec::new();
         self.classes.retain(|_, class| {
-            taken.extend(class.extract_if(.., |_, item| wanted(item)).map(|(_, item)| item));
+            taken.extend(class.extract(&wanted));
             !class.is_empty()
         });
         self.len -= taken.len();
@@ -201,7 +207,20 @@ impl<T> Ready<T> {
     pub(super) fn drain(&mut self) -> impl Iterator<Item = T> {
         self.len = 0;
         self.heads.clear();
-        std::mem::take(&mut self.classes).into_values().flat_map(BTreeMap::into_values)
+        std::mem::take(&mut self.classes).into_values().flat_map(Line::into_items)
+    }
+}
+
+impl Ready<Dispatch> {
+    /// Adds what was granted.
+    pub(super) fn push_all(&mut self, dispatches: Vec<Dispatch>) {
+        let mut rest = dispatches.into_iter().peekable();
+        while let Some(next) = rest.peek() {
+            let request = Arc::clone(&next.work.request);
+            let same = |next: &Dispatch| next.work.request == request;
+            let run = std::iter::from_fn(|| rest.next_if(same));
+            self.push_run(&request, run.map(|dispatch| (dispatch.urgency, dispatch)));
+        }
     }
 }
 
@@ -241,11 +260,11 @@ mod tests {
                 }
                 let mut heads: Vec<Head> = Vec::new();
                 for (request, class) in &ready.classes {
-                    heads.extend(class.keys().next().map(|first| (*first, Arc::clone(request))));
+                    heads.extend(class.first().map(|first| (first, Arc::clone(request))));
                 }
                 heads.sort();
                 prop_assert_eq!(ready.heads().cloned().collect::<Vec<_>>(), heads);
-                let len: usize = ready.classes.values().map(BTreeMap::len).sum();
+                let len: usize = ready.classes.values().map(Line::len).sum();
                 prop_assert_eq!(ready.len(), len);
                 let last = ready.head_after(None);
                 let second = ready.head_after(last.as_ref());

@@ -8,7 +8,6 @@ mod leaving;
 mod moves;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use super::dispatcher::Dispatcher;
 use super::lease::{Attachment, Due, Leases};
@@ -183,11 +182,7 @@ impl SubMaster {
             Message::Moved { node, hello, holding } => {
                 self.moved(cx, node, hello, &holding);
             }
-            Message::Grant(dispatches) => {
-                for dispatch in dispatches {
-                    self.enqueue(dispatch);
-                }
-            }
+            Message::Grant(dispatches) => self.work.queue().push_all(dispatches),
             Message::Recall { count, shapes } => self.recall(cx, count, &shapes),
             Message::Cancel { keys, grace } => self.cancel(cx, keys, grace),
             Message::Drain => self.drain(cx),
@@ -303,11 +298,6 @@ impl SubMaster {
         }
     }
 
-    fn enqueue(&mut self, dispatch: Dispatch) {
-        let request = Arc::clone(&dispatch.work.request);
-        self.work.queue().push(&request, dispatch.urgency, dispatch);
-    }
-
     fn done(&mut self, cx: &mut Context<'_>, node: PeerId, mut completions: Vec<Completion>) {
         self.work.done(node, &mut completions, cx.now);
         completions.iter().for_each(|c| _ = self.unwanted.remove(&c.key));
@@ -342,7 +332,7 @@ impl SubMaster {
         if !back.is_empty() {
             self.up(cx, Message::Returned(back));
         }
-        stay.into_iter().for_each(|dispatch| self.enqueue(dispatch));
+        self.work.queue().push_all(stay);
     }
 
     /// Gives back what waits here, and calls the rest back from the nodes.

@@ -122,7 +122,7 @@ impl fmt::Debug for SimConfig {
 #[must_use]
 pub fn as_foretold(launch: &Launch, task: &Task, node: &PlatformNode) -> (Span, Ending) {
     let span = task.cost.on(node.class, node.speed);
-    match (&launch.work.body, launch.time_left) {
+    match (&*launch.work.body, launch.time_left) {
         (_, Some(limit)) if limit < span => (limit, Ending::new(Exit::TimeLimit, None)),
         (Body::Kernel { name, .. }, _) if name == "fail" => {
             (span, Ending::new(Exit::Code(1), Some("it is made to fail".to_owned())))

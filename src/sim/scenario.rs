@@ -188,7 +188,7 @@ fn predecessors(rng: &mut Rng, shape: u64, i: u64) -> Vec<TaskId> {
 }
 
 fn failing(job: &Job) -> Vec<TaskId> {
-    let fails = |task: &Task| matches!(task.resolved_body(&[]).0, Body::Kernel { name, .. } if name == "fail");
+    let fails = |task: &Task| matches!(task.unresolved_body(&[]), Body::Kernel { name, .. } if name == "fail");
     let tasks = job.tasks.iter().enumerate().filter(|(_, task)| fails(task));
     tasks.map(|(i, _)| TaskId(i as u32)).collect()
 }
@@ -276,7 +276,7 @@ fn behave(
             ending.value = Value::Int(i64::from(key.task.0) << 16 | i64::from(key.attempt.0));
         }
     }
-    let original = matches!(&launch.work.body, Body::Kernel { name, .. } if name == "noop");
+    let original = matches!(&*launch.work.body, Body::Kernel { name, .. } if name == "noop");
     if additions && original && ending.exit.is_success() && rng.chance(20) {
         ending.added =
             (0..rng.within(1, 4)).map(|n| addition(&mut rng, launch, failing, n)).collect();

@@ -89,7 +89,7 @@ impl<'t, 'a> Reader<'t, 'a> {
         };
         let task = Task {
             name: TaskName::Literal(name.as_str().into()),
-            body: TaskBody::Literal(Box::new(body)),
+            body: TaskBody::Literal(Arc::new(body)),
             after: Vec::new(),
             cost: defaults.cost,
             request: defaults.request,
@@ -182,7 +182,7 @@ impl<'t, 'a> Reader<'t, 'a> {
         let defaults = self.overlay(fields, holes);
         let body = body?;
         let template = self.job.templates.len() as u32;
-        self.job.templates.push(Arc::new(Template { name: pattern, body, sweep }));
+        self.job.templates.push(Arc::new(Template { name: pattern, body: Arc::new(body), sweep }));
         let mut names = SweepNames::new(&self.job.templates[template as usize]);
         self.job.tasks.reserve(count as usize);
         for index in 0..count {

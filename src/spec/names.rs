@@ -133,7 +133,7 @@ mod tests {
             let b = if n == 3 { 3 } else { 4 };
             let template = Template {
                 name: "é%{b}-%%{a}%{a}%{b}x%{c}".into(),
-                body: Body::Command(vec!["x".into()]),
+                body: Body::Command(vec!["x".into()]).into(),
                 sweep: Sweep {
                     parameters: vec![("a".into(), values(3)), ("b".into(), values(b))],
                     combine,

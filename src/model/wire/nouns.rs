@@ -259,7 +259,7 @@ mod tests {
             combine: Combine::Zip,
         };
         let body = Body::Kernel { name: "spin".into(), args: "%{n}".into() };
-        let template = Template { name: "run-%{n}".into(), body, sweep };
+        let template = Template { name: "run-%{n}".into(), body: body.into(), sweep };
         assert_eq!(Template::from_bytes(&template.to_bytes()), Ok(template));
         let mut task = Task::command("", ["true"]).after([TaskId(4)]).cores(3);
         task.name = TaskName::Template;

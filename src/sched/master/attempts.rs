@@ -16,11 +16,12 @@ const BY_THE_USER: &str = "cancelled by the user";
 
 impl Master {
     pub(super) fn queue(&mut self, ready: Vec<TaskId>) {
-        for id in ready {
-            let request = self.ledger.request(id);
-            self.work.queue().push(request, self.ledger.urgency(id), id);
-            self.note_latest_start(id);
+        let ledger = &self.ledger;
+        for run in ready.chunk_by(|a, b| ledger.request(*a) == ledger.request(*b)) {
+            let items = run.iter().map(|id| (ledger.urgency(*id), *id));
+            self.work.queue().push_run(ledger.request(run[0]), items);
         }
+        ready.into_iter().for_each(|id| self.note_latest_start(id));
     }
 
     /// Whether what becomes of an attempt still counts: it is out, and the verdict, which counts
@@ -49,12 +50,14 @@ impl Master {
             false if recalled || self.interrupted && ending.exit.is_by_request() => State::Lost,
             false => State::Failed,
         };
-        let why = ending.reason.take().unwrap_or_else(|| ending.exit.to_string());
         let reason = match state {
             State::Done => None,
             State::Cancelled => Some(BY_THE_USER.to_owned()),
-            State::Failed => Some(why),
-            State::Lost => Some(self.lost_reason(key, format!("it was ended with the run: {why}"))),
+            State::Failed => Some(why_it_ended(ending.exit, ending.reason)),
+            State::Lost => {
+                let why = why_it_ended(ending.exit, ending.reason);
+                Some(self.lost_reason(key, format!("it was ended with the run: {why}")))
+            }
         };
         let mut record = self.record(key, state, reason);
         record.exit = Some(ending.exit);
@@ -201,4 +204,8 @@ impl Master {
         let Enrolled { host, subcluster, .. } = self.roster.get(&node)?;
         Some(Place { subcluster: *subcluster, node, host: Arc::clone(host), cores: Arc::default() })
     }
+}
+
+fn why_it_ended(exit: Exit, reason: Option<String>) -> String {
+    reason.unwrap_or_else(|| exit.to_string())
 }
