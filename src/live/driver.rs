@@ -350,7 +350,9 @@ impl<T: Transport> Driver<T> {
             }
             // Nobody wants to know how any of it ends.
             Action::StopAll => self.executor.stop_all(Span::ZERO),
-            Action::Publish(record) => (self.notify)(Notice::Record(record)),
+            Action::Publish(records) => {
+                records.into_iter().map(Arc::new).for_each(|r| (self.notify)(Notice::Record(r)));
+            }
             Action::Note(text) => self.note(text),
             Action::Foretell(forecast) => (self.notify)(Notice::Forecast(forecast)),
             Action::Finish(verdict) => self.ended = Some(Ended::Finished(verdict)),

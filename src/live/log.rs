@@ -68,7 +68,7 @@ mod tests {
 
     use super::*;
     use crate::model::{Attempt, AttemptKey, Epoch, JobId, Record, Span, State, TaskId};
-    use crate::sched::compact;
+    use crate::sched::{Conclusion, compact};
     use crate::store::RunFolder;
 
     fn key(task: u32) -> AttemptKey {
@@ -101,8 +101,9 @@ mod tests {
             append(&mut log, granted(keys.clone()));
             append(&mut log, Entry::Returned(keys));
             append(&mut log, granted(vec![key(task), key(task + 1)]));
-            let record = Arc::new(Record::new(key(task), State::Done));
-            append(&mut log, Entry::Ended { record, added: Vec::new() });
+            let record = Record::new(key(task), State::Done);
+            let ended = Conclusion { record, added: Vec::new() };
+            append(&mut log, Entry::Ended(Arc::new(vec![ended])));
             task += 2;
         }
         log.close().unwrap();

@@ -323,8 +323,12 @@ impl Job {
     ///
     /// # Panics
     /// At 2^32 tasks.
-    pub fn add(&mut self, task: Task) -> TaskId {
+    pub fn add(&mut self, mut task: Task) -> TaskId {
         let id = u32::try_from(self.tasks.len()).expect("a job holds fewer than 2^32 tasks");
+        // Many in a row often run the same: it is there once.
+        if let Some(last) = self.tasks.last().filter(|last| last.body == task.body) {
+            task.body.clone_from(&last.body);
+        }
         self.tasks.push(task);
         TaskId(id)
     }

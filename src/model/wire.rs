@@ -15,7 +15,7 @@ mod nouns;
 use std::ffi::CString;
 use std::sync::Arc;
 
-use super::{Body, Record, Shared, Work};
+use super::{Body, Shared, Work};
 
 /// What can be written to bytes and read back equal.
 pub trait Wire: Sized {
@@ -346,7 +346,16 @@ macro_rules! wire_arc {
     )*};
 }
 
-wire_arc! { Body Record Work }
+wire_arc! { Body Work }
+
+impl<T: Wire> Wire for Arc<Vec<T>> {
+    fn put(&self, out: &mut Vec<u8>) {
+        (**self).put(out);
+    }
+    fn get(bytes: &mut Reader<'_>) -> Result<Arc<Vec<T>>, Garbled> {
+        Vec::get(bytes).map(Arc::new)
+    }
+}
 
 impl<T: Wire> Wire for Arc<[T]> {
     fn put(&self, out: &mut Vec<u8>) {

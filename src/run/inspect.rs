@@ -93,8 +93,8 @@ pub fn records(folder: &Path, mut each: impl FnMut(&Record)) -> Result<(), RunEr
     entries(folder, |_, entry| {
         process.step(Time::ZERO, Event::Replay(Box::new(entry)), &mut actions);
         for action in actions.drain(..) {
-            if let Action::Publish(record) = action {
-                each(&record);
+            if let Action::Publish(records) = action {
+                records.iter().for_each(&mut each);
             }
         }
     })

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::RunError;
 use crate::model::wire::Wire;
 use crate::model::{Counts, Job, Rerun, State, TaskId, Time, Verdict};
-use crate::sched::{Entry, RunId};
+use crate::sched::{Conclusion, Entry, RunId};
 use crate::store::{Journal, Life, Owner, Recovered};
 
 /// A run up to the end of its journal.
@@ -44,11 +44,13 @@ impl Past {
                     past.job.resources = batch.resources.clone();
                 }
                 Entry::Sealed => past.sealed = true,
-                Entry::Ended { record, .. } => {
-                    let times = [record.ready, record.start, record.end];
-                    past.until = times.into_iter().flatten().fold(past.until, Time::max);
-                    if record.state == State::Done {
-                        past.done.insert(record.task);
+                Entry::Ended(endings) => {
+                    for Conclusion { record, .. } in &**endings {
+                        let times = [record.ready, record.start, record.end];
+                        past.until = times.into_iter().flatten().fold(past.until, Time::max);
+                        if record.state == State::Done {
+                            past.done.insert(record.task);
+                        }
                     }
                 }
                 Entry::Granted { .. }
@@ -117,10 +119,12 @@ pub fn status(folder: &Path) -> Result<Status, RunError> {
                     last.remove(&key.task);
                 }
             }
-            Entry::Ended { record, added } => {
-                reruns.extend(added.iter().map(|addition| addition.task.settings.rerun));
-                status.counts.lost += u64::from(record.state == State::Lost);
-                last.insert(record.task, record.state);
+            Entry::Ended(endings) => {
+                for Conclusion { record, added } in &*endings {
+                    reruns.extend(added.iter().map(|addition| addition.task.settings.rerun));
+                    status.counts.lost += u64::from(record.state == State::Lost);
+                    last.insert(record.task, record.state);
+                }
             }
             Entry::Closed(verdict) => status.verdict = Some(verdict),
             Entry::Returned(_) | Entry::Unwanted(_) | Entry::Sealed => {}

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::event::Entry;
+use super::event::{Conclusion, Entry};
 use crate::model::{AttemptKey, JobId, TaskId};
 
 /// Goes once through the entries of a journal, in order, and says which are to stay. It holds no
@@ -31,9 +31,11 @@ impl Compactor {
     pub fn keeps(&mut self, entry: &Entry) -> bool {
         match entry {
             Entry::Opened { .. } | Entry::Submitted(_) | Entry::Sealed => return true,
-            Entry::Ended { record, .. } => {
-                self.out.remove(&(record.job, record.task));
-                self.unwanted.remove(&record.task);
+            Entry::Ended(endings) => {
+                for Conclusion { record, .. } in &**endings {
+                    self.out.remove(&(record.job, record.task));
+                    self.unwanted.remove(&record.task);
+                }
                 return true;
             }
             Entry::Granted { keys, outlive } => {
@@ -118,7 +120,7 @@ impl Upkeep {
             Entry::Granted { .. } | Entry::Returned(_) | Entry::Unwanted(_) | Entry::Closed(_) => {
                 bytes
             }
-            Entry::Opened { .. } | Entry::Submitted(_) | Entry::Sealed | Entry::Ended { .. } => 0,
+            Entry::Opened { .. } | Entry::Submitted(_) | Entry::Sealed | Entry::Ended(_) => 0,
         };
         let due = self.spare > self.least && self.spare > self.all / 2;
         if due {

@@ -18,7 +18,7 @@ use super::message::{Completion, HelloNumber, Member};
 use super::ready::{Ready, Urgency};
 use crate::model::{AttemptKey, Incarnation, PeerId, Request, Resources, Span, Time};
 pub(super) use child::Child;
-use child::{Fill, Held, cores_of, in_order};
+use child::{Fill, Held, Standing, cores_of, in_order};
 use need::can_ever_meet;
 
 /// After work was called back, nothing more is called back for this long.
@@ -79,37 +79,27 @@ impl<T> Dispatcher<T> {
 
     /// Changes a child, if there is one of that name, and its places in the orders with it.
     fn with_child<R>(&mut self, peer: PeerId, change: impl FnOnce(&mut Child) -> R) -> Option<R> {
-        self.unlist(peer);
-        let result = change(self.children.get_mut(&peer)?);
-        self.list(peer);
+        let child = self.children.get_mut(&peer)?;
+        let before = child.standing();
+        let result = change(child);
+        let after = child.standing();
+        self.move_child(peer, before, after);
         Some(result)
     }
 
-    fn unlist(&mut self, peer: PeerId) {
-        let Some(child) = self.children.get(&peer) else { return };
-        self.open.remove(&(child.fill, peer));
-        self.loaded.remove(&(child.recalled, peer));
-        self.idle -= child.idle();
-        if !child.draining {
-            self.cores -= child.cores;
-            self.standing_by -= child.standing_by;
+    /// A child stood as `before` and stands as `after`, which may be for one that is not there.
+    fn move_child(&mut self, peer: PeerId, before: Standing, after: Standing) {
+        if before.open != after.open {
+            before.open.map(|fill| self.open.remove(&(fill, peer)));
+            self.open.extend(after.open.map(|fill| (fill, peer)));
         }
-    }
-
-    fn list(&mut self, peer: PeerId) {
-        let Some(child) = self.children.get_mut(&peer) else { return };
-        child.fill = child.fill();
-        if child.has_room() {
-            self.open.insert((child.fill, peer));
+        if before.loaded != after.loaded {
+            before.loaded.map(|recalled| self.loaded.remove(&(recalled, peer)));
+            self.loaded.extend(after.loaded.map(|recalled| (recalled, peer)));
         }
-        if child.surplus() > 0 {
-            self.loaded.insert((child.recalled, peer));
-        }
-        self.idle += child.idle();
-        if !child.draining {
-            self.cores += child.cores;
-            self.standing_by += child.standing_by;
-        }
+        self.idle = self.idle - before.idle + after.idle;
+        self.cores = self.cores - before.cores + after.cores;
+        self.standing_by = self.standing_by - before.standing_by + after.standing_by;
     }
 
     /// What waits here.
@@ -141,9 +131,9 @@ impl<T> Dispatcher<T> {
         child.answers = self.known.insert(peer) && is_new;
         members.iter().for_each(|member| _ = self.ended.remove(&member.node));
         members.into_iter().for_each(|member| child.add(member));
-        self.unlist(peer);
-        self.children.insert(peer, child);
-        self.list(peer);
+        let after = child.standing();
+        let former = self.children.insert(peer, child);
+        self.move_child(peer, former.map(|c| c.standing()).unwrap_or_default(), after);
     }
 
     /// Nodes of a child came or went.
@@ -220,9 +210,9 @@ impl<T> Dispatcher<T> {
 
     /// A child is gone; what it held is given back.
     pub(super) fn leave(&mut self, peer: PeerId) -> Vec<AttemptKey> {
-        self.unlist(peer);
-        let child = self.children.remove(&peer);
-        child.map(|child| in_order(child.held.into_keys())).unwrap_or_default()
+        let Some(child) = self.children.remove(&peer) else { return Vec::new() };
+        self.move_child(peer, child.standing(), Standing::default());
+        in_order(child.held.into_keys())
     }
 
     /// A child has answered its welcome: it may be given work.
@@ -416,7 +406,7 @@ impl<T> Dispatcher<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Amount, SubclusterId};
+    use crate::model::{Amount, ResourceId, SubclusterId};
 
     #[test]
     fn nodes_that_claim_to_be_endless_overflow_nothing() {

@@ -192,8 +192,8 @@ pub enum Action {
     },
     /// End everything that runs here, at once.
     StopAll,
-    /// A record is final and durable.
-    Publish(Arc<Record>),
+    /// Records are final and durable.
+    Publish(Vec<Record>),
     /// Something that the user should read.
     Note(String),
     /// How it looks for the run.
@@ -246,19 +246,23 @@ pub enum Entry {
     Returned(Vec<AttemptKey>),
     /// The user does not want these tasks any more, which are out. Not waited for.
     Unwanted(Vec<TaskId>),
-    /// An attempt, or a task that was never tried, ended. What the job knows of the task (name,
-    /// kind, meta) is left out of the record.
-    Ended {
-        /// Its record.
-        record: Arc<Record>,
-        /// The tasks that it added.
-        added: Vec<Addition>,
-    },
+    /// Attempts, or tasks that were never tried, ended, in this order.
+    Ended(Arc<Vec<Conclusion>>),
     /// The run ended.
     Closed(Verdict),
 }
 
+/// That an attempt, or a task that was never tried, ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conclusion {
+    /// Its record, without what the job knows of the task: name, kind, meta.
+    pub record: Record,
+    /// The tasks that it added.
+    pub added: Vec<Addition>,
+}
+
 wire_struct! {
+    Conclusion { record, added }
     Seat {
         run, peer, incarnation, epoch, subcluster, ancestors, master, host, topology, capacity,
         lease, wait_for_nodes, reattach, time_left, apart, standby, former
@@ -296,7 +300,7 @@ wire_enum! {
         2 => Launch(launch),
         3 => Stop { key, grace },
         4 => StopAll,
-        5 => Publish(record),
+        5 => Publish(records),
         6 => Note(text),
         7 => Finish(verdict),
         8 => Leave,
@@ -309,7 +313,7 @@ wire_enum! {
         1 => Submitted(batch),
         2 => Sealed,
         3 => Granted { keys, outlive },
-        4 => Ended { record, added },
+        4 => Ended(endings),
         5 => Closed(verdict),
         6 => Returned(keys),
         7 => Unwanted(tasks),
@@ -321,7 +325,7 @@ wire_enum! {
 pub(super) mod told {
     use std::sync::Arc;
 
-    use super::Entry;
+    use super::{Conclusion, Entry};
     use crate::model::{Attempt, AttemptKey, Epoch, JobId, Record, State, TaskId};
 
     pub(in crate::sched) fn key(task: u32, attempt: u16) -> AttemptKey {
@@ -333,6 +337,7 @@ pub(super) mod told {
     }
 
     pub(in crate::sched) fn ended(task: u32, attempt: u16, state: State) -> Entry {
-        Entry::Ended { record: Arc::new(Record::new(key(task, attempt), state)), added: vec![] }
+        let record = Record::new(key(task, attempt), state);
+        Entry::Ended(Arc::new(vec![Conclusion { record, added: vec![] }]))
     }
 }

@@ -1,6 +1,6 @@
 //! Whether the entries of a journal make sense together: the story of each attempt, task by task.
 
-use super::event::{Batch, Entry};
+use super::event::{Batch, Conclusion, Entry};
 use super::message::RunId;
 use crate::model::{Attempt, AttemptKey, Epoch, Record, Rerun, State, Task, TaskId};
 
@@ -52,9 +52,11 @@ impl History {
                 let unknown = ids.iter().filter(|id| id.index() >= self.tasks.len());
                 problems.extend(unknown.map(|id| format!("there is no task {id}")));
             }
-            Entry::Ended { record, added } => {
-                problems.extend(self.ended(record, compacted));
-                added.iter().for_each(|addition| self.add(&addition.task));
+            Entry::Ended(endings) => {
+                for Conclusion { record, added } in &**endings {
+                    problems.extend(self.ended(record, compacted));
+                    added.iter().for_each(|addition| self.add(&addition.task));
+                }
             }
             Entry::Closed(_) => self.closed = true,
         }

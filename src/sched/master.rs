@@ -19,13 +19,13 @@ use std::sync::Arc;
 
 use super::curfew::Curfew;
 use super::dispatcher::Dispatcher;
-use super::event::{Entry, Former};
+use super::event::{Conclusion, Entry, Former};
 use super::lease::Leases;
 use super::ledger::Ledger;
 use super::message::{Address, Held, HelloNumber, Member, Message, Renewal, Role, RunId};
 use super::outlook::Outlook;
 use super::{Action, Context, Seat};
-use crate::model::{AttemptKey, Epoch, PeerId, Record, Span, SubclusterId, TaskId, Time, Verdict};
+use crate::model::{AttemptKey, Epoch, PeerId, Span, SubclusterId, TaskId, Time, Verdict};
 use quarantine::Quarantine;
 use silence::Adrift;
 use standby::Watch;
@@ -56,9 +56,10 @@ pub(super) struct Master {
     /// The last entry that holds tasks: nothing is given out before it is durable, so that
     /// whatever runs can be taken up again.
     told: u64,
-    /// Records, each with the entry that has to be durable first, without what the job knows of
-    /// their tasks.
-    unpublished: VecDeque<(u64, Arc<Record>)>,
+    /// What has ended in this step and is not written down yet.
+    endings: Vec<Conclusion>,
+    /// What is written down, with the entry that has to be durable first.
+    unpublished: VecDeque<(u64, Arc<Vec<Conclusion>>)>,
     /// Since when there is work but no node that could ever do it.
     stuck: Option<Time>,
     interrupted: bool,
@@ -113,6 +114,7 @@ impl Master {
             appended: 0,
             durable: 0,
             told: 0,
+            endings: Vec::new(),
             unpublished: VecDeque::new(),
             stuck: None,
             interrupted: false,
@@ -149,7 +151,9 @@ impl Master {
         (self.appended, self.durable)
     }
 
+    /// Writes an entry down, after what has ended before it.
     fn append(&mut self, cx: &mut Context<'_>, entry: Entry) -> u64 {
+        self.write_endings(cx);
         self.appended += 1;
         cx.actions.push(Action::Append(entry));
         self.appended
@@ -159,8 +163,13 @@ impl Master {
         cx.send(Role::Master, Address { peer, role: Role::SubMaster }, message);
     }
 
-    /// Gives out what there is room for, at the end of each step.
+    /// Gives out what there is room for, and writes down what has ended, at the end of each step.
     pub(super) fn deal(&mut self, cx: &mut Context<'_>) {
+        self.give_out(cx);
+        self.write_endings(cx);
+    }
+
+    fn give_out(&mut self, cx: &mut Context<'_>) {
         if self.is_closed() {
             return;
         }

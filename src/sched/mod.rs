@@ -28,7 +28,7 @@ mod tasks;
 mod uplink;
 
 pub use compaction::{Compactor, Upkeep, compact};
-pub use event::{Action, Batch, Entry, Event, Forecast, Former, Part, Seat};
+pub use event::{Action, Batch, Conclusion, Entry, Event, Forecast, Former, Part, Seat};
 pub use history::History;
 pub use levels::ancestry;
 pub use message::{

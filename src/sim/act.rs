@@ -1,7 +1,5 @@
 //! What is done about the actions that come out of a step.
 
-use std::sync::Arc;
-
 use super::agenda::Occurrence;
 use super::fault::Fault;
 use super::host::Condition;
@@ -9,8 +7,10 @@ use super::log::{self, Line};
 use super::referee::Foul;
 use super::world::World;
 use crate::model::wire::Wire;
-use crate::model::{AttemptKey, Epoch, ExitCode, PeerId, Resources, Span, Time, Verdict};
-use crate::sched::{Action, Entry, Event};
+use crate::model::{
+    AttemptKey, Epoch, ExitCode, PeerId, Place, Record, Resources, Span, Time, Verdict,
+};
+use crate::sched::{Action, Conclusion, Entry, Event};
 
 /// A process that is told to end all it runs has done so after this time.
 const KILL: Span = Span::from_millis(40);
@@ -37,21 +37,8 @@ impl World {
                 keys.into_iter().for_each(|key| self.call_off(peer, key, KILL));
                 Ok(())
             }
-            Action::Publish(record) => {
-                let key = AttemptKey {
-                    job: record.job,
-                    task: record.task,
-                    attempt: record.attempt,
-                    epoch: Epoch(self.epoch),
-                };
-                self.log.add(self.now, peer, Line::Publishes(key, record.state));
-                if self.host(peer).superseded {
-                    return self.referee.published_late(&record, self.journal.durable());
-                }
-                let new = self.referee.is_new(&record);
-                self.referee.published(&record, self.journal.durable())?;
-                self.records.extend(new.then(|| Arc::unwrap_or_clone(record)));
-                Ok(())
+            Action::Publish(records) => {
+                records.into_iter().try_for_each(|record| self.publish(peer, record))
             }
             Action::Note(text) => {
                 self.log.add(self.now, peer, Line::Says(text));
@@ -73,6 +60,19 @@ impl World {
         }
     }
 
+    fn publish(&mut self, peer: PeerId, record: Record) -> Result<(), Foul> {
+        let Record { job, task, attempt, state, .. } = record;
+        let key = AttemptKey { job, task, attempt, epoch: Epoch(self.epoch) };
+        self.log.add(self.now, peer, Line::Publishes(key, state));
+        if self.host(peer).superseded {
+            return self.referee.published_late(&record, self.journal.durable());
+        }
+        let new = self.referee.is_new(&record);
+        self.referee.published(&record, self.journal.durable())?;
+        self.records.extend(new.then_some(record));
+        Ok(())
+    }
+
     fn append(&mut self, entry: Entry) -> Result<(), Foul> {
         let (what, keys) = log::entry(&entry);
         self.log.add(self.now, self.master, Line::Writes(what, keys));
@@ -89,13 +89,18 @@ impl World {
     /// Of who was seen to end nobody says that it fell silent. Where messages may be late, news of who
     /// came may come after that of its death.
     fn judge_silence(&self, entry: &Entry) -> Result<(), Foul> {
-        let Entry::Ended { record, .. } = entry else { return Ok(()) };
-        let is_known = record.place.as_ref().is_some_and(|place| self.buried.contains(&place.node));
+        let Entry::Ended(endings) = entry else { return Ok(()) };
+        let is_known = |place: &Place| self.buried.contains(&place.node);
+        let is_wrong = |ended: &&Conclusion| {
+            ended.record.overlap && ended.record.place.as_ref().is_some_and(is_known)
+        };
         let mut faults = self.config.faults.0.iter();
         let plain = faults.all(|(_, fault)| matches!(fault, Fault::Crash { back: None, .. }));
-        match record.overlap && is_known && plain {
-            true => Err(format!("{} is said to be silent, and is known to be dead", record.task)),
-            false => Ok(()),
+        match endings.iter().find(is_wrong).filter(|_| plain) {
+            Some(Conclusion { record, .. }) => {
+                Err(format!("{} is said to be silent, and is known to be dead", record.task))
+            }
+            None => Ok(()),
         }
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::fault::Fault;
 use crate::model::{AttemptKey, Epoch, Finish, PeerId, Record, State, Time, Verdict};
-use crate::sched::{Entry, Event, Frame, Message};
+use crate::sched::{Conclusion, Entry, Event, Frame, Message};
 
 /// How many lines are kept to be read.
 const TAIL: usize = 60;
@@ -162,9 +162,14 @@ pub(super) fn entry(entry: &Entry) -> (&'static str, Vec<AttemptKey>) {
         Entry::Granted { keys, .. } => ("granted", keys.clone()),
         Entry::Returned(keys) => ("returned", keys.clone()),
         Entry::Unwanted(_) => ("unwanted", Vec::new()),
-        Entry::Ended { record, .. } => {
-            let Record { job, task, attempt, state, .. } = **record;
-            (state.word(), vec![AttemptKey { job, task, attempt, epoch: Epoch(0) }])
+        Entry::Ended(endings) => {
+            let key = |ended: &Conclusion| {
+                let Record { job, task, attempt, .. } = ended.record;
+                AttemptKey { job, task, attempt, epoch: Epoch(0) }
+            };
+            let same = endings.windows(2).all(|two| two[0].record.state == two[1].record.state);
+            let word = endings.first().filter(|_| same).map_or("ended", |e| e.record.state.word());
+            (word, endings.iter().map(key).collect())
         }
         Entry::Closed(_) => ("closed", Vec::new()),
     }

@@ -10,7 +10,7 @@ use crate::model::{
     Addition, Attempt, AttemptKey, CoreId, Counts, Dependency, Ending, Epoch, Exit, ExitCode,
     Launch, PeerId, Record, Rerun, Resources, Span, State, Task, TaskId, Time, Value, Verdict,
 };
-use crate::sched::Entry;
+use crate::sched::{Conclusion, Entry};
 
 /// A rule that was broken, in words.
 pub(super) type Foul = String;
@@ -83,7 +83,8 @@ fn is_kept(record: &Record, entries: &[Entry]) -> bool {
         (kept.task, kept.attempt, kept.state) == (record.task, record.attempt, record.state)
     };
     let mut entries = entries.iter().rev();
-    entries.any(|entry| matches!(entry, Entry::Ended { record, .. } if is_it(record)))
+    let has_it = |endings: &[Conclusion]| endings.iter().any(|ended| is_it(&ended.record));
+    entries.any(|entry| matches!(entry, Entry::Ended(endings) if has_it(endings)))
 }
 
 fn foul<T>(text: String) -> Result<T, Foul> {
@@ -117,10 +118,12 @@ impl Referee {
             (self.launched, self.ended) = (former.launched, former.ended);
         }
         for (at, state) in &self.ever_published {
-            let kept = entries.iter().any(|entry| {
-                matches!(entry, Entry::Ended { record, .. }
-                    if (record.task, record.attempt) == *at && record.state == *state)
-            });
+            let is_it = |Conclusion { record, .. }: &Conclusion| {
+                (record.task, record.attempt) == *at && record.state == *state
+            };
+            let kept = entries
+                .iter()
+                .any(|entry| matches!(entry, Entry::Ended(endings) if endings.iter().any(is_it)));
             if !kept {
                 return foul(format!("{}{} was published {state}, then forgotten", at.0, at.1));
             }
@@ -154,7 +157,13 @@ impl Referee {
             Entry::Granted { keys, .. } => {
                 keys.iter().try_for_each(|key| self.judge_grant(*key))?;
             }
-            Entry::Ended { record, .. } => self.judge_end(record)?,
+            Entry::Ended(endings) => {
+                for Conclusion { record, added } in &**endings {
+                    self.judge_end(record)?;
+                    self.end(record, added);
+                }
+                return Ok(());
+            }
             Entry::Unwanted(ids) => {
                 if let Some(id) = ids.iter().find(|id| !self.unwanted.contains(id)) {
                     return foul(format!("{id} was called off, but nobody had cancelled it"));
@@ -316,7 +325,7 @@ impl Referee {
                 self.unwanted.extend(ids);
                 self.called_off.extend(ids);
             }
-            Entry::Ended { record, added } => self.end(record, added),
+            Entry::Ended(endings) => endings.iter().for_each(|e| self.end(&e.record, &e.added)),
             Entry::Closed(_) => self.closed = true,
         }
     }

@@ -154,6 +154,8 @@ fn entry() -> impl Strategy<Value = Entry> {
         let states = [State::Done, State::Failed, State::Lost, State::Cancelled];
         Record::new(key, states[state])
     });
+    let ended = (record, prop::collection::vec(addition(), 0..2))
+        .prop_map(|(record, added)| Conclusion { record, added });
     let keys = || prop::collection::vec(key(), 0..4);
     prop_oneof![
         batch().prop_map(|batch| Entry::Submitted(batch.into())),
@@ -161,9 +163,7 @@ fn entry() -> impl Strategy<Value = Entry> {
         (keys(), any::<bool>()).prop_map(|(keys, outlive)| Entry::Granted { keys, outlive }),
         keys().prop_map(Entry::Returned),
         prop::collection::vec((0u32..6).prop_map(TaskId), 0..4).prop_map(Entry::Unwanted),
-        (record, prop::collection::vec(addition(), 0..2)).prop_map(|(record, added)| {
-            Entry::Ended { record: std::sync::Arc::new(record), added }
-        }),
+        prop::collection::vec(ended, 0..3).prop_map(|endings| Entry::Ended(endings.into())),
     ]
 }
 
@@ -351,9 +351,11 @@ impl Watched {
                 let before = self.running.insert(launch.key, launch.cores);
                 assert!(before.is_none(), "{} runs already", launch.key);
             }
-            Action::Publish(record) if !self.replayed => {
-                let new = self.published.insert((record.task, record.attempt));
-                assert!(new, "{} {} twice", record.task, record.attempt);
+            Action::Publish(records) if !self.replayed => {
+                for record in records {
+                    let new = self.published.insert((record.task, record.attempt));
+                    assert!(new, "{} {} twice", record.task, record.attempt);
+                }
             }
             Action::Finish(_) => {
                 assert!(!self.finished, "it ends once");

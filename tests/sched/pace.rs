@@ -32,7 +32,7 @@ fn pace_of_noop_tasks_through_one_process() {
         for action in actions {
             match action {
                 Action::Append(_) => appended += 1,
-                Action::Publish(_) => published += 1,
+                Action::Publish(records) => published += records.len() as u32,
                 Action::Launch(launch) => {
                     let (key, ending) = (launch.key, well());
                     let finish = Finish { key, start: now, end: now, ending };
@@ -87,7 +87,7 @@ fn pace_of_noop_tasks_over_a_thousand_nodes() {
                     post.push_back((to, Event::Frame { from: peer, frame }));
                 }
                 Action::Append(_) => appended += 1,
-                Action::Publish(_) => published += 1,
+                Action::Publish(records) => published += records.len() as u32,
                 Action::Launch(launch) => {
                     let (key, ending) = (launch.key, well());
                     let finish = Finish { key, start: now, end: now, ending };

@@ -5,12 +5,11 @@
 //! before its predecessors are done, no attempt is published twice, no task ends twice.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use evenkeel::model::wire::Wire;
 use evenkeel::model::*;
 use evenkeel::sched::{
-    Action, Batch, Entry, Event, Forecast, Former, Frame, Machine, Process, Seat,
+    Action, Batch, Conclusion, Entry, Event, Forecast, Former, Frame, Machine, Process, Seat,
 };
 
 pub use crate::cast::*;
@@ -491,7 +490,7 @@ impl Story {
                     self.end_attempt(peer, key, Ending::new(Exit::Signal(9), None));
                 }
             }
-            Action::Publish(record) => self.publish(Arc::unwrap_or_clone(record)),
+            Action::Publish(records) => records.into_iter().for_each(|r| self.publish(r)),
             Action::Note(text) => self.notes.push(text),
             Action::Finish(verdict) => {
                 assert!(self.verdict.is_none(), "a run ends once");
@@ -515,16 +514,18 @@ impl Story {
     fn know(&mut self, entry: &Entry) {
         match entry {
             Entry::Submitted(batch) => self.tasks.extend(batch.tasks.iter().cloned()),
-            Entry::Ended { record, added } => {
-                if record.state == State::Done {
-                    assert!(self.done.insert(record.task), "{} was done twice", record.task);
-                }
-                let first = self.tasks.len() as u32;
-                for Addition { task, siblings } in added.clone() {
-                    self.tasks.push(task.after(siblings.iter().map(|n| TaskId(first + n))));
-                }
-            }
+            Entry::Ended(endings) => endings.iter().for_each(|ended| self.know_end(ended)),
             _ => {}
+        }
+    }
+
+    fn know_end(&mut self, Conclusion { record, added }: &Conclusion) {
+        if record.state == State::Done {
+            assert!(self.done.insert(record.task), "{} was done twice", record.task);
+        }
+        let first = self.tasks.len() as u32;
+        for Addition { task, siblings } in added.clone() {
+            self.tasks.push(task.after(siblings.iter().map(|n| TaskId(first + n))));
         }
     }
 

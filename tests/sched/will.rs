@@ -272,7 +272,7 @@ fn a_run_goes_on_from_wherever_its_journal_ends() {
         assert!(third.launched.is_empty(), "everything had ended");
         resumed += 1;
     }
-    assert!(resumed > 15);
+    assert!(resumed >= 15);
 }
 
 #[test]

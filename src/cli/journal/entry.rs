@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::model::{AttemptKey, Job, Record, State, Task, TaskId};
 use crate::report;
-use crate::sched::{Batch, Entry};
+use crate::sched::{Batch, Conclusion, Entry};
 
 /// So many attempts or tasks are named in a line for people.
 const NAMED: usize = 8;
@@ -31,18 +31,23 @@ impl<'a> Teller<'a> {
         !self.wanted.is_empty()
     }
 
-    /// The line for an entry, without its line break; nothing if it is not asked for.
-    pub(super) fn tell(&mut self, number: u64, entry: Entry) -> Option<String> {
+    /// The lines for an entry, without line breaks, as far as it is asked for: one, or one for each
+    /// ending.
+    pub(super) fn tell(&mut self, number: u64, entry: Entry) -> Vec<String> {
         match &entry {
             Entry::Submitted(batch) => self.learn(&batch.tasks, batch),
-            Entry::Ended { added, .. } => {
-                let added: Vec<Task> = added.iter().map(|a| a.task.clone()).collect();
+            Entry::Ended(endings) => {
+                let added = endings.iter().flat_map(|ended| &ended.added);
+                let added: Vec<Task> = added.map(|added| added.task.clone()).collect();
                 self.learn(&added, &Batch::default());
             }
             _ => {}
         }
-        let entry = self.narrow(entry)?;
-        Some(if self.json { self.json(number, &entry) } else { self.text(number, &entry) })
+        let lines = |entry| match self.json {
+            true => self.json(number, &entry),
+            false => self.text(number, &entry),
+        };
+        self.narrow(entry).map(lines).unwrap_or_default()
     }
 
     fn learn(&mut self, tasks: &[Task], batch: &Batch) {
@@ -74,7 +79,11 @@ impl<'a> Teller<'a> {
                 ids.retain(|id| wanted(*id));
                 (!ids.is_empty()).then_some(Entry::Unwanted(ids))
             }
-            Entry::Ended { ref record, .. } => wanted(record.task).then_some(entry),
+            Entry::Ended(endings) => {
+                let mut endings = Arc::unwrap_or_clone(endings);
+                endings.retain(|ended| wanted(ended.record.task));
+                Some(Entry::Ended(Arc::new(endings)))
+            }
             Entry::Opened { .. } | Entry::Submitted(_) | Entry::Sealed | Entry::Closed(_) => {
                 self.only.is_none().then_some(entry)
             }
@@ -90,41 +99,36 @@ impl<'a> Teller<'a> {
         }
     }
 
-    fn text(&self, number: u64, entry: &Entry) -> String {
+    fn text(&self, number: u64, entry: &Entry) -> Vec<String> {
         let some = |names: Vec<String>| {
             let more = names.len().saturating_sub(NAMED);
             let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-            names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(" ") + &rest
+            vec![names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(" ") + &rest]
         };
         let attempt = |key: &AttemptKey| format!("{}{}", self.name(key.task), key.attempt);
-        let (what, text) = match entry {
+        let (what, texts) = match entry {
             Entry::Opened { run, epoch, .. } => {
-                ("opened", format!("epoch {} of run {:016x}", epoch.0, run.0))
+                ("opened", vec![format!("epoch {} of run {:016x}", epoch.0, run.0)])
             }
             Entry::Submitted(batch) => {
-                ("submitted", format!("{} tasks of `{}`", batch.tasks.len(), batch.name))
+                ("submitted", vec![format!("{} tasks of `{}`", batch.tasks.len(), batch.name)])
             }
-            Entry::Sealed => ("sealed", String::new()),
+            Entry::Sealed => ("sealed", vec![String::new()]),
             Entry::Granted { keys, .. } => ("granted", some(keys.iter().map(attempt).collect())),
             Entry::Returned(keys) => ("returned", some(keys.iter().map(attempt).collect())),
             Entry::Unwanted(ids) => {
                 ("unwanted", some(ids.iter().map(|id| self.name(*id)).collect()))
             }
-            Entry::Ended { record, added } => ("ended", {
-                let added = match added.len() {
-                    0 => String::new(),
-                    n => format!("; it added {n} tasks"),
-                };
-                self.ending(record) + &added
-            }),
+            Entry::Ended(endings) => ("ended", endings.iter().map(|e| self.ending(e)).collect()),
             Entry::Closed(verdict) => {
-                ("closed", format!("exit code {}: {}", verdict.code as u8, verdict.reason))
+                ("closed", vec![format!("exit code {}: {}", verdict.code as u8, verdict.reason)])
             }
         };
-        format!("{number:>6}  {what:<9}  {text}").trim_end().to_owned()
+        let line = |text| format!("{number:>6}  {what:<9}  {text}").trim_end().to_owned();
+        texts.into_iter().map(line).collect()
     }
 
-    fn ending(&self, record: &Record) -> String {
+    fn ending(&self, Conclusion { record, added }: &Conclusion) -> String {
         let mut text = format!("{}{} {}", self.name(record.task), record.attempt, record.state);
         if let Some(place) = &record.place {
             text += &format!(" on node {} at {}", place.node.0, place.host);
@@ -132,13 +136,16 @@ impl<'a> Teller<'a> {
         if let (Some(start), Some(end)) = (record.start, record.end) {
             text += &format!(" from {start} for {}", end.since(start));
         }
-        match &record.reason {
-            Some(reason) if record.state != State::Done => text + ": " + &reason.replace('\n', " "),
-            _ => text,
+        if let Some(reason) = record.reason.as_ref().filter(|_| record.state != State::Done) {
+            text += &format!(": {}", reason.replace('\n', " "));
+        }
+        match added.len() {
+            0 => text,
+            n => text + &format!("; it added {n} tasks"),
         }
     }
 
-    fn json(&self, number: u64, entry: &Entry) -> String {
+    fn json(&self, number: u64, entry: &Entry) -> Vec<String> {
         let task = |id: TaskId| json!({ "task": self.name(id), "index": id.0 });
         let attempts = |keys: &[AttemptKey]| {
             let attempt = |key: &AttemptKey| {
@@ -148,29 +155,34 @@ impl<'a> Teller<'a> {
             keys.iter().map(attempt).collect::<Value>()
         };
         let part = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
-        let (what, key, value) = match entry {
+        let line = |what: &str, key: &str, value: Value| json!({ "entry": number, "kind": what, key: value });
+        let ended = |Conclusion { record, added }: &Conclusion| {
+            let record = part(&report::record_to_json(&self.described(record)));
+            let mut line = line("ended", "record", record);
+            line["added"] = added.len().into();
+            line.to_string()
+        };
+        let line = match entry {
+            Entry::Ended(endings) => return endings.iter().map(ended).collect(),
             Entry::Opened { run, epoch, .. } => {
-                ("opened", "master", json!({ "run": format!("{:016x}", run.0), "epoch": epoch.0 }))
+                let master = json!({ "run": format!("{:016x}", run.0), "epoch": epoch.0 });
+                line("opened", "master", master)
             }
             Entry::Submitted(batch) => {
-                ("submitted", "job", json!({ "name": batch.name, "tasks": batch.tasks.len() }))
+                let job = json!({ "name": batch.name, "tasks": batch.tasks.len() });
+                line("submitted", "job", job)
             }
-            Entry::Sealed => ("sealed", "job", Value::Null),
-            Entry::Granted { keys, .. } => ("granted", "attempts", attempts(keys)),
-            Entry::Returned(keys) => ("returned", "attempts", attempts(keys)),
-            Entry::Unwanted(ids) => ("unwanted", "tasks", ids.iter().map(|id| task(*id)).collect()),
-            Entry::Ended { record, .. } => {
-                ("ended", "record", part(&report::record_to_json(&self.described(record))))
+            Entry::Sealed => line("sealed", "job", Value::Null),
+            Entry::Granted { keys, .. } => line("granted", "attempts", attempts(keys)),
+            Entry::Returned(keys) => line("returned", "attempts", attempts(keys)),
+            Entry::Unwanted(ids) => {
+                line("unwanted", "tasks", ids.iter().map(|id| task(*id)).collect())
             }
             Entry::Closed(verdict) => {
-                ("closed", "verdict", part(&report::verdict_to_json(verdict)))
+                line("closed", "verdict", part(&report::verdict_to_json(verdict)))
             }
         };
-        let mut line = json!({ "entry": number, "kind": what, key: value });
-        if let Entry::Ended { added, .. } = entry {
-            line["added"] = added.len().into();
-        }
-        line.to_string()
+        vec![line.to_string()]
     }
 
     fn described(&self, record: &Record) -> Record {

@@ -30,11 +30,11 @@ fn show(args: &JournalShowArgs) -> Result<ExitCode, Failure> {
     let mut out = Output::new(io::stdout());
     let mut last = VecDeque::new();
     run::entries(&args.run_dir, |number, entry| {
-        let Some(line) = teller.tell(number, entry) else { return };
+        let lines = teller.tell(number, entry);
         match args.tail {
-            None => out.line(&line),
+            None => lines.iter().for_each(|line| out.line(line)),
             Some(most) => {
-                last.push_back(line);
+                last.extend(lines);
                 drop(last.drain(..last.len().saturating_sub(most)));
             }
         }

@@ -25,8 +25,6 @@ pub(in crate::sched) struct Child {
     pub(super) cores: u64,
     pub(super) standing_by: u64,
     pub(super) load: u64,
-    /// Its place among those that have room, and among those that hold too much.
-    pub(super) fill: Fill,
     pub(super) pace: Pace,
     /// Whether it has answered its welcome, if it was here before: hellos that were long on their
     /// way come in a row, and what the first of them was given the next would void. One that goes
@@ -35,6 +33,18 @@ pub(in crate::sched) struct Child {
     pub(super) draining: bool,
     /// When work was last called back from it.
     pub(super) recalled: Time,
+}
+
+/// Where a child stands in the orders of all, and what it counts for in their sums.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Standing {
+    /// Its place among those that have room.
+    pub(super) open: Option<Fill>,
+    /// Its place among those that hold too much.
+    pub(super) loaded: Option<Time>,
+    pub(super) idle: u64,
+    pub(super) cores: u64,
+    pub(super) standing_by: u64,
 }
 
 /// What it has of one attempt.
@@ -76,7 +86,6 @@ impl Child {
             cores: 0,
             standing_by: 0,
             load: 0,
-            fill: 0,
             pace: Pace { since: now, ..Pace::default() },
             answers: true,
             draining: false,
@@ -120,7 +129,18 @@ impl Child {
         self.remove(node);
     }
 
-    pub(super) fn has_room(&self) -> bool {
+    pub(super) fn standing(&self) -> Standing {
+        let counts = u64::from(!self.draining);
+        Standing {
+            open: self.has_room().then(|| self.fill()),
+            loaded: (self.surplus() > 0).then_some(self.recalled),
+            idle: self.idle(),
+            cores: self.cores * counts,
+            standing_by: self.standing_by * counts,
+        }
+    }
+
+    fn has_room(&self) -> bool {
         self.answers && !self.draining && self.room() > 0
     }
 
@@ -135,7 +155,7 @@ impl Child {
         self.draining
     }
 
-    pub(super) fn fill(&self) -> Fill {
+    fn fill(&self) -> Fill {
         (self.load.min(u64::from(u32::MAX)) << 32) / self.cores.max(1)
     }
 

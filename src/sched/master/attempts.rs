@@ -7,7 +7,7 @@ use crate::model::{
     Addition, Attempt, AttemptKey, Exit, PeerId, Place, Record, Rerun, State, TaskId, Time,
 };
 use crate::sched::Context;
-use crate::sched::event::Entry;
+use crate::sched::event::{Conclusion, Entry};
 use crate::sched::ledger::Stage;
 use crate::sched::message::Completion;
 
@@ -123,7 +123,7 @@ impl Master {
             let key = AttemptKey { attempt: Attempt(0), ..self.ledger.key(next) };
             let record = self.record(key, State::Cancelled, Some(why.clone()));
             self.settle(&record, Vec::new(), cx.now);
-            self.keep(cx, record, Vec::new());
+            self.endings.push(Conclusion { record, added: Vec::new() });
         }
     }
 
@@ -137,7 +137,7 @@ impl Master {
             let (took, is_over) = (end.since(start), !self.ledger.is_open(id));
             self.outlook.tried(self.ledger.task(id), took, is_over, cx.now);
         }
-        self.keep(cx, record, added);
+        self.endings.push(Conclusion { record, added });
         if self.ledger.stage(id).is_bad() {
             self.cancel_stranded(cx, id);
         }
@@ -188,10 +188,13 @@ impl Master {
         ready
     }
 
-    fn keep(&mut self, cx: &mut Context<'_>, record: Record, added: Vec<Addition>) {
-        let record = Arc::new(record);
-        let at = self.append(cx, Entry::Ended { record: Arc::clone(&record), added });
-        self.unpublished.push_back((at, record));
+    /// What ends in one step is written down together.
+    pub(super) fn write_endings(&mut self, cx: &mut Context<'_>) {
+        if !self.endings.is_empty() {
+            let endings = Arc::new(std::mem::take(&mut self.endings));
+            let at = self.append(cx, Entry::Ended(Arc::clone(&endings)));
+            self.unpublished.push_back((at, endings));
+        }
     }
 
     pub(super) fn record(&self, key: AttemptKey, state: State, reason: Option<String>) -> Record {

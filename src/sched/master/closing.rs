@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Master;
-use crate::model::{Counts, ExitCode, Verdict};
+use crate::model::{Counts, ExitCode, Record, Verdict};
 use crate::sched::event::Entry;
 use crate::sched::message::Message;
 use crate::sched::{Action, Context};
@@ -16,11 +16,12 @@ impl Master {
             self.hand_out_withheld(cx, upto);
             self.close_if_over(cx);
         }
-        while self.unpublished.front().is_some_and(|(at, _)| *at <= upto) {
-            let Some((_, mut record)) = self.unpublished.pop_front() else { break };
-            // The journal is done with it by now.
-            self.ledger.describe(Arc::make_mut(&mut record));
-            cx.actions.push(Action::Publish(record));
+        while let Some((_, endings)) = self.unpublished.pop_front_if(|(at, _)| *at <= upto) {
+            // The journal is done with them by now.
+            let records = Arc::unwrap_or_clone(endings).into_iter().map(|ended| ended.record);
+            let mut records: Vec<Record> = records.collect();
+            records.iter_mut().for_each(|record| self.ledger.describe(record));
+            cx.actions.push(Action::Publish(records));
         }
         if let Some((_, verdict)) = self.closing.take_if(|(at, _)| *at <= upto) {
             self.finished = true;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::Master;
-use crate::model::{Addition, AttemptKey, Record};
-use crate::sched::event::Entry;
+use crate::model::{AttemptKey, Record, Time};
+use crate::sched::event::{Conclusion, Entry};
 use crate::sched::ledger::Stage;
 use crate::sched::{Action, Context};
 
@@ -40,20 +40,28 @@ impl Master {
             Entry::Unwanted(ids) => {
                 self.unwanted.extend(ids.into_iter().filter(|id| self.ledger.is_open(*id)));
             }
-            Entry::Ended { record, added } => {
-                self.replay_ended(cx, Arc::unwrap_or_clone(record), added);
+            Entry::Ended(endings) => {
+                let endings = Arc::unwrap_or_clone(endings).into_iter();
+                let records = endings.filter_map(|ended| self.replay_ended(cx.now, ended));
+                let records: Vec<Record> = records.collect();
+                if !records.is_empty() {
+                    cx.actions.push(Action::Publish(records));
+                }
             }
         }
     }
 
-    fn replay_ended(&mut self, cx: &mut Context<'_>, mut record: Record, added: Vec<Addition>) {
+    /// The record, if it counts.
+    fn replay_ended(&mut self, now: Time, ended: Conclusion) -> Option<Record> {
+        let Conclusion { mut record, added } = ended;
         self.outlived.remove(&record.task);
-        if self.ledger.is_open(record.task) {
-            self.ledger.replay_tried(record.task, record.attempt);
-            self.settle(&record, added, cx.now);
-            self.ledger.describe(&mut record);
-            cx.actions.push(Action::Publish(Arc::new(record)));
+        if !self.ledger.is_open(record.task) {
+            return None;
         }
+        self.ledger.replay_tried(record.task, record.attempt);
+        self.settle(&record, added, now);
+        self.ledger.describe(&mut record);
+        Some(record)
     }
 
     /// Begins. Whatever the journal left unfinished is finished first: attempts that were out
