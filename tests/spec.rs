@@ -23,7 +23,7 @@ fn job(text: &str) -> Job {
 }
 
 fn names(job: &Job) -> Vec<String> {
-    (0..job.tasks.len()).map(|i| job.task_name(TaskId(i as u32)).into_owned()).collect()
+    (0..job.tasks.len()).map(|i| job.task_name(TaskId(i as u32)).to_string()).collect()
 }
 
 fn after(job: &Job, task: usize) -> Vec<(u32, u64)> {

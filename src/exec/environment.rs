@@ -40,7 +40,7 @@ pub(super) fn own(
     let mut all: Vec<(&str, String)> = vec![
         ("EVENKEEL_JOB_ID", key.job.0.to_string()),
         ("EVENKEEL_TASK_ID", key.task.0.to_string()),
-        ("EVENKEEL_TASK_NAME", launch.work.name.clone()),
+        ("EVENKEEL_TASK_NAME", launch.work.name.to_string()),
         ("EVENKEEL_ATTEMPT", key.attempt.0.to_string()),
         ("EVENKEEL_CPUS", list(&units(launch, topology))),
         ("EVENKEEL_NODE", launch.node.0.to_string()),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    AttemptKey, Body, CoreId, Exit, PeerId, Request, Settings, Shared, Span, Task, TaskId, Time,
-    Usage, Value,
+    AttemptKey, Body, CoreId, Exit, Name, PeerId, Request, Settings, Shared, Span, Task, TaskId,
+    Time, Usage, Value,
 };
 
 /// What an attempt at a task does, wherever that is: made once, and passed on as it is.
@@ -13,7 +13,7 @@ pub struct Work {
     /// What is needed for it.
     pub request: Arc<Request>,
     /// The name of the task.
-    pub name: String,
+    pub name: Name,
     /// What to run; placeholders are not filled in yet.
     pub body: Arc<Body>,
     /// The parameters of its sweep, if it comes from one.
@@ -27,7 +27,7 @@ pub struct Work {
 impl Work {
     /// `body` on one core, of no sweep and after nothing.
     #[must_use]
-    pub fn new(name: impl Into<String>, body: Body) -> Work {
+    pub fn new(name: impl Into<Name>, body: Body) -> Work {
         Work {
             request: Request::shared(),
             name: name.into(),

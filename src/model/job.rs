@@ -1,10 +1,9 @@
 //! A job as it is submitted: tasks, what they run, what they wait for.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::placeholder;
-use super::{Request, ResourceNames, Shared, Span, TaskId, Value};
+use super::{Name, Request, ResourceNames, Shared, Span, TaskId, Value};
 
 /// A job: tasks in the order of the file, and what they share.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +41,7 @@ pub struct Task {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TaskName {
     /// Written out.
-    Literal(Box<str>),
+    Literal(Name),
     /// From the pattern of the template that its body refers to.
     Template,
 }
@@ -338,7 +337,7 @@ impl Job {
     /// # Panics
     /// If the task is not of this job, as everywhere here.
     #[must_use]
-    pub fn task_name(&self, id: TaskId) -> Cow<'_, str> {
+    pub fn task_name(&self, id: TaskId) -> Name {
         self.tasks[id.index()].resolved_name(&self.templates)
     }
 }
@@ -346,14 +345,14 @@ impl Job {
 impl Task {
     /// A task that calls `kernel` with `args`, on one core, after nothing.
     #[must_use]
-    pub fn kernel(name: impl Into<String>, kernel: &str, args: impl Into<Value>) -> Task {
+    pub fn kernel(name: impl Into<Name>, kernel: &str, args: impl Into<Value>) -> Task {
         Task::new(name, Body::Kernel { name: kernel.to_owned(), args: args.into() })
     }
 
     /// A task that starts a program with arguments, on one core, after nothing.
     #[must_use]
     pub fn command<S: Into<String>>(
-        name: impl Into<String>,
+        name: impl Into<Name>,
         argv: impl IntoIterator<Item = S>,
     ) -> Task {
         Task::new(name, Body::Command(argv.into_iter().map(Into::into).collect()))
@@ -361,9 +360,9 @@ impl Task {
 
     /// A task that runs `body`, on one core, after nothing.
     #[must_use]
-    pub fn new(name: impl Into<String>, body: Body) -> Task {
+    pub fn new(name: impl Into<Name>, body: Body) -> Task {
         Task {
-            name: TaskName::Literal(name.into().into_boxed_str()),
+            name: TaskName::Literal(name.into()),
             body: TaskBody::Literal(Arc::new(body)),
             after: Vec::new(),
             cost: Cost::Unknown,
@@ -396,15 +395,15 @@ impl Task {
 
     /// The name, filled in if it comes from one of `templates`.
     #[must_use]
-    pub fn resolved_name<'a>(&'a self, templates: &[Arc<Template>]) -> Cow<'a, str> {
+    pub fn resolved_name(&self, templates: &[Arc<Template>]) -> Name {
         match (&self.name, &self.body) {
-            (TaskName::Literal(name), _) => Cow::Borrowed(name),
+            (TaskName::Literal(name), _) => name.clone(),
             (TaskName::Template, TaskBody::Template { template, index }) => {
                 let template = &templates[*template as usize];
                 let point = template.sweep.point(*index);
-                Cow::Owned(placeholder::fill(&template.name, &point))
+                placeholder::fill(&template.name, &point).into()
             }
-            (TaskName::Template, TaskBody::Literal(_)) => Cow::Borrowed(""),
+            (TaskName::Template, TaskBody::Literal(_)) => Name::default(),
         }
     }
 

@@ -9,6 +9,7 @@ mod graph;
 pub(crate) mod hosts;
 mod ids;
 mod job;
+mod name;
 mod node;
 pub mod placeholder;
 mod platform;
@@ -32,6 +33,7 @@ pub use job::{
     Body, Combine, Cost, Dependency, Job, Rerun, Settings, Sweep, Task, TaskBody, TaskName,
     Template, Warning, WarningSignal,
 };
+pub use name::Name;
 pub use node::{NodeInfo, Standby};
 pub use platform::{Link, Platform, PlatformNode, PlatformSubcluster};
 pub use record::{Counts, Exit, ExitCode, Place, Record, State, Usage, Verdict};

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{
-    Attempt, AttemptKey, CoreId, JobId, PeerId, Rerun, Span, SubclusterId, Task, TaskId, Time,
-    Value,
+    Attempt, AttemptKey, CoreId, JobId, Name, PeerId, Rerun, Span, SubclusterId, Task, TaskId,
+    Time, Value,
 };
 
 /// What became of one attempt, or of a task that was never tried (attempt 0).
@@ -16,7 +16,7 @@ pub struct Record {
     /// The task in it.
     pub task: TaskId,
     /// The task's name in the file.
-    pub name: String,
+    pub name: Name,
     /// The try, from 1; 0 for a task that never started.
     pub attempt: Attempt,
     /// How it ended.
@@ -59,7 +59,7 @@ impl Record {
         Record {
             job: key.job,
             task: key.task,
-            name: String::new(),
+            name: Name::default(),
             attempt: key.attempt,
             state,
             reason: None,
@@ -80,7 +80,7 @@ impl Record {
     }
 
     /// Fills in what the job knows of the task, which is called `name`.
-    pub fn describe(&mut self, task: &Task, name: String) {
+    pub fn describe(&mut self, task: &Task, name: Name) {
         self.name = name;
         self.rerun = task.settings.rerun;
         self.kind.clone_from(&task.settings.kind);

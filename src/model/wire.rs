@@ -15,7 +15,7 @@ mod nouns;
 use std::ffi::CString;
 use std::sync::Arc;
 
-use super::{Body, Shared, Work};
+use super::{Body, Name, Shared, Work};
 
 /// What can be written to bytes and read back equal.
 pub trait Wire: Sized {
@@ -236,6 +236,15 @@ impl Wire for Box<str> {
     }
     fn get(bytes: &mut Reader<'_>) -> Result<Box<str>, Garbled> {
         Ok(String::get(bytes)?.into_boxed_str())
+    }
+}
+
+impl Wire for Name {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_block(self.as_bytes(), out);
+    }
+    fn get(bytes: &mut Reader<'_>) -> Result<Name, Garbled> {
+        Arc::<str>::get(bytes).map(Name::from)
     }
 }
 

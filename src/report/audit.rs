@@ -68,7 +68,7 @@ mod tests {
         };
         let [start, end] = [start, end].map(|s| Some(Time::ZERO + Span::from_secs(s)));
         let name = ["a", "b", "c"][id as usize].to_owned();
-        Record { name, start, end, ..Record::new(key, state) }
+        Record { name: name.into(), start, end, ..Record::new(key, state) }
     }
 
     fn faults(records: &[Record]) -> String {

@@ -1,7 +1,5 @@
 //! A plan as JSON and as a table.
 
-use std::borrow::Cow;
-
 use serde::Serialize;
 
 use super::seconds;
@@ -26,7 +24,7 @@ pub fn plan_json(
     schedule: &Schedule,
 ) -> String {
     let line = |a: &Assignment| Line {
-        task: job.task_name(a.task),
+        task: job.task_name(a.task).to_string(),
         processor: a.processors.first().copied(),
         processors: if a.processors.len() > 1 { a.processors.clone() } else { Vec::new() },
         start: a.start.since(Time::ZERO),
@@ -92,12 +90,12 @@ struct Plan<'a> {
     #[serde(with = "seconds")]
     lower_bound: Span,
     upward_ranks: Vec<f64>,
-    assignments: Vec<Line<'a>>,
+    assignments: Vec<Line>,
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
-    task: Cow<'a, str>,
+struct Line {
+    task: String,
     processor: Option<usize>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     processors: Vec<usize>,

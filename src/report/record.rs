@@ -165,7 +165,7 @@ impl From<Line<'_>> for Record {
         Record {
             job: JobId(line.job),
             task: TaskId(line.index),
-            name: line.task.into_owned(),
+            name: line.task.as_ref().into(),
             attempt: Attempt(line.attempt),
             state: line.state,
             reason: line.reason.map(Cow::into_owned),

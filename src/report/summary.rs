@@ -159,7 +159,7 @@ fn slowest(last: &BTreeMap<(JobId, TaskId), &Record>) -> Vec<SlowTask> {
         done.filter_map(|record| Some((record.end?.since(record.start?), *record))).collect();
     timed.sort_by_key(|(took, _)| Reverse(*took));
     let slow = |(took, record): (Span, &Record)| SlowTask {
-        task: record.name.clone(),
+        task: record.name.to_string(),
         took,
         host: record.place.as_ref().map(|place| place.host.to_string()).unwrap_or_default(),
     };
@@ -173,7 +173,7 @@ fn is_bad(record: &Record) -> bool {
 
 fn failed(record: &Record) -> FailedTask {
     FailedTask {
-        task: record.name.clone(),
+        task: record.name.to_string(),
         attempt: record.attempt,
         exit: record.exit,
         reason: record.reason.clone(),

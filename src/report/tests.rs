@@ -10,7 +10,7 @@ fn ran(id: u32, node: u32, cores: &[u32], start: u64, end: u64) -> Record {
         epoch: crate::model::Epoch(1),
     };
     Record {
-        name: format!("task-{id}"),
+        name: format!("task-{id}").into(),
         exit: Some(Exit::Code(0)),
         place: Some(Place {
             subcluster: SubclusterId(0),

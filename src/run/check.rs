@@ -14,7 +14,7 @@ pub(super) fn prepare(
 ) -> Result<(Batch, Graph), RunError> {
     tasks(&job, registry, nodes, |_| true)?;
     estimate(&mut job, registry);
-    let name = |id: TaskId| job.task_name(id).into_owned();
+    let name = |id: TaskId| job.task_name(id).to_string();
     let graph = Graph::new(&job)
         .map_err(|cycle| RunError::Cycle(cycle.0.into_iter().map(name).collect()))?;
     let ranks = policy::priorities(&job, &graph).into_iter().map(|rank| rank.0).collect();
@@ -31,7 +31,7 @@ pub(super) fn tasks(
     nodes: &[NodeInfo],
     open: impl Fn(TaskId) -> bool,
 ) -> Result<(), RunError> {
-    let name = |id: TaskId| job.task_name(id).into_owned();
+    let name = |id: TaskId| job.task_name(id).to_string();
     for id in (0..job.tasks.len() as u32).map(TaskId).filter(|id| open(*id)) {
         let task = &job.tasks[id.index()];
         if task.after.iter().any(|d| d.task.index() >= job.tasks.len()) {
@@ -50,7 +50,7 @@ pub(super) fn tasks(
 fn check_kernel(job: &Job, id: TaskId, registry: &Registry) -> Result<(), RunError> {
     match job.tasks[id.index()].unresolved_body(&job.templates) {
         Body::Kernel { name, .. } if registry.get(name).is_none() => Err(RunError::UnknownKernel {
-            task: job.task_name(id).into_owned(),
+            task: job.task_name(id).to_string(),
             kernel: name.clone(),
             known: registry.names().map(str::to_owned).collect(),
         }),

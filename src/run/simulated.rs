@@ -44,7 +44,7 @@ pub fn simulate(
         task.cost = cost;
     }
     let ring = |cycle: crate::model::Cycle| {
-        let names = cycle.0.into_iter().map(|id| job.task_name(id).into_owned());
+        let names = cycle.0.into_iter().map(|id| job.task_name(id).to_string());
         RunError::Cycle(names.collect())
     };
     let graph = Graph::new(&job).map_err(ring)?;

@@ -1,7 +1,8 @@
 //! Deals work to children: who gets what, how far ahead, and what is taken back.
 //!
 //! The master deals to sub-masters and a sub-master to nodes by this one rule:
-//! - The most urgent goes first, to the child with the least work for its cores.
+//! - The most urgent goes first, to the child with the least work for its cores. Where tasks are so
+//!   short that a child finishes many in a horizon, it is given several in a row.
 //! - A child holds work for its cores once over, so that it never waits a round trip for its
 //!   next task, and beyond that what it finishes in a [horizon](Dispatcher::new), so that the
 //!   shorter the tasks are, the more it is sent at once.
@@ -18,7 +19,7 @@ use super::message::{Completion, HelloNumber, Member};
 use super::ready::{Ready, Urgency};
 use crate::model::{AttemptKey, Incarnation, PeerId, Request, Resources, Span, Time};
 pub(super) use child::Child;
-use child::{Fill, Held, Standing, cores_of, in_order};
+use child::{Fill, Held, Standing, in_order};
 use need::can_ever_meet;
 
 /// After work was called back, nothing more is called back for this long.
@@ -316,18 +317,25 @@ impl<T> Dispatcher<T> {
                 room -= 1;
                 room >= 0
             });
-            let mut at = head.0;
-            for (urgency, item) in run {
-                match self.place(request) {
-                    Some(peer) => {
+            let (mut at, mut run) = (head.0, run.into_iter().peekable());
+            while run.peek().is_some()
+                && let Some(peer) = self.place(request)
+            {
+                let items = dealt.entry(peer).or_default();
+                self.with_child(peer, |child| {
+                    let enough = child.load + child.stride();
+                    while child.load < enough
+                        && child.has_room()
+                        && let Some((urgency, item)) = run.next()
+                    {
                         at = urgency;
-                        self.hold(peer, key(urgency, &item), request);
-                        dealt.entry(peer).or_default().push(item);
+                        child.hold(key(urgency, &item), request);
+                        items.push(item);
                     }
-                    // They take more than a core each.
-                    None => self.queue.push(request, urgency, item),
-                }
+                });
             }
+            // They take more than a core each.
+            self.queue.push_run(request, run);
             last = Some((at, head.1));
         }
         dealt
@@ -342,12 +350,7 @@ impl<T> Dispatcher<T> {
 
     /// A child has an attempt in hand.
     pub(super) fn hold(&mut self, peer: PeerId, key: AttemptKey, request: &Arc<Request>) {
-        self.with_child(peer, |child| {
-            let grant = child.shapes.keys().find_map(|shape| request.met_by(shape));
-            let cores = grant.map_or(1, cores_of).max(1);
-            child.load += cores;
-            child.held.insert(key, Held { request: Arc::clone(request), cores });
-        });
+        self.with_child(peer, |child| child.hold(key, request));
     }
 
     /// The child with the least work for its cores that has room and can run `request`.

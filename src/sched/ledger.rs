@@ -11,8 +11,8 @@ use super::message::Dispatch;
 use super::ready::Urgency;
 use super::tasks::Tasks;
 use crate::model::{
-    Addition, Attempt, AttemptKey, Counts, Dependency, Epoch, JobId, Record, Request, Rerun, Task,
-    TaskBody, TaskId, Template, Time, Value, Work,
+    Addition, Attempt, AttemptKey, Counts, Dependency, Epoch, JobId, Name, Record, Request, Rerun,
+    Task, TaskBody, TaskId, Template, Time, Value, Work,
 };
 
 /// Where a task stands.
@@ -122,8 +122,8 @@ impl Ledger {
         self.tasks[id.index()].settings.rerun
     }
 
-    pub(super) fn name(&self, id: TaskId) -> String {
-        self.tasks[id.index()].resolved_name(&self.templates).into_owned()
+    pub(super) fn name(&self, id: TaskId) -> Name {
+        self.tasks[id.index()].resolved_name(&self.templates)
     }
 
     pub(super) fn ready_at(&self, id: TaskId) -> Time {

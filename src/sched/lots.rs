@@ -7,6 +7,7 @@
 //! with them: the rest of its lot is called back.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::slots::Grant;
 use crate::model::{Body, Span, Time};
@@ -28,6 +29,8 @@ pub(super) struct Lots {
     kernels: BTreeMap<String, Kernel>,
     /// How long each kernel takes, as far as is known.
     lengths: Vec<Option<Span>>,
+    /// The last body that was asked about, and which kernel it runs.
+    last: Option<(Arc<Body>, Option<Kernel>)>,
 }
 
 /// The number of a kernel, counted as they are met.
@@ -57,7 +60,7 @@ impl Filling {
 
     /// Whether what runs this has its place in it; it is taken to get it then. The first always
     /// has, others as long as they are short together with those before.
-    pub(super) fn takes(&mut self, lots: &mut Lots, body: &Body) -> bool {
+    pub(super) fn takes(&mut self, lots: &mut Lots, body: &Arc<Body>) -> bool {
         let kernel = lots.kernel(body);
         let length = self.length.zip(lots.length(kernel)).map(|(all, one)| all + one);
         let fits = self.count < self.room && length.is_some_and(|length| length <= LENGTH);
@@ -72,7 +75,18 @@ impl Filling {
 
 impl Lots {
     /// The kernel that is run; none by a command.
-    pub(super) fn kernel(&mut self, body: &Body) -> Option<Kernel> {
+    pub(super) fn kernel(&mut self, body: &Arc<Body>) -> Option<Kernel> {
+        if let Some((last, kernel)) = &self.last
+            && Arc::ptr_eq(last, body)
+        {
+            return *kernel;
+        }
+        let kernel = self.number(body);
+        self.last = Some((Arc::clone(body), kernel));
+        kernel
+    }
+
+    fn number(&mut self, body: &Body) -> Option<Kernel> {
         let Body::Kernel { name, .. } = body else { return None };
         if let Some(known) = self.kernels.get(name) {
             return Some(*known);

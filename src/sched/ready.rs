@@ -81,12 +81,7 @@ impl<T> Ready<T> {
         self.classes.values().flat_map(Line::items)
     }
 
-    /// Adds one.
-    pub(super) fn push(&mut self, request: &Arc<Request>, urgency: Urgency, item: T) {
-        self.push_run(request, [(urgency, item)]);
-    }
-
-    /// Adds several that ask for the same.
+    /// Adds some that ask for the same.
     pub(super) fn push_run(
         &mut self,
         request: &Arc<Request>,
@@ -239,7 +234,7 @@ mod tests {
                 let request = Arc::new(Request::of(Resources::cores(cores)));
                 let urgency = Urgency::new(0, u64::from(n % 3), JobId(0), TaskId(n));
                 match what {
-                    0..3 => ready.push(&request, urgency, n),
+                    0..3 => ready.push_run(&request, [(urgency, n)]),
                     3 => {
                         if let Some(head) = ready.head_after(None) {
                             let mut left = n % 4;

@@ -102,7 +102,7 @@ fn expect_leave(mut story: Story, nodes: &[u32]) {
     let runs = |s: &Story| s.running.keys().filter(|(peer, _)| is_one(*peer)).count();
     assert!(runs(&story) > 0, "what runs goes on");
     let names = story.running.iter().filter(|((peer, _), _)| is_one(*peer));
-    let names: Vec<String> = names.map(|(_, launch)| launch.work.name.clone()).collect();
+    let names: Vec<String> = names.map(|(_, launch)| launch.work.name.to_string()).collect();
     names.iter().for_each(|name| story.end(name, well()));
     story.pass(Span::from_millis(100));
     assert_eq!(runs(&story), 0);
@@ -147,7 +147,7 @@ fn the_process_with_the_master_stays_when_its_nodes_leave() {
     story.run_until(|s| s.count(State::Done) == 6);
     story.tell(node(0), Event::DrainPart(Part::Subcluster(SubclusterId(0))));
     let names: Vec<String> =
-        story.running.values().map(|launch| launch.work.name.clone()).collect();
+        story.running.values().map(|launch| launch.work.name.to_string()).collect();
     names.iter().for_each(|name| story.end(name, well()));
     story.pass(Span::from_millis(100));
     assert!(!story.left.contains(&node(0)) && story.left.contains(&node(1)));

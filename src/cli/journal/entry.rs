@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::model::{AttemptKey, Job, Record, State, Task, TaskId};
+use crate::model::{AttemptKey, Job, Name, Record, State, Task, TaskId};
 use crate::report;
 use crate::sched::{Batch, Conclusion, Entry};
 
@@ -56,7 +56,7 @@ impl<'a> Teller<'a> {
             let id = TaskId(self.job.tasks.len() as u32);
             self.job.tasks.push(task.clone());
             let place = id.0.to_string();
-            let is_wanted = |only| only == place || only == self.name(id);
+            let is_wanted = |only| only == place || self.name(id) == only;
             if self.only.is_some_and(is_wanted) {
                 self.wanted.push(id);
             }
@@ -90,12 +90,10 @@ impl<'a> Teller<'a> {
         }
     }
 
-    fn name(&self, id: TaskId) -> String {
+    fn name(&self, id: TaskId) -> Name {
         match self.job.tasks.get(id.index()) {
-            Some(task) if task.is_made_of(&self.job.templates) => {
-                self.job.task_name(id).into_owned()
-            }
-            _ => id.to_string(),
+            Some(task) if task.is_made_of(&self.job.templates) => self.job.task_name(id),
+            _ => id.to_string().into(),
         }
     }
 
@@ -117,7 +115,7 @@ impl<'a> Teller<'a> {
             Entry::Granted { keys, .. } => ("granted", some(keys.iter().map(attempt).collect())),
             Entry::Returned(keys) => ("returned", some(keys.iter().map(attempt).collect())),
             Entry::Unwanted(ids) => {
-                ("unwanted", some(ids.iter().map(|id| self.name(*id)).collect()))
+                ("unwanted", some(ids.iter().map(|id| self.name(*id).to_string()).collect()))
             }
             Entry::Ended(endings) => ("ended", endings.iter().map(|e| self.ending(e)).collect()),
             Entry::Closed(verdict) => {
@@ -146,11 +144,11 @@ impl<'a> Teller<'a> {
     }
 
     fn json(&self, number: u64, entry: &Entry) -> Vec<String> {
-        let task = |id: TaskId| json!({ "task": self.name(id), "index": id.0 });
+        let task = |id: TaskId| json!({ "task": self.name(id).as_str(), "index": id.0 });
         let attempts = |keys: &[AttemptKey]| {
             let attempt = |key: &AttemptKey| {
                 let AttemptKey { task, attempt, .. } = *key;
-                json!({ "task": self.name(task), "index": task.0, "attempt": attempt.0 })
+                json!({ "task": self.name(task).as_str(), "index": task.0, "attempt": attempt.0 })
             };
             keys.iter().map(attempt).collect::<Value>()
         };
@@ -189,7 +187,7 @@ impl<'a> Teller<'a> {
         let mut record = record.clone();
         match self.job.tasks.get(record.task.index()) {
             Some(task) => record.describe(task, self.name(record.task)),
-            None => record.name = record.task.to_string(),
+            None => record.name = record.task.to_string().into(),
         }
         record
     }

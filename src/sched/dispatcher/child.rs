@@ -140,7 +140,7 @@ impl Child {
         }
     }
 
-    fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         self.answers && !self.draining && self.room() > 0
     }
 
@@ -171,6 +171,20 @@ impl Child {
         self.shapes.keys().any(|shape| request.met_by(shape).is_some())
     }
 
+    /// How much it may be given in a row, in cores, before another has less to do: what it finishes in
+    /// a small part of the horizon.
+    pub(super) fn stride(&self) -> u64 {
+        (self.pace.ahead / 16).max(1)
+    }
+
+    /// It has an attempt in hand.
+    pub(super) fn hold(&mut self, key: AttemptKey, request: &Arc<Request>) {
+        let grant = self.shapes.keys().find_map(|shape| request.met_by(shape));
+        let cores = grant.map_or(1, cores_of).max(1);
+        self.load += cores;
+        self.held.insert(key, Held { request: Arc::clone(request), cores });
+    }
+
     pub(super) fn settle(&mut self, key: AttemptKey) -> Option<Held> {
         let held = self.held.remove(&key)?;
         self.load -= held.cores;
@@ -179,7 +193,7 @@ impl Child {
 }
 
 /// Whatever a peer says that it has: sums over all there can be stay far from overflowing.
-pub(super) fn cores_of(resources: &Resources) -> u64 {
+fn cores_of(resources: &Resources) -> u64 {
     resources.get(ResourceId::CORES).ceil().min(1 << 24)
 }
 
