@@ -35,7 +35,7 @@ use super::volume::Volume;
 
 const MAGIC: &[u8; 8] = b"evenkeel";
 /// The version of the format that this program writes and reads.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 /// The length of a head.
 pub(super) const HEAD: usize = 64;
 const MARK: u32 = u32::MAX;

@@ -29,6 +29,10 @@ wire_struct! {
     Ending { exit, reason, value, usage, tail, added }
     Finish { key, start, end, ending }
     Addition { task, siblings }
+    Record {
+        job, task, name, attempt, state, reason, exit, place, ready, start, end, clock, usage, tail,
+        rerun, overlap, kind, meta, value
+    }
     Work { request, name, body, parameters, settings, inputs }
     Launch { key, node, work, cores, gpus, time_left }
     Place { subcluster, node, host, cores }
@@ -49,89 +53,9 @@ wire_enum! {
     Body { 0 => Command(argv), 1 => Kernel { name, args } }
     WarningSignal { 0 => Hup, 1 => Int, 2 => Term, 3 => Usr1, 4 => Usr2 }
     Rerun { 0 => Always, 1 => Never }
-    Fate { 0 => Done, 1 => Failed, 2 => Lost, 3 => Cancelled, 4 => Overlap }
+    State { 0 => Done, 1 => Failed, 2 => Lost, 3 => Cancelled }
     Exit { 0 => Code(code), 1 => Signal(signal), 2 => TimeLimit, 3 => CouldNotStart }
     ExitCode { 0 => Done, 1 => TaskFailed, 2 => BadInput, 3 => Infrastructure, 4 => Interrupted }
-}
-
-/// The state of a record, and that it is lost and may overlap with the next: so that what was
-/// written down before there was such a mark reads as it always did.
-enum Fate {
-    Done,
-    Failed,
-    Lost,
-    Cancelled,
-    Overlap,
-}
-
-impl Fate {
-    fn of(record: &Record) -> Fate {
-        match record.state {
-            State::Done => Fate::Done,
-            State::Failed => Fate::Failed,
-            State::Lost if record.overlap => Fate::Overlap,
-            State::Lost => Fate::Lost,
-            State::Cancelled => Fate::Cancelled,
-        }
-    }
-
-    fn state(&self) -> State {
-        match self {
-            Fate::Done => State::Done,
-            Fate::Failed => State::Failed,
-            Fate::Lost | Fate::Overlap => State::Lost,
-            Fate::Cancelled => State::Cancelled,
-        }
-    }
-}
-
-impl Wire for Record {
-    fn put(&self, out: &mut Vec<u8>) {
-        self.job.put(out);
-        self.task.put(out);
-        self.name.put(out);
-        self.attempt.put(out);
-        Fate::of(self).put(out);
-        self.reason.put(out);
-        self.exit.put(out);
-        self.place.put(out);
-        self.ready.put(out);
-        self.start.put(out);
-        self.end.put(out);
-        self.clock.put(out);
-        self.usage.put(out);
-        self.tail.put(out);
-        self.rerun.put(out);
-        self.kind.put(out);
-        self.meta.put(out);
-        self.value.put(out);
-    }
-
-    fn get(bytes: &mut Reader<'_>) -> Result<Record, Garbled> {
-        let (job, task, name) = (Wire::get(bytes)?, Wire::get(bytes)?, Wire::get(bytes)?);
-        let (attempt, fate) = (Wire::get(bytes)?, Fate::get(bytes)?);
-        Ok(Record {
-            job,
-            task,
-            name,
-            attempt,
-            state: fate.state(),
-            overlap: matches!(fate, Fate::Overlap),
-            reason: Wire::get(bytes)?,
-            exit: Wire::get(bytes)?,
-            place: Wire::get(bytes)?,
-            ready: Wire::get(bytes)?,
-            start: Wire::get(bytes)?,
-            end: Wire::get(bytes)?,
-            clock: Wire::get(bytes)?,
-            usage: Wire::get(bytes)?,
-            tail: Wire::get(bytes)?,
-            rerun: Wire::get(bytes)?,
-            kind: Wire::get(bytes)?,
-            meta: Wire::get(bytes)?,
-            value: Wire::get(bytes)?,
-        })
-    }
 }
 
 impl Wire for Resources {
