@@ -99,6 +99,7 @@ fn the_swarm_meets_what_it_is_for() {
         total.lost += outcome.stats.lost;
         total.successions += outcome.stats.successions;
         total.superseded += outcome.stats.superseded;
+        total.lined_up += outcome.stats.lined_up;
         total.joined += outcome.stats.joined;
         total.brought_in += outcome.stats.brought_in;
         total.twins += outcome.stats.twins;
@@ -112,6 +113,7 @@ fn the_swarm_meets_what_it_is_for() {
     let rare = [missed, repeated, restarts, lost, epochs.into(), total.joined];
     assert!(rare.iter().all(|n| *n > 30), "{total:?}");
     assert!(total.twins > 0, "{total:?}");
+    assert!(total.lined_up > 100, "{total:?}");
     let rarer = [moves, total.successions, total.superseded, total.brought_in];
     assert!(rarer.iter().all(|n| *n > 5), "{total:?}");
     assert!(refused > 0, "nobody added a task behind a value that is gone");

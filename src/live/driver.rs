@@ -12,7 +12,7 @@ use crate::comm::{Incoming, Transport, Waker};
 use crate::exec::{Executor, Report};
 use crate::host::{Clock, Preference};
 use crate::model::wire::Wire;
-use crate::model::{Launch, PeerId, Record, Span, Time, Verdict};
+use crate::model::{PeerId, Record, Span, Time, Verdict};
 use crate::sched::{Action, Event, Forecast, Frame, Machine, Process, Seat};
 use crate::store::{Commit, Journal, StoreError};
 
@@ -114,8 +114,6 @@ pub struct Driver<T> {
     trouble: Option<String>,
     doubts: Doubts,
     actions: Vec<Action>,
-    /// What the step launches.
-    launches: Vec<Launch>,
     ended: Option<Ended>,
 }
 
@@ -159,7 +157,6 @@ impl<T: Transport> Driver<T> {
             trouble: None,
             doubts: Doubts::default(),
             actions: Vec::new(),
-            launches: Vec::new(),
             ended: None,
         }
     }
@@ -320,9 +317,6 @@ impl<T: Transport> Driver<T> {
             published |= matches!(action, Action::Publish(_));
             self.act(action);
         }
-        if !self.launches.is_empty() {
-            self.executor.launch_all(std::mem::take(&mut self.launches));
-        }
         // Empty, but with the memory that it has grown to.
         self.actions = actions;
         if published {
@@ -342,7 +336,7 @@ impl<T: Transport> Driver<T> {
                     journal.append(&entry);
                 }
             }
-            Action::Launch(launch) => self.launches.push(launch),
+            Action::Launch(launches) => self.executor.launch_all(launches),
             Action::Withdraw(keys) => self.executor.withdraw(&keys),
             Action::Stop { key, grace } => {
                 self.doubts.stop(key);

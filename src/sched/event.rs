@@ -179,8 +179,9 @@ pub enum Action {
     },
     /// Append to the journal, and say when it is durable.
     Append(Entry),
-    /// Run an attempt; after those that were launched on the same cores before and have not ended.
-    Launch(Launch),
+    /// Run attempts, one after the other, on cores that are the same for all; after those that were
+    /// launched on them before and have not ended.
+    Launch(Vec<Launch>),
     /// Give back those of these attempts that have not begun, and say what has ended of the others.
     Withdraw(Vec<AttemptKey>),
     /// End an attempt: SIGTERM, and SIGKILL after the grace.
@@ -297,7 +298,7 @@ wire_enum! {
     Action {
         0 => Send { to, frame },
         1 => Append(entry),
-        2 => Launch(launch),
+        2 => Launch(launches),
         3 => Stop { key, grace },
         4 => StopAll,
         5 => Publish(records),

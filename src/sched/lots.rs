@@ -5,8 +5,11 @@
 //! lot. It is filled up to a fraction of a millisecond, by what the kernels of that name took
 //! before, so that nothing else waits longer for the cores. What turns out to be longer is alone
 //! with them: the rest of its lot is called back.
+//!
+//! One lot may come after another on the same cores, so that these do not wait until it is known that
+//! they are free.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::slots::Grant;
@@ -24,6 +27,8 @@ const PATIENCE: Span = Span::from_millis(5);
 pub(super) struct Lots {
     lots: BTreeMap<u64, Lot>,
     opened: u64,
+    /// Those that another may come after.
+    leaders: BTreeSet<u64>,
     /// When what has not begun of a lot is to be called back.
     due: BTreeMap<Time, Vec<u64>>,
     kernels: BTreeMap<String, Kernel>,
@@ -38,10 +43,21 @@ pub(super) type Kernel = usize;
 
 #[derive(Debug)]
 struct Lot {
-    grant: Grant,
+    holds: Holds,
     /// How many have not ended, nor come back.
     out: usize,
     due: Option<Time>,
+    /// The one that comes after it.
+    next: Option<u64>,
+}
+
+/// What a lot has of its cores.
+#[derive(Debug)]
+enum Holds {
+    /// They were granted to it.
+    Grant(Grant),
+    /// They are granted to this one, and it has them next.
+    After(u64),
 }
 
 /// A lot that is being filled.
@@ -50,21 +66,33 @@ pub(super) struct Filling {
     length: Option<Span>,
     count: usize,
     room: usize,
+    /// The first may be long.
+    is_open: bool,
 }
 
 impl Filling {
-    /// Empty, for no more than `room` attempts, but one at least.
+    /// Empty, for no more than `room` attempts; for what is not short too, as the only one.
     pub(super) fn new(room: usize) -> Filling {
-        Filling { length: Some(Span::ZERO), count: 0, room }
+        Filling { length: Some(Span::ZERO), count: 0, room, is_open: true }
     }
 
-    /// Whether what runs this has its place in it; it is taken to get it then. The first always
-    /// has, others as long as they are short together with those before.
+    /// Empty, for no more than `room` attempts, all of which are short.
+    pub(super) fn of_short(room: usize) -> Filling {
+        Filling { is_open: false, ..Filling::new(room) }
+    }
+
+    /// Whether all that has its place in it is short.
+    pub(super) fn is_short(&self) -> bool {
+        self.length.is_some_and(|length| length <= LENGTH)
+    }
+
+    /// Whether what runs this has its place in it, as it is short together with those before; it is
+    /// taken to get it then.
     pub(super) fn takes(&mut self, lots: &mut Lots, body: &Arc<Body>) -> bool {
         let kernel = lots.kernel(body);
         let length = self.length.zip(lots.length(kernel)).map(|(all, one)| all + one);
         let fits = self.count < self.room && length.is_some_and(|length| length <= LENGTH);
-        let takes = self.count == 0 || fits;
+        let takes = fits || self.is_open && self.count == 0;
         if takes {
             self.length = length;
             self.count += 1;
@@ -106,38 +134,80 @@ impl Lots {
         self.opened
     }
 
-    /// `out` attempts begin, on what was granted to them all.
-    pub(super) fn open(&mut self, grant: Grant, out: usize, now: Time) {
+    /// `out` attempts begin, on what was granted to them all. Whether they are short together.
+    pub(super) fn open(&mut self, grant: Grant, out: usize, is_short: bool, now: Time) {
+        // One alone does not wait for anything.
         let due = (out > 1).then_some(now + PATIENCE);
-        if let Some(due) = due {
+        if is_short {
+            self.leaders.insert(self.opened);
+        }
+        self.add(Lot { holds: Holds::Grant(grant), out, due, next: None });
+    }
+
+    /// `out` attempts are to begin when a lot has ended, on the same cores.
+    pub(super) fn follow(&mut self, leader: u64, out: usize, now: Time) {
+        self.leaders.remove(&leader);
+        if let Some(leader) = self.lots.get_mut(&leader) {
+            leader.next = Some(self.opened);
+        }
+        self.add(Lot { holds: Holds::After(leader), out, due: Some(now + PATIENCE), next: None });
+    }
+
+    fn add(&mut self, lot: Lot) {
+        if let Some(due) = lot.due {
             self.due.entry(due).or_default().push(self.opened);
         }
-        self.lots.insert(self.opened, Lot { grant, out, due });
+        self.lots.insert(self.opened, lot);
         self.opened += 1;
     }
 
-    /// What was granted to a lot.
-    pub(super) fn grant(&self, lot: u64) -> Option<&Grant> {
-        self.lots.get(&lot).map(|lot| &lot.grant)
+    /// The lots that another may come after.
+    pub(super) fn leaders(&self) -> impl Iterator<Item = u64> {
+        self.leaders.iter().copied()
     }
 
-    /// One of a lot is out no more; of the last the grant comes back.
+    /// What was granted to a lot, or to the one that it comes after.
+    pub(super) fn grant(&self, lot: u64) -> Option<&Grant> {
+        match &self.lots.get(&lot)?.holds {
+            Holds::Grant(grant) => Some(grant),
+            Holds::After(leader) => self.grant(*leader),
+        }
+    }
+
+    /// One of a lot is out no more; of the last the grant comes back, if no other comes after it.
     pub(super) fn leave(&mut self, lot: u64) -> Option<Grant> {
         let left = self.lots.get_mut(&lot)?;
         left.out -= 1;
         if left.out > 0 {
             return None;
         }
-        let Lot { grant, due, .. } = self.lots.remove(&lot)?;
-        if let Some(due) = due
-            && let Some(others) = self.due.get_mut(&due)
-        {
-            others.retain(|other| *other != lot);
-            if others.is_empty() {
-                self.due.remove(&due);
+        let Lot { holds, due, next, .. } = self.lots.remove(&lot)?;
+        due.map(|due| self.forget_due(due, lot));
+        self.leaders.remove(&lot);
+        let grant = match holds {
+            Holds::Grant(grant) => grant,
+            // It came back without having begun. What it was to come after takes too long.
+            Holds::After(leader) => {
+                if let Some(leader) = self.lots.get_mut(&leader) {
+                    leader.next = None;
+                }
+                return None;
             }
+        };
+        let Some((id, next)) = next.and_then(|id| Some((id, self.lots.get_mut(&id)?))) else {
+            return Some(grant);
+        };
+        next.holds = Holds::Grant(grant);
+        self.leaders.insert(id);
+        None
+    }
+
+    fn forget_due(&mut self, due: Time, lot: u64) {
+        let Some(others) = self.due.get_mut(&due) else { return };
+        others.retain(|other| *other != lot);
+        if others.is_empty() {
+            self.due.remove(&due);
         }
-        Some(grant)
     }
 
     /// Learns how long a kernel takes from so many that took so long together: more is believed
@@ -154,6 +224,7 @@ impl Lots {
         let overdue = std::mem::replace(&mut self.due, later);
         let overdue: Vec<u64> = overdue.into_values().flatten().collect();
         for lot in &overdue {
+            self.leaders.remove(lot);
             if let Some(lot) = self.lots.get_mut(lot) {
                 lot.due = None;
             }

@@ -435,15 +435,40 @@ impl Node {
             // Whatever is more urgent than the last is blocked, or launched.
             let Some(head) = self.queue.head_after(last.as_ref()) else { break };
             let (_, request) = &head;
-            let grant = request.met_by(&free).cloned().and_then(|asked| self.slots.grant(&asked));
+            let grant = request.met_by(&free).cloned();
+            let grant = grant.and_then(|asked| self.slots.grant(request, &asked));
             last = Some(match grant {
-                Some(grant) => self.launch_lot(cx, head, grant, &free),
+                Some(grant) => {
+                    // Others with free cores are to have their share.
+                    let places = free.get(ResourceId::CORES).ceil();
+                    self.launch_lot(cx, head, grant, places)
+                }
                 None => {
                     blocked.push(Arc::clone(request));
                     head
                 }
             });
             free = self.set_aside(&blocked);
+        }
+        self.line_up(cx);
+    }
+
+    /// Gives cores on which what is short runs the next of that kind, to begin when it has ended, if
+    /// nothing else is more urgent.
+    fn line_up(&mut self, cx: &mut Context<'_>) {
+        let leaders: Vec<u64> = self.lots.leaders().collect();
+        for (n, leader) in leaders.iter().enumerate() {
+            let Some(head) = self.queue.head_after(None).filter(|_| !self.is_late) else { return };
+            let Some(grant) = self.lots.grant(*leader).filter(|grant| grant.request == head.1)
+            else {
+                continue;
+            };
+            let (cores, gpus) = (Arc::clone(&grant.cores), grant.gpus());
+            let filling = Filling::of_short(self.queue.len().div_ceil(leaders.len() - n));
+            let (_, out, _) = self.launch_run(cx, head, &cores, &gpus, filling);
+            if out > 0 {
+                self.lots.follow(*leader, out, cx.now);
+            }
         }
     }
 
@@ -465,22 +490,34 @@ impl Node {
         free
     }
 
-    /// Starts the most urgent, and with it on the same cores what comes next and asks for the
-    /// same, as far as all of it is short. The last of them comes back.
-    fn launch_lot(
+    /// Starts the most urgent on what was granted, and with it what [`launch_run`](Self::launch_run)
+    /// takes. The last of them comes back.
+    fn launch_lot(&mut self, cx: &mut Context<'_>, first: Head, grant: Grant, places: u64) -> Head {
+        let (cores, gpus) = (Arc::clone(&grant.cores), grant.gpus());
+        let filling = Filling::new(self.queue.len().div_ceil(places.max(1) as usize));
+        let (last, out, is_short) = self.launch_run(cx, first, &cores, &gpus, filling);
+        match out {
+            0 => self.slots.give_back(grant, &self.seat.topology),
+            _ => self.lots.open(grant, out, is_short, cx.now),
+        }
+        last
+    }
+
+    /// Launches the most urgent, and after it on the same cores what comes next and asks for the
+    /// same, as far as it has its place in the `filling`. The last of them comes back, how many there
+    /// are, and whether they are short.
+    fn launch_run(
         &mut self,
         cx: &mut Context<'_>,
         first: Head,
-        grant: Grant,
-        free: &Resources,
-    ) -> Head {
-        // Others with free cores are to have their share.
-        let places = free.get(ResourceId::CORES).ceil().max(1);
-        let room = self.queue.len().div_ceil(places as usize);
-        let (lots, mut filling) = (&mut self.lots, Filling::new(room));
+        cores: &Arc<[CoreId]>,
+        gpus: &[u32],
+        mut filling: Filling,
+    ) -> (Head, usize, bool) {
+        let lots = &mut self.lots;
         let run = self.queue.take_run(&first, |next| filling.takes(lots, &next.work.body));
         let lot = self.lots.next();
-        let (mut last, mut out, mut late) = (first, 0, Vec::new());
+        let (mut last, mut launches, mut late) = (first, Vec::with_capacity(run.len()), Vec::new());
         for (urgency, next) in run {
             last.0 = urgency;
             if self.curfew.allows(cx.now, next.work.settings.grace) == Some(Span::ZERO) {
@@ -491,24 +528,31 @@ impl Node {
             }
             // If granted twice, asking for something else each time, its parent is mistaken.
             if !self.running.contains_key(&next.key) {
-                self.launch(cx, next, lot, &grant);
-                out += 1;
+                launches.push(self.launch(cx.now, next, lot, cores, gpus));
             }
         }
         self.enqueue(late);
-        match out {
-            0 => self.slots.give_back(grant, &self.seat.topology),
-            _ => self.lots.open(grant, out, cx.now),
+        let out = launches.len();
+        if out > 0 {
+            cx.actions.push(Action::Launch(launches));
         }
-        last
+        (last, out, filling.is_short())
     }
 
-    fn launch(&mut self, cx: &mut Context<'_>, dispatch: Dispatch, lot: u64, grant: &Grant) {
+    /// An attempt is launched as one of a lot.
+    fn launch(
+        &mut self,
+        now: Time,
+        dispatch: Dispatch,
+        lot: u64,
+        cores: &Arc<[CoreId]>,
+        gpus: &[u32],
+    ) -> Launch {
         let Dispatch { key, urgency, work } = dispatch;
         let kernel = self.lots.kernel(&work.body);
         let settings = &work.settings;
         let grace = settings.grace;
-        let allowed = self.curfew.allows(cx.now, grace);
+        let allowed = self.curfew.allows(now, grace);
         let cut = allowed.filter(|left| settings.time_limit.is_none_or(|limit| *left < limit));
         let before = settings.warning.map_or(Span::ZERO, |warning| warning.before);
         let launch = Launch {
@@ -516,14 +560,14 @@ impl Node {
             node: self.seat.peer,
             time_left: cut.or(settings.time_limit),
             work: Arc::clone(&work),
-            cores: Arc::clone(&grant.cores),
-            gpus: grant.gpus(),
+            cores: Arc::clone(cores),
+            gpus: gpus.to_vec(),
         };
-        let cut_short = cut.map(|left| cx.now + (left - before));
+        let cut_short = cut.map(|left| now + (left - before));
         let (abandoned, stopped) = (false, false);
         let running = Running { lot, work, urgency, kernel, abandoned, stopped, grace, cut_short };
         self.running.insert(key, running);
-        cx.actions.push(Action::Launch(launch));
+        launch
     }
 }
 

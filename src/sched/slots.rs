@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Amount, CoreId, ResourceId, Resources, Topology};
+use crate::model::{Amount, CoreId, Request, ResourceId, Resources, Topology};
 
 /// The resources of one node.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(super) struct Slots {
 /// What one attempt was granted.
 #[derive(Debug)]
 pub(super) struct Grant {
+    /// What it was asked for by.
+    pub(super) request: Arc<Request>,
     /// Its cores; never empty, for even a task that asks for none runs somewhere.
     pub(super) cores: Arc<[CoreId]>,
     /// Graphics processors by number, with the share of each.
@@ -49,8 +51,8 @@ impl Slots {
         &self.free
     }
 
-    /// Grants `asked`, if all of it is free.
-    pub(super) fn grant(&mut self, asked: &Resources) -> Option<Grant> {
+    /// Grants `asked`, by which `request` is met, if all of it is free.
+    pub(super) fn grant(&mut self, request: &Arc<Request>, asked: &Resources) -> Option<Grant> {
         let mut taken = asked.clone();
         let cores = asked.get(ResourceId::CORES).ceil().max(1);
         taken.set(ResourceId::CORES, Amount::whole(cores));
@@ -63,7 +65,7 @@ impl Slots {
             self.gpus[*gpu as usize].0 -= share.0;
         }
         self.free.take(&taken);
-        Some(Grant { cores: cores.into(), gpus, taken })
+        Some(Grant { request: Arc::clone(request), cores: cores.into(), gpus, taken })
     }
 
     /// Takes a grant back.
@@ -123,7 +125,12 @@ impl Slots {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Shared;
     use proptest::prelude::*;
+
+    fn grant(slots: &mut Slots, asked: &Resources) -> Option<Grant> {
+        slots.grant(&Request::shared(), asked)
+    }
 
     fn host(domains: u32, cores: u32) -> Topology {
         let mut host = Topology::flat(cores);
@@ -140,13 +147,13 @@ mod tests {
     fn a_task_is_kept_in_the_domain_that_it_fills_best() {
         let host = host(2, 4);
         let mut slots = Slots::new(&host, &Resources::cores(8));
-        let three = slots.grant(&Resources::cores(3)).unwrap();
+        let three = grant(&mut slots, &Resources::cores(3)).unwrap();
         assert_eq!(*three.cores, [0, 1, 2].map(CoreId));
-        let one = slots.grant(&Resources::cores(1)).unwrap();
+        let one = grant(&mut slots, &Resources::cores(1)).unwrap();
         assert_eq!(*one.cores, [CoreId(3)], "the hole is filled first");
-        let four = slots.grant(&Resources::cores(4)).unwrap();
+        let four = grant(&mut slots, &Resources::cores(4)).unwrap();
         assert_eq!(*four.cores, [4, 5, 6, 7].map(CoreId));
-        assert!(slots.grant(&Resources::cores(1)).is_none());
+        assert!(grant(&mut slots, &Resources::cores(1)).is_none());
     }
 
     #[test]
@@ -155,10 +162,10 @@ mod tests {
         let gpus = |x: f64| Resources::cores(1).with(ResourceId::GPUS, Amount::from_f64(x));
         let all = Resources::cores(8).with(ResourceId::GPUS, Amount::whole(2));
         let mut slots = Slots::new(&host, &all);
-        assert_eq!(slots.grant(&gpus(0.5)).unwrap().gpus(), [0]);
-        assert_eq!(slots.grant(&gpus(1.0)).unwrap().gpus(), [1]);
-        assert_eq!(slots.grant(&gpus(0.5)).unwrap().gpus(), [0]);
-        assert!(slots.grant(&gpus(0.1)).is_none());
+        assert_eq!(grant(&mut slots, &gpus(0.5)).unwrap().gpus(), [0]);
+        assert_eq!(grant(&mut slots, &gpus(1.0)).unwrap().gpus(), [1]);
+        assert_eq!(grant(&mut slots, &gpus(0.5)).unwrap().gpus(), [0]);
+        assert!(grant(&mut slots, &gpus(0.1)).is_none());
     }
 
     proptest! {
@@ -172,7 +179,7 @@ mod tests {
                 while !Resources::cores(ask).fits(slots.free()) {
                     slots.give_back(out.remove(0), &host);
                 }
-                out.extend(slots.grant(&Resources::cores(ask)));
+                out.extend(grant(&mut slots, &Resources::cores(ask)));
                 let mut cores: Vec<CoreId> = out.iter().flat_map(|g| g.cores.iter().copied()).collect();
                 let n = cores.len();
                 cores.sort();
@@ -181,7 +188,7 @@ mod tests {
             }
             out.into_iter().for_each(|grant| slots.give_back(grant, &host));
             prop_assert_eq!(slots.free(), &all);
-            prop_assert_eq!(slots.grant(&all).unwrap().cores.len(), 12);
+            prop_assert_eq!(grant(&mut slots, &all).unwrap().cores.len(), 12);
         }
     }
 }

@@ -22,7 +22,10 @@ impl World {
             // Whose folder was taken over writes into a file that nobody reads.
             Action::Append(_) if self.host(peer).superseded => Ok(()),
             Action::Append(entry) => self.append(entry),
-            Action::Launch(launch) => self.launch(peer, launch),
+            Action::Launch(launches) => {
+                self.lots += 1;
+                launches.into_iter().try_for_each(|launch| self.launch(peer, launch))
+            }
             Action::Withdraw(keys) => {
                 self.withdraw(peer, |key| keys.contains(key));
                 Ok(())

@@ -55,6 +55,8 @@ pub(super) enum Condition {
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) cores: Arc<[CoreId]>,
+    /// With which others it was launched.
+    pub(super) lot: u64,
     pub(super) started: Time,
     pub(super) ends: Time,
     pub(super) ending: Ending,
@@ -76,6 +78,8 @@ pub(super) struct Lot {
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) launch: Launch,
+    /// With which others it was launched.
+    pub(super) lot: u64,
     pub(super) since: Time,
     /// It was told to end.
     pub(super) stopping: bool,

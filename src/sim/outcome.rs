@@ -43,6 +43,8 @@ pub struct Stats {
     pub successions: u64,
     /// How often a master was taken for dead that was not.
     pub superseded: u64,
+    /// Attempts that were launched behind others, which were launched before and had the cores.
+    pub lined_up: u64,
     /// Processes that came in the course of the run.
     pub joined: u64,
     /// How often one that stood by was brought in.

@@ -156,7 +156,20 @@ fn job(rng: &mut Rng, most: u64, many: u64) -> Job {
         });
         job.add(task);
     }
+    if longest < Span::from_millis(1) && apart.chance(60) {
+        crowd(&mut job, &mut apart, longest);
+    }
     job
+}
+
+/// Makes the tasks of a job alike, and adds more, so that many come one after the other on the same
+/// cores.
+fn crowd(job: &mut Job, rng: &mut Rng, longest: Span) {
+    job.tasks.iter_mut().for_each(|task| task.request = Arc::default());
+    for i in 0..job.tasks.len() * 4 {
+        let task = Task::kernel(format!("more{i}"), "noop", ());
+        job.add(task.cost(rng.span(Span::ZERO, Span(longest.0 / 4))));
+    }
 }
 
 fn predecessors(rng: &mut Rng, shape: u64, i: u64) -> Vec<TaskId> {

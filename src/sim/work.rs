@@ -33,6 +33,8 @@ impl World {
             self.judge_lot(peer, &launch, other, cores)?;
         }
         let waits = before.is_some();
+        let leader = before.and_then(|(other, _)| host.running.get(&other));
+        self.stats.lined_up += u64::from(leader.is_some_and(|leader| leader.lot != self.lots));
         // What a master does that does not know yet that it is none any more counts for nothing.
         let forgotten = host.superseded || self.referee.is_forgotten(key);
         if forgotten && !host.superseded && launch.work.settings.rerun == Rerun::Never {
@@ -48,7 +50,7 @@ impl World {
             self.referee.launches(&launch, &place)?;
             self.judge_twins(peer, key)?;
         }
-        let waiting = Waiting { launch, since: self.now, stopping: false };
+        let waiting = Waiting { launch, lot: self.lots, since: self.now, stopping: false };
         if waits {
             let lots = &mut self.host(peer).lots;
             let lot = lots.entry(waiting.launch.cores.clone()).or_default();
@@ -79,7 +81,7 @@ impl World {
     }
 
     fn attempt_begins(&mut self, peer: PeerId, waiting: Waiting) -> Result<(), Foul> {
-        let Waiting { launch, since, stopping } = waiting;
+        let Waiting { launch, lot, since, stopping } = waiting;
         let key = launch.key;
         let waited = self.now.since(since);
         if waited > WAIT && self.hosts[peer.index()].troubled_until <= since {
@@ -99,7 +101,8 @@ impl World {
         let off = self.config.deviation * (2.0 * self.rng.unit() - 1.0);
         let ends = self.now + span.scale(1.0 + off);
         let cores = launch.cores;
-        let running = Running { cores, started: self.now, ends, ending, call: 0, stopping };
+        let started = self.now;
+        let running = Running { cores, lot, started, ends, ending, call: 0, stopping };
         let host = self.host(peer);
         host.running.insert(key, running);
         let life = host.life;
@@ -199,7 +202,7 @@ impl World {
         let Some(running) = host.running.remove(&key) else { return Ok(()) };
         self.judge_cancelled(peer, key, &running)?;
         let host = &mut self.hosts[peer.index()];
-        let Running { cores, started, ending, .. } = running;
+        let Running { cores, lot: of, started, ending, .. } = running;
         let (start, end) = (host.clock.read(started), host.clock.read(now));
         let master = self.hosts[self.master.index()].clock;
         self.log.add(now, peer, Line::Ends(key));
@@ -215,14 +218,14 @@ impl World {
         let host = &mut self.hosts[peer.index()];
         let mut lot = host.lots.remove(&cores).unwrap_or_default();
         lot.ended.push(Finish { key, start, end, ending });
-        if let Some(next) = lot.waiting.pop_front() {
+        let next = lot.waiting.pop_front();
+        // Those that were launched together are told of together.
+        let told = if next.as_ref().is_some_and(|next| next.lot == of) { None } else { lot.told() };
+        if let Some(next) = next {
             host.lots.insert(cores, lot);
-            return self.attempt_begins(peer, next);
+            self.attempt_begins(peer, next)?;
         }
-        match lot.told() {
-            Some(event) => self.tell(peer, event),
-            None => Ok(()),
-        }
+        told.map_or(Ok(()), |event| self.tell(peer, event))
     }
 }
 

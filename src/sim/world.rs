@@ -34,6 +34,8 @@ pub(super) struct World {
     pub(super) referee: Referee,
     pub(super) log: Log,
     pub(super) stats: Stats,
+    /// How often something was launched.
+    pub(super) lots: u64,
     pub(super) epoch: u32,
     /// The process of the master, or of the last one.
     pub(super) master: PeerId,
@@ -85,6 +87,7 @@ impl World {
             referee: Referee::new(slowest * (1.0 + config.deviation)),
             log: Log::default(),
             stats: Stats::default(),
+            lots: 0,
             epoch: 1,
             master: PeerId(0),
             resume_after: None,

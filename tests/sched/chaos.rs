@@ -338,19 +338,21 @@ impl Watched {
         Event::Frame { from, frame }
     }
 
+    fn launch(&mut self, launch: Launch) {
+        assert!(!launch.cores.is_empty());
+        assert!(launch.cores.iter().all(|core| core.0 < CORES), "no such core");
+        // Short ones come after each other on the same cores.
+        let others = self.running.values().filter(|cores| **cores != launch.cores);
+        let taken: Vec<CoreId> = others.flat_map(|cores| cores.iter().copied()).collect();
+        assert!(launch.cores.iter().all(|core| !taken.contains(core)), "granted twice");
+        let before = self.running.insert(launch.key, launch.cores);
+        assert!(before.is_none(), "{} runs already", launch.key);
+    }
+
     fn watch(&mut self, action: Action) {
         match action {
             Action::Append(_) => self.appended += 1,
-            Action::Launch(launch) => {
-                assert!(!launch.cores.is_empty());
-                assert!(launch.cores.iter().all(|core| core.0 < CORES), "no such core");
-                // Short ones come after each other on the same cores.
-                let others = self.running.values().filter(|cores| **cores != launch.cores);
-                let taken: Vec<CoreId> = others.flat_map(|cores| cores.iter().copied()).collect();
-                assert!(launch.cores.iter().all(|core| !taken.contains(core)), "granted twice");
-                let before = self.running.insert(launch.key, launch.cores);
-                assert!(before.is_none(), "{} runs already", launch.key);
-            }
+            Action::Launch(launches) => launches.into_iter().for_each(|l| self.launch(l)),
             Action::Publish(records) if !self.replayed => {
                 for record in records {
                     let new = self.published.insert((record.task, record.attempt));

@@ -28,7 +28,7 @@ fn spoken() -> Spoken {
     story.finish();
     let frames = story.frames.iter().map(Wire::to_bytes).collect();
     let entries = story.journal.iter().map(Wire::to_bytes).collect();
-    let launches = story.launched.iter().map(|l| Action::Launch(l.clone()).to_bytes());
+    let launches = story.launched.iter().map(|l| Action::Launch(vec![l.clone()]).to_bytes());
     (frames, entries, launches.collect())
 }
 

@@ -33,10 +33,11 @@ fn pace_of_noop_tasks_through_one_process() {
             match action {
                 Action::Append(_) => appended += 1,
                 Action::Publish(records) => published += records.len() as u32,
-                Action::Launch(launch) => {
-                    let (key, ending) = (launch.key, well());
-                    let finish = Finish { key, start: now, end: now, ending };
-                    process.step(now, Event::Ended(vec![finish]), &mut more);
+                Action::Launch(launches) => {
+                    let end =
+                        |l: Launch| Finish { key: l.key, start: now, end: now, ending: well() };
+                    let ended = launches.into_iter().map(end).collect();
+                    process.step(now, Event::Ended(ended), &mut more);
                 }
                 _ => {}
             }
@@ -88,10 +89,11 @@ fn pace_of_noop_tasks_over_a_thousand_nodes() {
                 }
                 Action::Append(_) => appended += 1,
                 Action::Publish(records) => published += records.len() as u32,
-                Action::Launch(launch) => {
-                    let (key, ending) = (launch.key, well());
-                    let finish = Finish { key, start: now, end: now, ending };
-                    post.push_back((peer, Event::Ended(vec![finish])));
+                Action::Launch(launches) => {
+                    let end =
+                        |l: Launch| Finish { key: l.key, start: now, end: now, ending: well() };
+                    let ended = launches.into_iter().map(end).collect();
+                    post.push_back((peer, Event::Ended(ended)));
                 }
                 _ => {}
             }

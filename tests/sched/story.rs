@@ -479,7 +479,7 @@ impl Story {
                     self.post.push_back((peer, Event::Durable(self.appended)));
                 }
             }
-            Action::Launch(launch) => self.launch(peer, launch),
+            Action::Launch(launches) => launches.into_iter().for_each(|l| self.launch(peer, l)),
             Action::Stop { key, .. } => {
                 self.stopped.push(key);
                 self.end_attempt(peer, key, Ending::new(Exit::Signal(15), None));
