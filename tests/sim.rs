@@ -105,7 +105,7 @@ fn the_swarm_meets_what_it_is_for() {
         total.epochs += outcome.stats.epochs - 1;
         codes.push(outcome.verdict.code);
         states.extend(outcome.records.iter().map(|record| record.state));
-        let reasons = outcome.records.into_iter().filter_map(|record| record.reason);
+        let reasons = outcome.records.iter().filter_map(|record| record.reason.clone());
         refused += reasons.filter(|why| why.contains("value is not kept")).count();
     }
     let Stats { missed, repeated, restarts, moves, lost, epochs, .. } = total;

@@ -1,5 +1,7 @@
 //! What no plan and no run can beat.
 
+use std::borrow::Borrow;
+
 use crate::model::{Graph, Job, Platform, Record, Span, State};
 
 use super::cost::predict;
@@ -30,10 +32,11 @@ pub fn lower_bound(job: &Job, graph: &Graph, platform: &Platform) -> Span {
 /// whichever is longer. Only attempts that ended well count, the last of each task; the records
 /// are those of one job.
 #[must_use]
-pub fn measured_lower_bound(graph: &Graph, records: &[Record], cores: u64) -> Span {
+pub fn measured_lower_bound(graph: &Graph, records: &[impl Borrow<Record>], cores: u64) -> Span {
     let mut spans = vec![Span::ZERO; graph.len()];
     let mut areas = vec![0u128; graph.len()];
-    for record in records.iter().filter(|record| record.state == State::Done) {
+    let records = records.iter().map(Borrow::borrow);
+    for record in records.filter(|record: &&Record| record.state == State::Done) {
         let (Some(start), Some(end)) = (record.start, record.end) else { continue };
         let Some(span) = spans.get_mut(record.task.index()) else { continue };
         *span = end.since(start);

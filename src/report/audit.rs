@@ -1,5 +1,6 @@
 //! Whether the records of a run say what they must.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use crate::model::{Job, Record, Span, State, TaskId};
@@ -9,11 +10,11 @@ use crate::model::{Job, Record, Span, State, TaskId};
 /// and was tried before exactly as often as an attempt at it is told to have been lost or to
 /// have failed.
 #[must_use]
-pub fn audit(job: &Job, records: &[Record]) -> Vec<String> {
+pub fn audit(job: &Job, records: &[impl Borrow<Record>]) -> Vec<String> {
     let mut faults = Vec::new();
     let mut done: BTreeMap<TaskId, &Record> = BTreeMap::new();
     let mut tried: BTreeMap<TaskId, Vec<u16>> = BTreeMap::new();
-    for record in records {
+    for record in records.iter().map(Borrow::borrow) {
         let name = &record.name;
         tried.entry(record.task).or_default().push(record.attempt.0);
         if record.task.index() >= job.tasks.len() {

@@ -1,5 +1,6 @@
 //! What a run came to.
 
+use std::borrow::Borrow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -98,10 +99,12 @@ impl Summary {
     #[must_use]
     pub fn new(
         name: impl Into<String>,
-        records: &[Record],
+        records: &[impl Borrow<Record>],
         nodes: &[NodeInfo],
         lower_bound: Option<Span>,
     ) -> Summary {
+        let records: Vec<&Record> = records.iter().map(Borrow::borrow).collect();
+        let records = &records[..];
         let makespan = makespan(records);
         let (nodes, others): (Vec<&NodeInfo>, Vec<&NodeInfo>) =
             nodes.iter().partition(|node| node.serves());
@@ -129,7 +132,7 @@ impl Summary {
     }
 }
 
-fn makespan(records: &[Record]) -> Span {
+fn makespan(records: &[&Record]) -> Span {
     let first = records.iter().filter_map(|r| [r.ready, r.start].into_iter().flatten().min()).min();
     let last = records.iter().filter_map(|r| r.end).max();
     last.unwrap_or_default().since(first.unwrap_or_default())
@@ -137,11 +140,11 @@ fn makespan(records: &[Record]) -> Span {
 
 /// The record that says what became of each task: the last one, unless that was lost and
 /// nothing came after it.
-fn last_records(records: &[Record]) -> BTreeMap<(JobId, TaskId), &Record> {
-    records.iter().map(|record| ((record.job, record.task), record)).collect()
+fn last_records<'a>(records: &[&'a Record]) -> BTreeMap<(JobId, TaskId), &'a Record> {
+    records.iter().map(|record| ((record.job, record.task), *record)).collect()
 }
 
-fn counts(records: &[Record], last: &BTreeMap<(JobId, TaskId), &Record>) -> Counts {
+fn counts(records: &[&Record], last: &BTreeMap<(JobId, TaskId), &Record>) -> Counts {
     let of = |state| last.values().filter(|record| record.state == state).count() as u64;
     Counts {
         tasks: last.len() as u64,
@@ -206,7 +209,7 @@ struct NodeUsage<'a> {
 }
 
 impl<'a> Usage<'a> {
-    fn new(records: &'a [Record], nodes: &[&'a NodeInfo]) -> Usage<'a> {
+    fn new(records: &[&'a Record], nodes: &[&'a NodeInfo]) -> Usage<'a> {
         let mut usage = Usage { nodes: BTreeMap::new(), cores: BTreeMap::new(), unplaced: 0 };
         for NodeInfo { node, host, cores, .. } in nodes.iter().copied() {
             usage.nodes.entry(*node).or_default().host = host;

@@ -236,7 +236,7 @@ fn idle_nodes_count_and_unknown_ones_have_what_they_used() {
     assert_eq!((summary.cores, summary.efficiency), (5, 0.6));
     let nodes: Vec<_> = summary.nodes.iter().map(|n| (n.node.0, n.cores, n.attempts)).collect();
     assert_eq!(nodes, [(1, 2, 2), (2, 2, 0), (3, 1, 1)]);
-    let nothing = Summary::new("nothing", &[], &[], None);
+    let nothing = Summary::new("nothing", &[] as &[Record], &[], None);
     assert_eq!((nothing.efficiency, nothing.makespan), (0.0, Span::ZERO));
 }
 

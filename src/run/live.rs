@@ -10,10 +10,11 @@ use super::files::{self, RecordFile};
 use super::former;
 use super::layout::{Layout, Numbers, Site, Terms};
 use super::links::{self, Before, Gate, Watch};
+use super::outcome::Done;
 use super::past::{self, Past};
 use super::ranks::World;
 use super::roster::{Reception, Roster};
-use super::{Options, Outcome, RunError, check, outcome};
+use super::{Options, Outcome, RunError, check};
 use crate::comm::{Renumbered, Transport, channel};
 use crate::exec::Registry;
 use crate::host::Clock;
@@ -274,7 +275,7 @@ impl Run {
             lower_bound: policy::measured_lower_bound(&self.graph, &records, cores),
             name: std::mem::take(&mut self.name),
             nodes,
-            done: outcome::done(&records),
+            done: Done::new(&records),
             verdict,
             records,
             folder,

@@ -1,6 +1,9 @@
 //! A run in virtual time.
 
-use super::{Options, Outcome, RunError, outcome};
+use std::sync::Arc;
+
+use super::outcome::Done;
+use super::{Options, Outcome, RunError};
 use crate::model::{
     CoreId, Cost, Graph, Job, NodeInfo, PeerId, Platform, ResourceId, Span, Standby, SubclusterId,
 };
@@ -57,14 +60,15 @@ pub fn simulate(
     let Conditions { seed, lease, faults } = conditions.clone();
     let config = SimConfig { seed, lease, faults, ..SimConfig::new(platform, job, ranks) };
     let simulated = Simulation::new(config).run().map_err(RunError::Violation)?;
+    let records: Vec<_> = simulated.records.into_iter().map(Arc::new).collect();
     let outcome = Outcome {
         name,
         verdict: simulated.verdict,
         lower_bound,
         nodes,
         folder: None,
-        done: outcome::done(&simulated.records),
-        records: simulated.records,
+        done: Done::new(&records),
+        records,
     };
     Ok((outcome, simulated.stats))
 }

@@ -203,7 +203,7 @@ fn an_empty_job_takes_no_time() {
     let platform = one_core_each(1);
     assert_eq!(schedule(&job, &graph, &platform).unwrap().makespan(), Span::ZERO);
     assert_eq!(lower_bound(&job, &graph, &platform), Span::ZERO);
-    assert_eq!(measured_lower_bound(&graph, &[], 1), Span::ZERO);
+    assert_eq!(measured_lower_bound(&graph, &[] as &[Record], 1), Span::ZERO);
 }
 
 #[test]

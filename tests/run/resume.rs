@@ -79,7 +79,7 @@ fn times_go_on_where_they_ended() {
     std::fs::write(gate, "").unwrap();
     let outcome = resume(&run, &Registry::default()).unwrap();
     let of = |task: u32| {
-        let of = |r: &&evenkeel::model::Record| r.task.0 == task && r.state == State::Done;
+        let of = |r: &&Arc<evenkeel::model::Record>| r.task.0 == task && r.state == State::Done;
         outcome.records.iter().find(of).unwrap()
     };
     assert!(of(0).end > Some(Time::ZERO));

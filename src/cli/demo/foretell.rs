@@ -1,6 +1,7 @@
 //! What the simulator makes of the demo before it begins.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::model::{Job, NodeInfo, PeerId, Platform, Record, Span, State, Time};
 use crate::report::Summary;
@@ -16,7 +17,7 @@ pub(super) fn foretell(
     lease: Span,
 ) -> Result<Span, RunError> {
     let platform = platform(nodes);
-    let simulated = |conditions| -> Result<Vec<Record>, RunError> {
+    let simulated = |conditions| -> Result<Vec<Arc<Record>>, RunError> {
         let (outcome, _) = simulate(job.clone(), platform.clone(), &conditions)?;
         Ok(outcome.records)
     };
@@ -57,13 +58,13 @@ fn speed<'a>(nodes: impl IntoIterator<Item = &'a NodeInfo>) -> f64 {
 }
 
 /// When half of the tasks were done.
-fn half_time(records: &[Record]) -> Time {
+fn half_time(records: &[Arc<Record>]) -> Time {
     let done = records.iter().filter(|record| record.state == State::Done);
     let mut ends: Vec<Time> = done.filter_map(|record| record.end).collect();
     ends.sort_unstable();
     ends.get(ends.len() / 2).copied().unwrap_or_default()
 }
 
-fn makespan(records: &[Record]) -> Span {
+fn makespan(records: &[Arc<Record>]) -> Span {
     Summary::new("", records, &[], None).makespan
 }

@@ -26,7 +26,7 @@ fn run_small() -> (Picture, Vec<Record>) {
     let registry = Registry::default();
     let picture = Picture::read(SMALL, &registry).unwrap();
     let outcome = crate::run(picture.job.clone(), &registry, &Options::default()).unwrap();
-    (picture, outcome.records)
+    (picture, outcome.records.into_iter().map(Arc::unwrap_or_clone).collect())
 }
 
 #[test]
