@@ -7,7 +7,7 @@ use crossbeam::channel::{self, Receiver, Sender};
 
 use super::Recorder;
 use super::doubts::Doubts;
-use super::log::Log;
+use super::log::{Entries, Log};
 use crate::comm::{Incoming, Transport, Waker};
 use crate::exec::{Executor, Report};
 use crate::host::{Clock, Preference};
@@ -166,7 +166,7 @@ impl<T: Transport> Driver<T> {
 
     /// The same, with a journal.
     #[must_use]
-    pub fn with_journal(mut self, journal: Option<Journal>) -> Self {
+    pub fn with_journal(mut self, journal: Option<Journal<Entries>>) -> Self {
         self.journal = journal.map(Log::new);
         self
     }
@@ -250,6 +250,10 @@ impl<T: Transport> Driver<T> {
             }
             // It can never again say that something is durable, nor should it run anything.
             Input::Trouble(StoreError::TakenOver(_)) => self.ended = Some(Ended::TakenOver),
+            Input::Trouble(error @ StoreError::TooLong { .. }) => {
+                self.note(format!("the run cannot go on: {error}"));
+                self.ended = Some(Ended::Killed);
+            }
             Input::Trouble(error) => {
                 // It is tried every second.
                 let trouble = Some(error.to_string());
@@ -339,7 +343,7 @@ impl<T: Transport> Driver<T> {
             Action::Append(entry) => {
                 self.appended += 1;
                 if let Some(journal) = &mut self.journal {
-                    journal.append(&entry);
+                    journal.append(entry);
                 }
             }
             Action::Launch(launch) => self.launches.push(launch),

@@ -18,7 +18,7 @@ use super::{Options, Outcome, RunError, check};
 use crate::comm::{Renumbered, Transport, channel};
 use crate::exec::Registry;
 use crate::host::Clock;
-use crate::live::{Control, Driver, Ended, Input, Notice};
+use crate::live::{Control, Driver, Ended, Entries, Input, Notice};
 use crate::model::wire::Wire;
 use crate::model::{
     Epoch, Graph, Job, NodeInfo, PeerId, ResourceNames, Span, SubclusterId, TaskId,
@@ -491,13 +491,15 @@ impl Starting<'_> {
         folder: &RunFolder,
         beginning: &Beginning,
         control: Control,
-    ) -> Result<Journal, StoreError> {
+    ) -> Result<Journal<Entries>, StoreError> {
         let (window, commit) = (self.options.commit_window, move |commit| control.commit(commit));
         match beginning {
-            Beginning::New(_) => Journal::create(folder, self.job.id.0, window, commit),
+            Beginning::New(_) => {
+                Journal::create(folder, self.job.id.0, window, Entries::after, commit)
+            }
             Beginning::Resumed { read, entries, .. } => {
                 let kept = entries.iter().map(Wire::to_bytes);
-                Journal::go_on(folder, read, kept, window, commit)
+                Journal::go_on(folder, read, kept, window, Entries::after, commit)
             }
         }
     }
