@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use evenkeel::model::{Epoch, Span};
 use evenkeel::store::{
-    Commit, Fold, Journal, LAUNCHER_LOG, Recovered, RunFolder, StoreError, Volume,
+    Commit, Fold, Journal, LAUNCHER_LOG, Recovered, RunFolder, StoreError, Verbatim, Volume,
 };
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -16,14 +16,15 @@ const FOREVER: Span = Span::from_secs(1000);
 fn create(folder: &RunFolder, window: Span) -> (Journal, Receiver<Commit>) {
     let (sender, commits) = mpsc::channel();
     let on_commit = move |commit| drop(sender.send(commit));
-    (Journal::create(folder, 7, window, on_commit).unwrap(), commits)
+    (Journal::create(folder, 7, window, |_| Verbatim, on_commit).unwrap(), commits)
 }
 
 /// Goes on with all that there is.
 fn open(folder: &RunFolder) -> (Journal, Recovered) {
     let read = Journal::read(folder.path()).unwrap();
     let kept = read.records().map(<[u8]>::to_vec);
-    let journal = Journal::go_on(folder, &read, kept, Journal::WINDOW, |_| {}).unwrap();
+    let journal =
+        Journal::go_on(folder, &read, kept, Journal::WINDOW, |_| Verbatim, |_| {}).unwrap();
     (journal, read)
 }
 
@@ -187,13 +188,13 @@ fn a_record_waits_for_its_window_unless_flushed_or_in_company() {
     assert!(commits.try_recv().is_err());
     journal.flush();
     wait(&commits, 2);
-    for _ in 0..1000 {
-        journal.append(b"one of a thousand");
+    for _ in 0..4000 {
+        journal.append(b"one of thousands");
     }
-    wait(&commits, 1002);
+    wait(&commits, 4002);
     journal.append(b"the last");
     journal.close().unwrap();
-    assert_eq!(Journal::read(root.path()).unwrap().len(), 1003);
+    assert_eq!(Journal::read(root.path()).unwrap().len(), 4003);
 }
 
 #[test]
@@ -211,7 +212,7 @@ fn a_journal_that_was_taken_over_ends_and_blocks_nobody() {
     }
     let big = vec![0; 48 << 20];
     for _ in 0..4 {
-        journal.append(&big);
+        journal.append(big.clone());
     }
     assert!(matches!(journal.close(), Err(StoreError::TakenOver(_))));
     assert!(matches!(folder.publish("verdict.json", b"{}"), Err(StoreError::TakenOver(_))));

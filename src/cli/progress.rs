@@ -54,7 +54,7 @@ impl Watcher {
         match notice {
             Notice::Told => {}
             Notice::Note(text) => self.say(&format!("note: {text}")),
-            Notice::Record(record) => self.count(record),
+            Notice::Records(records) => records.iter().for_each(|record| self.count(record)),
             // Whoever launched this run shows how far it is.
             Notice::Forecast(forecast) if terminal::is_launched() => {
                 terminal::tell_forecast(forecast.left, forecast.standing_by.len() as u64);

@@ -7,7 +7,7 @@ use crossbeam::channel::{self, Receiver, Sender};
 
 use super::Recorder;
 use super::doubts::Doubts;
-use super::log::Log;
+use super::log::{Entries, Log};
 use crate::comm::{Incoming, Transport, Waker};
 use crate::exec::{Executor, Report};
 use crate::host::{Clock, Preference};
@@ -36,8 +36,8 @@ pub enum Input {
 /// What a run tells whoever watches it, as it happens.
 #[derive(Debug)]
 pub enum Notice {
-    /// An attempt ended, or a task was cancelled. It is durable.
-    Record(Arc<Record>),
+    /// Attempts ended, or tasks were cancelled. They are durable.
+    Records(Vec<Record>),
     /// The records that became final together have all been told.
     Told,
     /// A sentence for the user.
@@ -163,7 +163,7 @@ impl<T: Transport> Driver<T> {
 
     /// The same, with a journal.
     #[must_use]
-    pub fn with_journal(mut self, journal: Option<Journal>) -> Self {
+    pub fn with_journal(mut self, journal: Option<Journal<Entries>>) -> Self {
         self.journal = journal.map(Log::new);
         self
     }
@@ -247,6 +247,10 @@ impl<T: Transport> Driver<T> {
             }
             // It can never again say that something is durable, nor should it run anything.
             Input::Trouble(StoreError::TakenOver(_)) => self.ended = Some(Ended::TakenOver),
+            Input::Trouble(error @ StoreError::TooLong { .. }) => {
+                self.note(format!("the run cannot go on: {error}"));
+                self.ended = Some(Ended::Killed);
+            }
             Input::Trouble(error) => {
                 // It is tried every second.
                 let trouble = Some(error.to_string());
@@ -333,7 +337,7 @@ impl<T: Transport> Driver<T> {
             Action::Append(entry) => {
                 self.appended += 1;
                 if let Some(journal) = &mut self.journal {
-                    journal.append(&entry);
+                    journal.append(entry);
                 }
             }
             Action::Launch(launches) => self.executor.launch_all(launches),
@@ -344,9 +348,7 @@ impl<T: Transport> Driver<T> {
             }
             // Nobody wants to know how any of it ends.
             Action::StopAll => self.executor.stop_all(Span::ZERO),
-            Action::Publish(records) => {
-                records.into_iter().map(Arc::new).for_each(|r| (self.notify)(Notice::Record(r)));
-            }
+            Action::Publish(records) => (self.notify)(Notice::Records(records)),
             Action::Note(text) => self.note(text),
             Action::Foretell(forecast) => (self.notify)(Notice::Forecast(forecast)),
             Action::Finish(verdict) => self.ended = Some(Ended::Finished(verdict)),

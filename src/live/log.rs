@@ -2,48 +2,72 @@
 
 use crate::model::wire::Wire;
 use crate::sched::{Compactor, Entry, Upkeep};
-use crate::store::{Fold, Journal, StoreError};
-
-/// What is kept for the bytes of an entry: most take less.
-const ROOM: usize = 64 << 10;
+use crate::store::{Fold, Journal, Scribe, StoreError};
 
 /// The journal of a run, as its driver writes it.
-pub(super) struct Log {
-    journal: Journal,
-    upkeep: Upkeep,
-    /// An entry as bytes.
-    scratch: Vec<u8>,
-}
+pub(super) struct Log(Journal<Entries>);
 
 impl Log {
-    pub(super) fn new(journal: Journal) -> Log {
-        let upkeep = Upkeep::new(journal.bytes(), Upkeep::LEAST);
-        Log { journal, upkeep, scratch: Vec::new() }
+    pub(super) fn new(journal: Journal<Entries>) -> Log {
+        Log(journal)
     }
 
-    pub(super) fn append(&mut self, entry: &Entry) {
-        self.scratch.clear();
-        entry.put(&mut self.scratch);
-        self.journal.append(&self.scratch);
-        // A job takes a lot, once.
-        self.scratch.shrink_to(ROOM);
+    pub(super) fn append(&mut self, entry: Entry) {
         // Nothing starts, or ends, before it is durable: no need to wait for company.
-        if matches!(entry, Entry::Submitted(_) | Entry::Closed(_)) {
-            self.journal.flush();
-        }
-        if self.upkeep.is_due(entry, self.scratch.len() as u64) {
-            self.journal.compact(Box::new(Fewer(Compactor::default())));
+        let is_waited_for = matches!(entry, Entry::Submitted(_) | Entry::Closed(_));
+        self.0.append(entry);
+        if is_waited_for {
+            self.0.flush();
         }
     }
 
     /// Whether the journal is still this process's to write.
     pub(super) fn is_ours(&self) -> bool {
         // What cannot be seen is no news.
-        !matches!(self.journal.confirm(), Err(StoreError::TakenOver(_)))
+        !matches!(self.0.confirm(), Err(StoreError::TakenOver(_)))
     }
 
     pub(super) fn close(self) -> Result<(), StoreError> {
-        self.journal.close()
+        self.0.close()
+    }
+}
+
+/// Makes bytes of entries, and has them compacted when it is time.
+pub struct Entries {
+    upkeep: Upkeep,
+    is_due: bool,
+}
+
+impl Entries {
+    /// Of a journal that has so many bytes already.
+    #[must_use]
+    pub fn after(bytes: u64) -> Entries {
+        Entries { upkeep: Upkeep::new(bytes, Upkeep::LEAST), is_due: false }
+    }
+}
+
+impl Scribe for Entries {
+    type Record = Entry;
+
+    fn put(&mut self, entry: &Entry, out: &mut Vec<u8>) {
+        let begin = out.len();
+        entry.put(out);
+        self.is_due |= self.upkeep.is_due(entry, (out.len() - begin) as u64);
+    }
+
+    /// Records and jobs are not the journal's alone: the run has them anyway.
+    fn weight(entry: &Entry) -> usize {
+        let own = match entry {
+            Entry::Granted { keys, .. } | Entry::Returned(keys) => size_of_val(&keys[..]),
+            Entry::Unwanted(tasks) => size_of_val(&tasks[..]),
+            _ => 0,
+        };
+        size_of::<Entry>() + own
+    }
+
+    fn fold(&mut self) -> Option<Box<dyn Fold>> {
+        let due = std::mem::take(&mut self.is_due);
+        due.then(|| Box::new(Fewer(Compactor::default())) as Box<dyn Fold>)
     }
 }
 
@@ -63,7 +87,7 @@ impl Fold for Fewer {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::sync::{Arc, mpsc};
     use std::time::{Duration, Instant};
 
     use super::*;
@@ -83,12 +107,12 @@ mod tests {
     fn a_journal_full_of_what_came_to_nothing_is_compacted_and_says_the_same() {
         let root = tempfile::tempdir().unwrap();
         let folder = RunFolder::create(root.path()).unwrap();
-        let journal = Journal::create(&folder, 7, Span::ZERO, |_| ()).unwrap();
-        let upkeep = Upkeep::new(journal.bytes(), 10_000);
-        let mut log = Log { upkeep, ..Log::new(journal) };
+        let entries =
+            |bytes| Entries { upkeep: Upkeep::new(bytes, 10_000), ..Entries::after(bytes) };
+        let mut log = Log::new(Journal::create(&folder, 7, Span::ZERO, entries, |_| ()).unwrap());
         let mut all = Vec::new();
         let mut append = |log: &mut Log, entry: Entry| {
-            log.append(&entry);
+            log.append(entry.clone());
             all.push(entry);
         };
         // Dealt too far and called back, again and again, while something gets done.
@@ -112,5 +136,21 @@ mod tests {
         let found: Vec<Entry> = found.collect();
         assert!(found.len() < all.len());
         assert_eq!(compact(found), compact(all));
+    }
+
+    #[test]
+    fn an_entry_is_dropped_before_it_is_durable() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(root.path()).unwrap();
+        let record = Record::new(key(0), State::Done);
+        let endings = Arc::new(vec![Conclusion { record, added: Vec::new() }]);
+        let kept = endings.clone();
+        let (sender, holders) = mpsc::channel();
+        let on_commit = move |_| sender.send(Arc::strong_count(&kept)).unwrap();
+        let journal = Journal::create(&folder, 7, Span::ZERO, Entries::after, on_commit).unwrap();
+        let mut log = Log::new(journal);
+        log.append(Entry::Ended(endings));
+        assert_eq!(holders.recv_timeout(Duration::from_secs(60)), Ok(1));
+        log.close().unwrap();
     }
 }

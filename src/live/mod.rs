@@ -10,5 +10,6 @@ mod recorder;
 mod replay;
 
 pub use driver::{Control, Driver, Ended, Inbox, Input, Notice, Reach};
+pub use log::Entries;
 pub use recorder::Recorder;
 pub use replay::{ReplayError, Replayed, replay};

@@ -25,14 +25,11 @@ impl Graph {
     /// # Panics
     /// If a dependency names a task that the job does not have: `spec` reports that first.
     pub fn new(job: &Job) -> Result<Graph, Cycle> {
-        let n = job.tasks.len();
-        let edges = || {
-            let tasks = job.tasks.iter().enumerate();
-            tasks.flat_map(|(i, task)| task.after.iter().map(move |d| (TaskId(i as u32), *d)))
-        };
-        let predecessors = Rows::new(n, edges().map(|(to, d)| (to.0, d)));
-        let reversed = |(to, d): (TaskId, Dependency)| (d.task.0, Dependency { task: to, ..d });
-        let successors = Rows::new(n, edges().map(reversed));
+        // Once over the tasks, which are large: what follows looks at the edges alone.
+        let predecessors = Rows::of(job.tasks.iter().map(|task| &task.after[..]));
+        let edges = predecessors.edges();
+        let reversed = edges.map(|(to, d)| (d.task.0, Dependency { task: TaskId(to), ..d }));
+        let successors = Rows::new(job.tasks.len(), reversed);
         let ids = |nodes: Vec<u32>| nodes.into_iter().map(TaskId).collect();
         let order = successors.order(|d| d.task.0).map_err(|ring| Cycle(ids(ring)))?;
         Ok(Graph { predecessors, successors, order: ids(order) })

@@ -1,5 +1,7 @@
 //! The edges of a graph as compressed rows, and the order that they ask for.
 
+use std::iter;
+
 /// For each node the edges from it: all in one array, row after row.
 #[derive(Clone, Debug)]
 pub(crate) struct Rows<E> {
@@ -34,6 +36,27 @@ impl<E: Copy> Rows<E> {
             *at += 1;
         }
         Rows { start, edges: filled }
+    }
+
+    /// The rows of nodes 0, 1, and so on.
+    pub(crate) fn of<'a>(rows: impl Iterator<Item = &'a [E]>) -> Rows<E>
+    where
+        E: 'a,
+    {
+        let mut edges = Vec::new();
+        let ends = rows.map(|row| {
+            edges.extend_from_slice(row);
+            edges.len() as u32
+        });
+        let start = iter::once(0).chain(ends).collect();
+        edges.shrink_to_fit();
+        Rows { start, edges }
+    }
+
+    /// All edges, each with the node that it belongs to, in the order of these.
+    pub(crate) fn edges(&self) -> impl Iterator<Item = (u32, E)> + Clone {
+        let nodes = 0..self.len() as u32;
+        nodes.flat_map(|node| self.row(node).iter().map(move |edge| (node, *edge)))
     }
 
     /// How many nodes there are.
@@ -111,6 +134,10 @@ mod tests {
         let all: Vec<&[char]> = (0..4).map(|node| rows.row(node)).collect();
         assert_eq!(all, [&['b'][..], &[], &['a', 'c'], &['d']]);
         assert_eq!(Rows::<char>::new(0, [].into_iter()).len(), 0);
+        let same = Rows::of(all.into_iter());
+        assert_eq!((&same.start, &same.edges), (&rows.start, &rows.edges));
+        assert_eq!(same.edges().collect::<Vec<_>>(), [(0, 'b'), (2, 'a'), (2, 'c'), (3, 'd')]);
+        assert_eq!(Rows::<char>::of([].into_iter()).len(), 0);
     }
 
     #[test]

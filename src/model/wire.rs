@@ -103,11 +103,18 @@ impl<'a> Reader<'a> {
 impl Wire for u64 {
     fn put(&self, out: &mut Vec<u8>) {
         let mut rest = *self;
-        while rest >= 0x80 {
-            out.push(rest as u8 | 0x80);
-            rest >>= 7;
+        // Most are small; for what is longer there is made room once.
+        if rest < 0x80 {
+            return out.push(rest as u8);
         }
-        out.push(rest as u8);
+        let (mut bytes, mut last) = ([0; 10], 0);
+        while rest >= 0x80 {
+            bytes[last] = rest as u8 | 0x80;
+            rest >>= 7;
+            last += 1;
+        }
+        bytes[last] = rest as u8;
+        out.extend_from_slice(&bytes[..=last]);
     }
 
     fn get(bytes: &mut Reader<'_>) -> Result<u64, Garbled> {

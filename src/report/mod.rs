@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod audit;
+mod json;
 mod nodes;
 mod palette;
 mod plan;

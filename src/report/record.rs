@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::json::{Json, pairs};
+use super::value::{Table, Written};
 use super::{Unreadable, seconds, value};
 use crate::model::{
     Attempt, CoreId, Exit, JobId, PeerId, Place, Record, Rerun, Span, State, SubclusterId, TaskId,
@@ -13,13 +15,62 @@ use crate::model::{
 /// `record` as one line of `records.jsonl`, without the line break.
 #[must_use]
 pub fn record_to_json(record: &Record) -> String {
-    serde_json::to_string(&Line::from(record)).expect("a record has only text as keys")
+    let mut line = Vec::new();
+    put(record, &mut line);
+    String::from_utf8(line).expect("a record is made of text")
 }
 
 /// The same with the line break, at the end of `out`.
 pub fn append_record(record: &Record, out: &mut Vec<u8>) {
-    serde_json::to_writer(&mut *out, &Line::from(record)).expect("a record has only text as keys");
+    put(record, out);
     out.push(b'\n');
+}
+
+/// The keys, in the order in which they are promised.
+fn put(record: &Record, out: &mut Vec<u8>) {
+    let begin = out.len();
+    let place = record.place.as_ref();
+    pairs! { out =>
+        "job": record.job.0,
+        "task": record.name.as_str(),
+        // The place of the task in its job, from 0.
+        "index": record.task.0,
+        "attempt": record.attempt.0,
+        "state": record.state.word(),
+        "reason": record.reason,
+        "exit": record.exit.map(ExitLine),
+        "subcluster": place.map(|place| place.subcluster.0),
+        "node": place.map(|place| place.node.0),
+        "host": place.map(|place| &*place.host),
+        "cores": place.map_or(&[][..], |place| &*place.cores),
+        "ready": record.ready,
+        "start": record.start,
+        "end": record.end,
+        "clock": record.clock,
+        "max_rss": record.usage.max_rss,
+        "cpu": record.usage.cpu,
+        "tail": record.tail,
+    }
+    // Only where there is something to say.
+    match record.rerun {
+        Rerun::Always => {}
+        Rerun::Never => pairs! { out => "rerun": "never" },
+    }
+    if record.overlap {
+        pairs! { out => "overlap": true }
+    }
+    if !record.kind.is_empty() {
+        pairs! { out => "kind": record.kind }
+    }
+    if !record.meta.is_empty() {
+        pairs! { out => "meta": Table(&record.meta) }
+    }
+    if record.value != Value::Unit {
+        pairs! { out => "value": Written(&record.value) }
+    }
+    // In place of the comma before the first.
+    out[begin] = b'{';
+    out.push(b'}');
 }
 
 /// The record that a line of `records.jsonl` holds. Keys that are not known are passed over.
@@ -37,12 +88,11 @@ pub fn record_from_json(line: &str) -> Result<Record, Unreadable> {
     serde_json::from_str::<Line<'_>>(line).map(Record::from).map_err(unreadable)
 }
 
-/// The keys, in the order in which they are written.
-#[derive(Serialize, Deserialize)]
+/// The same keys, as they are read.
+#[derive(Deserialize)]
 struct Line<'a> {
     job: u32,
     task: Cow<'a, str>,
-    /// The place of the task in its job, from 0.
     index: u32,
     attempt: u16,
     #[serde(with = "StateForm")]
@@ -68,20 +118,19 @@ struct Line<'a> {
     cpu: Span,
     #[serde(default)]
     tail: Cow<'a, str>,
-    #[serde(with = "RerunForm", default, skip_serializing_if = "is_always")]
+    #[serde(with = "RerunForm", default)]
     rerun: Rerun,
-    /// Only where it is so.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default)]
     overlap: bool,
-    #[serde(default, skip_serializing_if = "str::is_empty")]
+    #[serde(default)]
     kind: Cow<'a, str>,
-    #[serde(default, with = "value::table", skip_serializing_if = "<[_]>::is_empty")]
-    meta: Cow<'a, [(String, Value)]>,
-    #[serde(default, with = "value", skip_serializing_if = "is_unit")]
-    value: Cow<'a, Value>,
+    #[serde(default, deserialize_with = "value::table")]
+    meta: Vec<(String, Value)>,
+    #[serde(default, deserialize_with = "value::read")]
+    value: Value,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(remote = "State", rename_all = "snake_case")]
 enum StateForm {
     Done,
@@ -90,7 +139,7 @@ enum StateForm {
     Cancelled,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(remote = "Rerun", rename_all = "snake_case")]
 enum RerunForm {
     Always,
@@ -109,50 +158,6 @@ enum ExitForm {
 /// How an attempt ended, as it is written.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ExitLine(#[serde(with = "ExitForm")] pub(super) Exit);
-
-fn is_always(rerun: &Rerun) -> bool {
-    *rerun == Rerun::Always
-}
-
-fn is_false(flag: &bool) -> bool {
-    !flag
-}
-
-fn is_unit(value: &Value) -> bool {
-    *value == Value::Unit
-}
-
-impl<'a> From<&'a Record> for Line<'a> {
-    fn from(record: &'a Record) -> Line<'a> {
-        let place = record.place.as_ref();
-        let cores = place.map_or(&[][..], |place| &place.cores);
-        Line {
-            job: record.job.0,
-            task: Cow::Borrowed(&record.name),
-            index: record.task.0,
-            attempt: record.attempt.0,
-            state: record.state,
-            reason: record.reason.as_deref().map(Cow::Borrowed),
-            exit: record.exit.map(ExitLine),
-            subcluster: place.map(|place| place.subcluster.0),
-            node: place.map(|place| place.node.0),
-            host: place.map(|place| Cow::Borrowed(&*place.host)),
-            cores: cores.iter().map(|core| core.0).collect(),
-            ready: record.ready,
-            start: record.start,
-            end: record.end,
-            clock: record.clock,
-            max_rss: record.usage.max_rss,
-            cpu: record.usage.cpu,
-            tail: Cow::Borrowed(&record.tail),
-            rerun: record.rerun,
-            overlap: record.overlap,
-            kind: Cow::Borrowed(&record.kind),
-            meta: Cow::Borrowed(&record.meta),
-            value: Cow::Borrowed(&record.value),
-        }
-    }
-}
 
 impl From<Line<'_>> for Record {
     fn from(line: Line<'_>) -> Record {
@@ -180,8 +185,8 @@ impl From<Line<'_>> for Record {
             rerun: line.rerun,
             overlap: line.overlap,
             kind: line.kind.into_owned(),
-            meta: line.meta.into_owned(),
-            value: line.value.into_owned(),
+            meta: line.meta,
+            value: line.value,
         }
     }
 }

@@ -109,6 +109,18 @@ fn a_record_says_that_it_may_overlap_with_the_next_only_where_it_may() {
 }
 
 #[test]
+fn text_comes_back_whatever_is_in_it() {
+    let all: String = (0..0x300).filter_map(char::from_u32).collect();
+    for text in ["", "plain", "\"", "\\", "a\nb", "\u{1f}", "\u{7f}é\u{2028}", &all] {
+        let record = Record { name: text.into(), tail: text.into(), ..ran(0, 0, &[0], 0, 1) };
+        let line = record_to_json(&record);
+        assert!(line.contains(&format!(r#""task":{},"#, serde_json::to_string(text).unwrap())));
+        assert!(!line.contains('\n'));
+        assert_eq!(record_from_json(&line), Ok(record));
+    }
+}
+
+#[test]
 fn values_come_back_as_far_as_json_goes() {
     let nested = Value::Map(vec![
         ("z".into(), Value::List(vec![Value::Int(i64::MIN), Value::Bool(true), "é\n\"".into()])),

@@ -4,7 +4,6 @@
 //! Bytes are `{"$bytes": "00ff"}`. A list of floating-point numbers alone is read as
 //! [`Value::Floats`], whether or not it was one.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -15,54 +14,36 @@ use crate::model::Value;
 /// The key of the table that stands for bytes.
 const BYTES: &str = "$bytes";
 
-pub(super) fn serialize<S: Serializer>(value: &Value, to: S) -> Result<S::Ok, S::Error> {
-    Written(value).serialize(to)
+/// Reads one.
+pub(super) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Value, D::Error> {
+    Read::deserialize(from).map(|Read(value)| value)
 }
 
-pub(super) fn deserialize<'de, D: Deserializer<'de>, T: From<Value>>(
-    from: D,
-) -> Result<T, D::Error> {
-    Read::deserialize(from).map(|Read(value)| value.into())
-}
-
-impl From<Value> for Cow<'_, Value> {
-    fn from(value: Value) -> Self {
-        Cow::Owned(value)
+/// Reads a table by itself.
+pub(super) fn table<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(String, Value)>, D::Error> {
+    match Read::deserialize(from)? {
+        Read(Value::Map(entries)) => Ok(entries),
+        Read(other) => {
+            Err(de::Error::invalid_type(de::Unexpected::Other(other.kind()), &"a table"))
+        }
     }
 }
 
-/// Tables by themselves.
-pub(super) mod table {
-    use super::*;
+/// A table by itself, as it is written.
+pub(super) struct Table<'a>(pub(super) &'a [(String, Value)]);
 
-    pub(in crate::report) fn serialize<S: Serializer>(
-        entries: &[(String, Value)],
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        let mut map = to.serialize_map(Some(entries.len()))?;
-        for (key, value) in entries {
+impl Serialize for Table<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(Some(self.0.len()))?;
+        for (key, value) in self.0 {
             map.serialize_entry(key, &Written(value))?;
         }
         map.end()
     }
-
-    pub(in crate::report) fn deserialize<
-        'de,
-        D: Deserializer<'de>,
-        T: From<Vec<(String, Value)>>,
-    >(
-        from: D,
-    ) -> Result<T, D::Error> {
-        match Read::deserialize(from)? {
-            Read(Value::Map(entries)) => Ok(entries.into()),
-            Read(other) => {
-                Err(de::Error::invalid_type(de::Unexpected::Other(other.kind()), &"a table"))
-            }
-        }
-    }
 }
 
-struct Written<'a>(&'a Value);
+/// A value, as it is written.
+pub(super) struct Written<'a>(pub(super) &'a Value);
 
 impl Serialize for Written<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -79,7 +60,7 @@ impl Serialize for Written<'_> {
             }
             Value::Floats(numbers) => to.collect_seq(numbers),
             Value::List(items) => to.collect_seq(items.iter().map(Written)),
-            Value::Map(entries) => table::serialize(entries, to),
+            Value::Map(entries) => Table(entries).serialize(to),
         }
     }
 }

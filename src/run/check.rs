@@ -32,12 +32,19 @@ pub(super) fn tasks(
     open: impl Fn(TaskId) -> bool,
 ) -> Result<(), RunError> {
     let name = |id: TaskId| job.task_name(id).to_string();
+    // What was looked up last: most tasks call what the one before them did.
+    let mut known = None;
     for id in (0..job.tasks.len() as u32).map(TaskId).filter(|id| open(*id)) {
         let task = &job.tasks[id.index()];
         if task.after.iter().any(|d| d.task.index() >= job.tasks.len()) {
             return Err(RunError::UnknownDependency { task: name(id) });
         }
-        check_kernel(job, id, registry)?;
+        if let Body::Kernel { name, .. } = task.unresolved_body(&job.templates)
+            && known != Some(name)
+        {
+            check_kernel(job, id, name, registry)?;
+            known = Some(name);
+        }
         if nodes.iter().all(|node| task.request.met_by(&node.capacity).is_none()) {
             let (asks, have) =
                 (asked(&task.request, &job.resources), largest(nodes, &job.resources));
@@ -47,14 +54,14 @@ pub(super) fn tasks(
     Ok(())
 }
 
-fn check_kernel(job: &Job, id: TaskId, registry: &Registry) -> Result<(), RunError> {
-    match job.tasks[id.index()].unresolved_body(&job.templates) {
-        Body::Kernel { name, .. } if registry.get(name).is_none() => Err(RunError::UnknownKernel {
+fn check_kernel(job: &Job, id: TaskId, name: &str, registry: &Registry) -> Result<(), RunError> {
+    match registry.get(name) {
+        Some(_) => Ok(()),
+        None => Err(RunError::UnknownKernel {
             task: job.task_name(id).to_string(),
-            kernel: name.clone(),
+            kernel: name.to_owned(),
             known: registry.names().map(str::to_owned).collect(),
         }),
-        _ => Ok(()),
     }
 }
 

@@ -19,26 +19,31 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Receives the notices of all processes of a run, and sees to them on a thread of its own: no
 /// process waits for that.
 pub(super) struct Collector {
-    desk: Arc<Desk>,
+    watch: Watch,
     tray: Mutex<Tray>,
 }
+
+type Watch = Arc<dyn Fn(&Notice) + Send + Sync>;
 
 /// What is on its way to the desk.
 #[derive(Default)]
 struct Tray {
     /// Records that became final together are handed over together.
     notices: Vec<Notice>,
-    out: Option<Sender<Vec<Notice>>>,
-    clerk: Option<JoinHandle<()>>,
+    out: Option<Sender<Parcel>>,
+    clerk: Option<JoinHandle<Desk>>,
 }
 
+enum Parcel {
+    Notices(Vec<Notice>),
+    /// Where records are written to from now on.
+    File(RecordFile),
+}
+
+/// What the thread has before it that sees to them.
 struct Desk {
-    records: Mutex<Records>,
-    watch: Box<dyn Fn(&Notice) + Send + Sync>,
-}
-
-struct Records {
-    all: Vec<Record>,
+    watch: Watch,
+    records: Vec<Record>,
     file: Option<RecordFile>,
     /// What keeps the file from being written, as it was told last.
     problem: Option<String>,
@@ -50,31 +55,32 @@ impl Collector {
     pub(super) fn new(
         watch: impl Fn(&Notice) + Send + Sync + 'static,
     ) -> Result<Arc<Collector>, RunError> {
-        let records = Mutex::new(Records { all: Vec::new(), file: None, problem: None });
-        let desk = Arc::new(Desk { records, watch: Box::new(watch) });
-        let (out, notices) = channel::unbounded::<Vec<Notice>>();
-        let at = Arc::clone(&desk);
+        let watch: Watch = Arc::new(watch);
+        let watches = Arc::clone(&watch);
+        let mut desk = Desk { watch: watches, records: Vec::new(), file: None, problem: None };
+        let (out, parcels) = channel::unbounded();
         let clerk = thread::Builder::new().name("records".to_owned());
-        let clerk = clerk.spawn(move || notices.into_iter().flatten().for_each(|n| at.take(n)));
+        let clerk = clerk.spawn(move || {
+            parcels.into_iter().for_each(|parcel| desk.take(parcel));
+            desk
+        });
         let failed = |error| RunError::Io { what: "start the thread that writes records", error };
         let clerk = Some(clerk.map_err(failed)?);
         let tray = Mutex::new(Tray { notices: Vec::new(), out: Some(out), clerk });
-        Ok(Arc::new(Collector { desk, tray }))
+        Ok(Arc::new(Collector { watch, tray }))
     }
 
     /// From now on records are written to `file` too.
     pub(super) fn write_to(&self, file: RecordFile) {
-        self.desk.records.lock().file = Some(file);
+        self.tray.lock().send(Parcel::File(file));
     }
 
     pub(super) fn hear(&self, notice: Notice) {
         let mut tray = self.tray.lock();
-        let more_comes = matches!(notice, Notice::Record(_));
+        let more_comes = matches!(notice, Notice::Records(_));
         tray.notices.push(notice);
         if !more_comes {
-            let notices = std::mem::take(&mut tray.notices);
-            // None hears of what comes after the end.
-            let _ = tray.out.as_ref().map(|out| out.send(notices));
+            tray.send_notices();
         }
     }
 
@@ -82,32 +88,31 @@ impl Collector {
         self.hear(Notice::Note(text));
     }
 
-    /// Waits until all is seen to that was heard. A panic of who watches goes on here.
-    fn close(&self) {
-        let (notices, out, clerk) = {
-            let Tray { notices, out, clerk } = &mut *self.tray.lock();
-            (std::mem::take(notices), out.take(), clerk.take())
+    /// Waits until all is seen to that was heard; gives what came of it to who asks first. A panic
+    /// of who watches goes on here.
+    fn close(&self) -> Option<Desk> {
+        let clerk = {
+            let mut tray = self.tray.lock();
+            tray.send_notices();
+            tray.out = None;
+            tray.clerk.take()
         };
-        let _ = out.map(|out| out.send(notices));
-        if let Some(Err(panic)) = clerk.map(JoinHandle::join) {
-            std::panic::resume_unwind(panic);
-        }
+        clerk.map(|clerk| clerk.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     }
 
     /// What was gathered; the file in `folder` is complete then, if it can be.
     pub(super) fn finish(&self, folder: Option<&RunFolder>) -> Vec<Record> {
-        self.close();
-        let mut records = self.desk.records.lock();
-        if let (Some(folder), Some(mut file)) = (folder, records.file.take())
+        let Some(Desk { records, file, .. }) = self.close() else { return Vec::new() };
+        if let (Some(folder), Some(mut file)) = (folder, file)
             && let Err(error) = self.once_there_is_room(|| {
                 // Others are to see that its owner lives, however long it waits.
                 folder.confirm()?;
                 file.flush()
             })
         {
-            (self.desk.watch)(&Notice::Note(error.to_string()));
+            (self.watch)(&Notice::Note(error.to_string()));
         }
-        std::mem::take(&mut records.all)
+        records
     }
 
     /// Does what needs room on a disk. Where there is none it says so, and tries until there is.
@@ -121,7 +126,7 @@ impl Collector {
                 Err(error) if error.is_for_want_of_room() => {
                     if !std::mem::replace(&mut told, true) {
                         let note = format!("the run is over and waits for room: {error}");
-                        (self.desk.watch)(&Notice::Note(note));
+                        (self.watch)(&Notice::Note(note));
                     }
                     thread::sleep(RETRY);
                 }
@@ -134,29 +139,48 @@ impl Collector {
 impl Drop for Collector {
     fn drop(&mut self) {
         if !thread::panicking() {
-            self.close();
+            drop(self.close());
         }
     }
 }
 
+impl Tray {
+    fn send_notices(&mut self) {
+        // As many as these are likely to come again.
+        let next = Vec::with_capacity(self.notices.len());
+        let notices = std::mem::replace(&mut self.notices, next);
+        self.send(Parcel::Notices(notices));
+    }
+
+    fn send(&self, parcel: Parcel) {
+        // None hears of what comes after the end.
+        let _ = self.out.as_ref().map(|out| out.send(parcel));
+    }
+}
+
 impl Desk {
-    fn take(&self, notice: Notice) {
+    fn take(&mut self, parcel: Parcel) {
+        match parcel {
+            Parcel::Notices(notices) => notices.into_iter().for_each(|notice| self.see_to(notice)),
+            Parcel::File(file) => self.file = Some(file),
+        }
+    }
+
+    fn see_to(&mut self, notice: Notice) {
         (self.watch)(&notice);
-        let mut records = self.records.lock();
-        let file = records.file.as_mut();
+        let file = self.file.as_mut();
         let written = match &notice {
-            Notice::Record(record) => file.map_or(Ok(()), |file| file.append(record)),
+            Notice::Records(records) => file.map_or(Ok(()), |file| file.append(records)),
             Notice::Told => file.map_or(Ok(()), RecordFile::flush),
             Notice::Note(_) | Notice::Forecast(_) => Ok(()),
         };
-        if let Notice::Record(record) = notice {
-            records.all.push(Arc::unwrap_or_clone(record));
+        if let Notice::Records(mut records) = notice {
+            self.records.append(&mut records);
         }
         // Whatever it is, the line is kept, and the journal has it.
         let problem = written.err().map(|error| error.to_string());
-        let is_new = problem != records.problem;
-        records.problem.clone_from(&problem);
-        drop(records);
+        let is_new = problem != self.problem;
+        self.problem.clone_from(&problem);
         if let Some(problem) = problem.filter(|_| is_new) {
             (self.watch)(&Notice::Note(problem));
         }

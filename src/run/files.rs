@@ -22,8 +22,8 @@ impl RecordFile {
         Ok(RecordFile(folder.lines(RECORDS)?))
     }
 
-    pub(super) fn append(&mut self, record: &Record) -> Result<(), StoreError> {
-        self.0.append(|buffer| report::append_record(record, buffer))
+    pub(super) fn append(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        self.0.append(|buffer| records.iter().for_each(|r| report::append_record(r, buffer)))
     }
 
     /// Lets others read what was appended.

@@ -10,14 +10,15 @@ use super::files::{self, RecordFile};
 use super::former;
 use super::layout::{Layout, Numbers, Site, Terms};
 use super::links::{self, Before, Gate, Watch};
+use super::outcome::Done;
 use super::past::{self, Past};
 use super::ranks::World;
 use super::roster::{Reception, Roster};
-use super::{Options, Outcome, RunError, check, outcome};
+use super::{Options, Outcome, RunError, check};
 use crate::comm::{Renumbered, Transport, channel};
 use crate::exec::Registry;
 use crate::host::Clock;
-use crate::live::{Control, Driver, Ended, Input, Notice};
+use crate::live::{Control, Driver, Ended, Entries, Input, Notice};
 use crate::model::wire::Wire;
 use crate::model::{
     Epoch, Graph, Job, NodeInfo, PeerId, ResourceNames, Span, SubclusterId, TaskId,
@@ -274,7 +275,7 @@ impl Run {
             lower_bound: policy::measured_lower_bound(&self.graph, &records, cores),
             name: std::mem::take(&mut self.name),
             nodes,
-            done: outcome::done(&records),
+            done: Done::new(&records),
             verdict,
             records,
             folder,
@@ -490,13 +491,15 @@ impl Starting<'_> {
         folder: &RunFolder,
         beginning: &Beginning,
         control: Control,
-    ) -> Result<Journal, StoreError> {
+    ) -> Result<Journal<Entries>, StoreError> {
         let (window, commit) = (self.options.commit_window, move |commit| control.commit(commit));
         match beginning {
-            Beginning::New(_) => Journal::create(folder, self.job.id.0, window, commit),
+            Beginning::New(_) => {
+                Journal::create(folder, self.job.id.0, window, Entries::after, commit)
+            }
             Beginning::Resumed { read, entries, .. } => {
                 let kept = entries.iter().map(Wire::to_bytes);
-                Journal::go_on(folder, read, kept, window, commit)
+                Journal::go_on(folder, read, kept, window, Entries::after, commit)
             }
         }
     }

@@ -1,6 +1,7 @@
 //! A run in virtual time.
 
-use super::{Options, Outcome, RunError, outcome};
+use super::outcome::Done;
+use super::{Options, Outcome, RunError};
 use crate::model::{
     CoreId, Cost, Graph, Job, NodeInfo, PeerId, Platform, ResourceId, Span, Standby, SubclusterId,
 };
@@ -63,7 +64,7 @@ pub fn simulate(
         lower_bound,
         nodes,
         folder: None,
-        done: outcome::done(&simulated.records),
+        done: Done::new(&simulated.records),
         records: simulated.records,
     };
     Ok((outcome, simulated.stats))

@@ -53,6 +53,13 @@ pub enum StoreError {
         /// Where the first bad record starts, in bytes from the start of the file.
         offset: u64,
     },
+    /// What is to be written down at once is longer than a journal can hold.
+    TooLong {
+        /// The journal.
+        path: PathBuf,
+        /// So many bytes.
+        bytes: usize,
+    },
 }
 
 impl StoreError {
@@ -125,6 +132,12 @@ impl fmt::Display for StoreError {
                 f,
                 "{} has format version {found}, this program reads version {known}: resume it \
                  with the program that wrote it",
+                path.display()
+            ),
+            StoreError::TooLong { path, bytes } => write!(
+                f,
+                "{} cannot hold {bytes} bytes in one record: keep what is large in files, and name \
+                 those",
                 path.display()
             ),
             StoreError::Damaged { path, offset } => write!(

@@ -41,8 +41,8 @@ pub(super) const HEAD: usize = 64;
 const MARK: u32 = u32::MAX;
 const MARK_LENGTH: usize = 24;
 const PREFIX: usize = 8;
-/// The longest record in bytes.
-pub(super) const LONGEST_RECORD: usize = 1 << 30;
+/// The longest record in bytes; in tests one that is soon made.
+pub(super) const LONGEST_RECORD: usize = if cfg!(test) { 1 << 20 } else { 1 << 30 };
 
 /// Where the volume that came before another one ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,23 +145,41 @@ pub(super) fn head(head: &Head) -> Vec<u8> {
     bytes
 }
 
-/// Adds a record to `out`.
-pub(super) fn put_record(out: &mut Vec<u8>, payload: &[u8]) {
-    assert!(payload.len() <= LONGEST_RECORD, "a record of {} bytes", payload.len());
-    put(out, payload.len() as u32, payload);
+/// A record of so many bytes, which is too long.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TooLong(pub(super) usize);
+
+/// Adds a record to `out`: what `write` appends to it.
+pub(super) fn put_record(
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>),
+) -> Result<(), TooLong> {
+    let begin = out.len();
+    out.extend([0; PREFIX]);
+    write(out);
+    match out.len() - begin - PREFIX {
+        bytes @ ..=LONGEST_RECORD => seal(&mut out[begin..], bytes as u32),
+        bytes => {
+            out.truncate(begin);
+            return Err(TooLong(bytes));
+        }
+    }
+    Ok(())
 }
 
-/// The mark that belongs at `offset`, after so many `records`.
-pub(super) fn mark(offset: u64, records: u64) -> Vec<u8> {
-    let mut out = Vec::with_capacity(MARK_LENGTH);
-    put(&mut out, MARK, &[offset.to_le_bytes(), records.to_le_bytes()].concat());
-    out
+/// Adds the mark that belongs at `offset`, after so many `records`.
+pub(super) fn put_mark(out: &mut Vec<u8>, offset: u64, records: u64) {
+    let begin = out.len();
+    out.extend([0; PREFIX]);
+    out.extend([offset, records].map(u64::to_le_bytes).as_flattened());
+    seal(&mut out[begin..], MARK);
 }
 
-fn put(out: &mut Vec<u8>, length: u32, payload: &[u8]) {
-    out.extend(length.to_le_bytes());
-    out.extend(checksum(&length.to_le_bytes(), payload).to_le_bytes());
-    out.extend(payload);
+/// Writes the prefix of an entry, for which there is room before its payload.
+fn seal(entry: &mut [u8], length: u32) {
+    let crc = checksum(&length.to_le_bytes(), &entry[PREFIX..]);
+    entry[..4].copy_from_slice(&length.to_le_bytes());
+    entry[4..PREFIX].copy_from_slice(&crc.to_le_bytes());
 }
 
 fn checksum(length: &[u8], payload: &[u8]) -> u32 {
@@ -310,15 +328,24 @@ mod tests {
         origin: Some(Origin { volume: Volume { epoch: 2, part: 0 }, bytes: 900, records: 40 }),
     };
 
+    fn put(bytes: &mut Vec<u8>, record: &[u8]) {
+        put_record(bytes, |out| out.extend(record)).unwrap();
+    }
+
+    fn put_mark_here(bytes: &mut Vec<u8>, records: u64) {
+        let offset = bytes.len() as u64;
+        put_mark(bytes, offset, records);
+    }
+
     /// Two groups of records, without the closing mark.
     fn journal() -> Vec<u8> {
         let mut bytes = head(&HEAD_OF_7);
-        put_record(&mut bytes, b"one");
-        put_record(&mut bytes, b"two");
-        bytes.extend(mark(bytes.len() as u64, 2));
-        put_record(&mut bytes, b"");
-        put_record(&mut bytes, b"four");
-        put_record(&mut bytes, b"five");
+        put(&mut bytes, b"one");
+        put(&mut bytes, b"two");
+        put_mark_here(&mut bytes, 2);
+        put(&mut bytes, b"");
+        put(&mut bytes, b"four");
+        put(&mut bytes, b"five");
         bytes
     }
 
@@ -378,7 +405,7 @@ mod tests {
     #[test]
     fn a_mark_with_a_wrong_count_is_damage() {
         let mut bytes = head(&HEAD_OF_7);
-        bytes.extend(mark(HEAD as u64, 1));
+        put_mark_here(&mut bytes, 1);
         assert_eq!(scan(bytes).unwrap_err(), Fault::Damaged(HEAD as u64));
     }
 

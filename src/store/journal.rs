@@ -28,7 +28,7 @@ pub enum Commit {
     Durable(u64),
     /// Those after the last durable one could not be written. They are kept, and written as
     /// soon as the disk takes them: that is tried every second. Only after
-    /// [`StoreError::TakenOver`] it is not.
+    /// [`StoreError::TakenOver`] and [`StoreError::TooLong`] it is not.
     Failed {
         /// Why.
         error: StoreError,
@@ -44,6 +44,40 @@ pub trait Fold: Send {
     fn rest(&mut self) -> Vec<Vec<u8>>;
 }
 
+/// Makes bytes of what is handed to a journal, on the thread that writes it, when its group is
+/// written.
+pub trait Scribe: Send + 'static {
+    /// What is handed over. It is dropped before it is durable.
+    type Record: Send + 'static;
+
+    /// Appends the bytes of `record` to `out`.
+    fn put(&mut self, record: &Self::Record, out: &mut Vec<u8>);
+
+    /// About how many bytes `record` takes while it waits. Called where it is appended.
+    fn weight(record: &Self::Record) -> usize;
+
+    /// What all that was put so far is to go through now, which is durable.
+    fn fold(&mut self) -> Option<Box<dyn Fold>> {
+        None
+    }
+}
+
+/// Of records that are bytes already.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Verbatim;
+
+impl Scribe for Verbatim {
+    type Record = Vec<u8>;
+
+    fn put(&mut self, record: &Vec<u8>, out: &mut Vec<u8>) {
+        out.extend_from_slice(record);
+    }
+
+    fn weight(record: &Vec<u8>) -> usize {
+        record.len() + size_of::<Vec<u8>>()
+    }
+}
+
 /// The journal of a run, open for writing. See the bytes in the head of `format.rs`, and the
 /// files in that of `volume.rs`.
 ///
@@ -55,55 +89,15 @@ pub trait Fold: Send {
 ///
 /// Dropping a journal commits what it holds, with one try; [`close`](Self::close) tells how that
 /// went.
-pub struct Journal {
-    queue: Arc<Queue>,
+pub struct Journal<S: Scribe = Verbatim> {
+    queue: Arc<Queue<S::Record>>,
     writer: Option<JoinHandle<Result<(), StoreError>>>,
     owner: Arc<Ownership>,
-    bytes: u64,
 }
 
 impl Journal {
     /// How long a record waits for others before it is written, unless said otherwise.
     pub const WINDOW: Span = Span::from_millis(100);
-
-    /// Starts the journal of `run` in its new folder. `on_commit` is called on the writer's
-    /// thread and should only pass on what it is told.
-    ///
-    /// # Errors
-    /// If there is one already, or it cannot be written.
-    pub fn create(
-        folder: &RunFolder,
-        run: u64,
-        window: Span,
-        on_commit: impl FnMut(Commit) + Send + 'static,
-    ) -> Result<Journal, StoreError> {
-        let read = StoreError::io("read", folder.path());
-        if !volumes(folder.path()).map_err(read)?.is_empty() {
-            return Err(StoreError::HoldsRun(folder.path().to_owned()));
-        }
-        let volume = Volume { epoch: folder.epoch().0, part: 0 };
-        let begun = begin::begin(folder.ownership(), run, volume, None, std::iter::empty())?;
-        Journal::start(folder, begun, window, on_commit)
-    }
-
-    /// Goes on with a journal after what was read of it by this owner of the folder: a volume of
-    /// its own, which begins with what is `kept` of the records that there were. Once that is
-    /// durable, what was read is not needed any more.
-    ///
-    /// # Errors
-    /// If the folder was taken over, or it cannot be written.
-    pub fn go_on(
-        folder: &RunFolder,
-        read: &Recovered,
-        kept: impl Iterator<Item = Vec<u8>>,
-        window: Span,
-        on_commit: impl FnMut(Commit) + Send + 'static,
-    ) -> Result<Journal, StoreError> {
-        let volume = Volume { epoch: folder.epoch().0, part: 0 };
-        let origin = Origin { volume: read.volume, bytes: read.end(), records: read.len() };
-        let begun = begin::begin(folder.ownership(), read.run, volume, Some(origin), kept)?;
-        Journal::start(folder, begun, window, on_commit)
-    }
 
     /// Reads the journal in the run folder `folder` and changes nothing; the run may be going
     /// on.
@@ -123,31 +117,79 @@ impl Journal {
             }
         }
     }
+}
+
+impl<S: Scribe> Journal<S> {
+    /// Starts the journal of `run` in its new folder. `scribe` is given how many bytes there are
+    /// already. `on_commit` is called on the writer's thread and should only pass on what it is
+    /// told.
+    ///
+    /// # Errors
+    /// If there is one already, or it cannot be written.
+    pub fn create(
+        folder: &RunFolder,
+        run: u64,
+        window: Span,
+        scribe: impl FnOnce(u64) -> S,
+        on_commit: impl FnMut(Commit) + Send + 'static,
+    ) -> Result<Journal<S>, StoreError> {
+        let read = StoreError::io("read", folder.path());
+        if !volumes(folder.path()).map_err(read)?.is_empty() {
+            return Err(StoreError::HoldsRun(folder.path().to_owned()));
+        }
+        let volume = Volume { epoch: folder.epoch().0, part: 0 };
+        let begun = begin::begin(folder.ownership(), run, volume, None, std::iter::empty())?;
+        Journal::start(folder, begun, window, scribe, on_commit)
+    }
+
+    /// Goes on with a journal after what was read of it by this owner of the folder: a volume of
+    /// its own, which begins with what is `kept` of the records that there were. Once that is
+    /// durable, what was read is not needed any more.
+    ///
+    /// # Errors
+    /// If the folder was taken over, or it cannot be written.
+    pub fn go_on(
+        folder: &RunFolder,
+        read: &Recovered,
+        kept: impl Iterator<Item = Vec<u8>>,
+        window: Span,
+        scribe: impl FnOnce(u64) -> S,
+        on_commit: impl FnMut(Commit) + Send + 'static,
+    ) -> Result<Journal<S>, StoreError> {
+        let volume = Volume { epoch: folder.epoch().0, part: 0 };
+        let origin = Origin { volume: read.volume, bytes: read.end(), records: read.len() };
+        let begun = begin::begin(folder.ownership(), read.run, volume, Some(origin), kept)?;
+        Journal::start(folder, begun, window, scribe, on_commit)
+    }
 
     fn start(
         folder: &RunFolder,
         begun: Begun<File>,
         window: Span,
+        scribe: impl FnOnce(u64) -> S,
         on_commit: impl FnMut(Commit) + Send + 'static,
-    ) -> Result<Journal, StoreError> {
+    ) -> Result<Journal<S>, StoreError> {
         let queue = Arc::new(Queue::default());
-        let bytes = begun.tail.end();
+        let scribe = scribe(begun.tail.end());
         let path = begun.path.clone();
         let [fence, hand] = [(); 2].map(|()| folder.ownership().clone());
         let writer = Writer {
             queue: queue.clone(),
+            scribe,
             begun,
             window: window.as_duration(),
             confirm: Box::new(move || fence.confirm()),
             rewrite: Box::new(move |begun, fold| begin::rewrite(&hand, begun, fold)),
             on_commit: Box::new(on_commit),
             durable: 0,
+            group: Vec::new(),
+            spare: Vec::new(),
         };
         let writer = thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || writer.run())
             .map_err(StoreError::io("start the thread that writes", path))?;
-        Ok(Journal { queue, writer: Some(writer), owner: folder.ownership().clone(), bytes })
+        Ok(Journal { queue, writer: Some(writer), owner: folder.ownership().clone() })
     }
 
     /// Sees that this process still owns the folder, and shows others that it lives.
@@ -158,21 +200,15 @@ impl Journal {
         self.owner.confirm()
     }
 
-    /// How many bytes it had when it was opened.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
     /// Appends a record and gives its place, counted from 1: it is durable when
     /// [`Commit::Durable`] says so of this number or a higher one.
     ///
-    /// Does not wait for the disk, unless 64 MiB wait for it already.
-    ///
-    /// # Panics
-    /// If the record is longer than 1 GiB.
-    pub fn append(&self, record: &[u8]) -> u64 {
-        self.queue.append(record)
+    /// Does not wait for the disk, unless 64 MiB wait for it already. A record of more than 1 GiB
+    /// ends the journal, with [`StoreError::TooLong`].
+    pub fn append(&self, record: impl Into<S::Record>) -> u64 {
+        let record = record.into();
+        let weight = S::weight(&record);
+        self.queue.append(record, weight)
     }
 
     /// Has all that was appended written now, without waiting for the window or for others. Does
@@ -203,7 +239,7 @@ impl Journal {
     }
 }
 
-impl Drop for Journal {
+impl<S: Scribe> Drop for Journal<S> {
     fn drop(&mut self) {
         self.queue.close();
         if let Some(writer) = self.writer.take() {

@@ -21,7 +21,7 @@ mod volume;
 pub use error::StoreError;
 pub use folder::{LAUNCHER_LOG, RunFolder};
 pub use format::{Origin, Recovered, TornTail};
-pub use journal::{Commit, Fold, Journal};
+pub use journal::{Commit, Fold, Journal, Scribe, Verbatim};
 pub use lines::Lines;
 pub use owner::{Former, Life, Owner};
 pub use volume::Volume;

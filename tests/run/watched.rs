@@ -23,9 +23,9 @@ impl Watched {
     pub(crate) fn start(job: Job, registry: &Registry, options: &Options) -> Watched {
         let (sender, records) = mpsc::channel();
         let run = Run::start(job, registry, options, move |notice| {
-            if let Notice::Record(record) = notice {
+            if let Notice::Records(records) = notice {
                 // Nobody listens any more once enough has been heard.
-                let _ = sender.send((**record).clone());
+                records.iter().for_each(|record| _ = sender.send(record.clone()));
             }
         })
         .unwrap();

@@ -99,15 +99,17 @@ fn write(
     let (mut end, mut entry) = (format::HEAD as u64, Vec::new());
     each(&mut |record| {
         entry.clear();
-        format::put_record(&mut entry, record);
+        let put = format::put_record(&mut entry, |out| out.extend(record));
+        put.map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
         (end, head.kept) = (end + entry.len() as u64, head.kept + 1);
         file.write_all(&entry)
     })?;
     if head.kept > 0 {
         // All of it is durable before anybody sees it.
-        let mark = format::mark(end, head.kept);
-        file.write_all(&mark)?;
-        end += mark.len() as u64;
+        entry.clear();
+        format::put_mark(&mut entry, end, head.kept);
+        file.write_all(&entry)?;
+        end += entry.len() as u64;
     }
     let file = file.into_inner()?;
     file.write_all_at(&format::head(&head), 0)?;

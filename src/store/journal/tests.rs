@@ -147,20 +147,23 @@ fn record(place: u64) -> Vec<u8> {
 /// What writes a journal on the disk `sim`.
 fn writer(
     sim: &Arc<Mutex<Sim>>,
-    queue: Arc<Queue>,
+    queue: Arc<Queue<Vec<u8>>>,
     confirm: Confirm,
     on_commit: Box<dyn FnMut(Commit) + Send>,
-) -> Writer<Arc<Mutex<Sim>>> {
+) -> Writer<Verbatim, Arc<Mutex<Sim>>> {
     let tail = Tail::new(sim.clone(), sim.lock().cache.len() as u64);
     let path = PathBuf::from(VOLUME.name());
     Writer {
         queue,
+        scribe: Verbatim,
         begun: Begun { run: 1, volume: VOLUME, path, tail, records: 0 },
         window: Duration::ZERO,
         confirm,
         rewrite: Box::new(|_, _| unreachable!("nobody asks for it")),
         on_commit,
         durable: 0,
+        group: Vec::new(),
+        spare: Vec::new(),
     }
 }
 
@@ -172,9 +175,9 @@ fn drive(sim: &Arc<Mutex<Sim>>, groups: &[u64]) -> u64 {
     let queue = Arc::new(Queue::default());
     let reported = Arc::new(AtomicU64::new(0));
     let mut places = 1..;
-    let mut fill = move |queue: &Queue, n: u64| {
+    let mut fill = move |queue: &Queue<Vec<u8>>, n: u64| {
         for place in places.by_ref().take(n as usize) {
-            assert_eq!(queue.append(&record(place)), place);
+            assert_eq!(queue.append(record(place), 1), place);
         }
     };
     let on_commit = {
@@ -247,8 +250,8 @@ fn a_group_that_was_written_while_another_took_over_is_not_reported() {
     for taken_at in 0..4 {
         let sim = Arc::new(Mutex::new(Sim::new(1, 0, usize::MAX)));
         let queue = Arc::new(Queue::default());
-        let fill = |queue: &Queue, places: std::ops::RangeInclusive<u64>| {
-            places.for_each(|place| assert_eq!(queue.append(&record(place)), place));
+        let fill = |queue: &Queue<Vec<u8>>, places: std::ops::RangeInclusive<u64>| {
+            places.for_each(|place| assert_eq!(queue.append(record(place), 1), place));
         };
         fill(&queue, 1..=3);
         let mut looks = 0..;
@@ -276,5 +279,23 @@ fn a_group_that_was_written_while_another_took_over_is_not_reported() {
         assert_eq!(reported, if taken_at < 2 { 0 } else { 3 });
         let read = format::scan(seen.lock().take().expect("somebody took over")).unwrap();
         assert!(read.len() >= reported, "{} of {reported} are read", read.len());
+    }
+}
+
+#[test]
+fn a_record_that_is_too_long_ends_the_journal_which_says_so_and_blocks_nobody() {
+    let sim = Arc::new(Mutex::new(Sim::new(1, 0, usize::MAX)));
+    let queue = Arc::new(Queue::default());
+    queue.append(vec![0; format::LONGEST_RECORD + 1], 1);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let all = told.clone();
+    let on_commit = move |commit| all.lock().push(commit);
+    let ended = writer(&sim, queue.clone(), Box::new(|| Ok(())), Box::new(on_commit)).run();
+    let is_too_long = |error: &StoreError| matches!(error, StoreError::TooLong { bytes, .. } if *bytes == format::LONGEST_RECORD + 1);
+    assert!(ended.as_ref().is_err_and(is_too_long), "{ended:?}");
+    let told = told.lock();
+    assert!(matches!(&told[..], [Commit::Failed { error }] if is_too_long(error)), "{told:?}");
+    for place in 2..5 {
+        assert_eq!(queue.append(record(place), usize::MAX / 2), place);
     }
 }

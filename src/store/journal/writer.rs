@@ -3,39 +3,40 @@
 use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use std::vec::Drain;
 
 use parking_lot::{Condvar, Mutex};
 
 use super::begin::Begun;
-use super::{Commit, Fold};
+use super::{Commit, Fold, Scribe};
 use crate::store::StoreError;
 use crate::store::disk::Disk;
-use crate::store::format;
+use crate::store::format::{self, TooLong};
 use crate::store::owner::BEAT;
 
 /// A group is written when it holds so many records.
-const GROUP: u64 = 1000;
-/// Who appends waits while so many bytes wait for the disk.
+const GROUP: usize = 1000;
+/// Who appends waits while so many bytes wait for the disk; more than that are not written at once.
 const QUEUE_BYTES: usize = 64 << 20;
+/// What is kept for the bytes of the next group: most take less.
+const ROOM: usize = 1 << 20;
 /// How long after a failure it is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Records on their way to the disk.
-#[derive(Default)]
-pub(super) struct Queue {
-    state: Mutex<State>,
+pub(super) struct Queue<R> {
+    state: Mutex<State<R>>,
     /// There is something to do for the writer.
     work: Condvar,
     /// There is room in the queue again.
     room: Condvar,
 }
 
-#[derive(Default)]
-struct State {
-    /// The entries of the next group.
-    bytes: Vec<u8>,
-    /// How many records that is.
-    records: u64,
+struct State<R> {
+    /// The next group.
+    records: Vec<R>,
+    /// About how many bytes they take.
+    weight: usize,
     /// How many there were altogether.
     appended: u64,
     /// What the records are to go through, and how many have to be durable first.
@@ -48,17 +49,34 @@ struct State {
     abandoned: bool,
 }
 
-impl Queue {
-    pub(super) fn append(&self, record: &[u8]) -> u64 {
+impl<R> Default for Queue<R> {
+    fn default() -> Queue<R> {
+        let state = State {
+            records: Vec::new(),
+            weight: 0,
+            appended: 0,
+            fold: None,
+            flush: false,
+            closed: false,
+            abandoned: false,
+        };
+        Queue { state: Mutex::new(state), work: Condvar::new(), room: Condvar::new() }
+    }
+}
+
+impl<R> Queue<R> {
+    /// Appends a record of about so many bytes.
+    pub(super) fn append(&self, record: R, weight: usize) -> u64 {
         let mut state = self.state.lock();
-        while state.bytes.len() >= QUEUE_BYTES && !state.abandoned {
+        while state.weight >= QUEUE_BYTES && !state.abandoned {
             self.room.wait(&mut state);
         }
         state.appended += 1;
         if !state.abandoned {
-            format::put_record(&mut state.bytes, record);
-            state.records += 1;
-            if state.records == 1 || state.records == GROUP || state.bytes.len() >= QUEUE_BYTES {
+            state.records.push(record);
+            state.weight += weight;
+            let waiting = state.records.len();
+            if waiting == 1 || waiting == GROUP || state.weight >= QUEUE_BYTES {
                 self.work.notify_one();
             }
         }
@@ -84,15 +102,15 @@ impl Queue {
     fn abandon(&self) {
         let mut state = self.state.lock();
         state.abandoned = true;
-        state.bytes = Vec::new();
+        state.records = Vec::new();
         self.room.notify_all();
     }
 }
 
-impl State {
+impl<R> State<R> {
     /// Whether the group is to be written without waiting for the window.
     fn is_due(&self) -> bool {
-        self.closed || self.flush || self.records >= GROUP || self.bytes.len() >= QUEUE_BYTES
+        self.closed || self.flush || self.records.len() >= GROUP || self.weight >= QUEUE_BYTES
     }
 }
 
@@ -103,8 +121,9 @@ pub(super) type Confirm = Box<dyn FnMut() -> Result<(), StoreError> + Send>;
 pub(super) type Rewrite<D> =
     Box<dyn FnMut(&Begun<D>, Box<dyn Fold>) -> Result<Begun<D>, StoreError> + Send>;
 
-pub(super) struct Writer<D> {
-    pub(super) queue: Arc<Queue>,
+pub(super) struct Writer<S: Scribe, D> {
+    pub(super) queue: Arc<Queue<S::Record>>,
+    pub(super) scribe: S,
     /// The volume, with all that is durable.
     pub(super) begun: Begun<D>,
     pub(super) window: Duration,
@@ -113,18 +132,22 @@ pub(super) struct Writer<D> {
     pub(super) on_commit: Box<dyn FnMut(Commit) + Send>,
     /// So many of the records that were appended are on the disk.
     pub(super) durable: u64,
+    /// The bytes of a group.
+    pub(super) group: Vec<u8>,
+    /// Empty, but with the memory that a group's records took.
+    pub(super) spare: Vec<S::Record>,
 }
 
 /// Tells the queue when its writer ends, also by a panic of the callback.
-struct Abandon(Arc<Queue>);
+struct Abandon<R>(Arc<Queue<R>>);
 
-impl Drop for Abandon {
+impl<R> Drop for Abandon<R> {
     fn drop(&mut self) {
         self.0.abandon();
     }
 }
 
-impl<D: Disk> Writer<D> {
+impl<S: Scribe, D: Disk> Writer<S, D> {
     /// Writes until the queue is closed and empty, or the journal is taken over.
     pub(super) fn run(mut self) -> Result<(), StoreError> {
         let _abandon = Abandon(self.queue.clone());
@@ -146,10 +169,10 @@ impl<D: Disk> Writer<D> {
         loop {
             let now = Instant::now();
             let due = last.map_or(now, |last| last + self.window);
-            if state.records > 0 && (state.is_due() || now >= due) {
+            if !state.records.is_empty() && (state.is_due() || now >= due) {
                 return Ok(true);
             }
-            if state.records == 0 {
+            if state.records.is_empty() {
                 if state.closed {
                     return Ok(false);
                 }
@@ -162,7 +185,7 @@ impl<D: Disk> Writer<D> {
                 }
             }
             let beat = now + BEAT;
-            let until = if state.records > 0 { due.min(beat) } else { beat };
+            let until = if state.records.is_empty() { beat } else { due.min(beat) };
             if queue.work.wait_until(&mut state, until).timed_out() && until == beat {
                 drop(state);
                 self.beat()?;
@@ -183,40 +206,75 @@ impl<D: Disk> Writer<D> {
         }
     }
 
-    /// Writes the group that waits, however long it takes. An error if there is no point in
-    /// trying again.
+    /// Writes all that waits, however long it takes. An error if there is no point in trying again.
     fn commit(&mut self) -> Result<(), StoreError> {
-        let (count, bytes, upto) = {
+        let mut records = mem::take(&mut self.spare);
+        {
             let mut state = self.queue.state.lock();
             state.flush = false;
-            let group = (mem::take(&mut state.records), mem::take(&mut state.bytes));
+            state.weight = 0;
+            mem::swap(&mut state.records, &mut records);
             self.queue.room.notify_all();
-            (group.0, group.1, state.appended)
-        };
-        let mut group = self.mark();
-        group.extend(bytes);
+        }
+        let mut rest = records.drain(..);
+        loop {
+            let count = self.gather(&mut rest)?;
+            if count == 0 {
+                break;
+            }
+            self.write_at_last()?;
+            self.begun.records += count;
+            self.durable += count;
+            (self.on_commit)(Commit::Durable(self.durable));
+        }
+        drop(rest);
+        // There are more of them only after the disk was stuck.
+        records.shrink_to(2 * GROUP);
+        self.spare = records;
+        Ok(())
+    }
+
+    /// Makes a group of the next of `records`, which are gone then, and says how many they are. An
+    /// error if one cannot be written down at all.
+    fn gather(&mut self, records: &mut Drain<'_, S::Record>) -> Result<u64, StoreError> {
+        self.mark();
+        let mut count = 0;
+        while self.group.len() < QUEUE_BYTES
+            && let Some(record) = records.next()
+        {
+            let put = format::put_record(&mut self.group, |out| self.scribe.put(&record, out));
+            if let Err(TooLong(bytes)) = put {
+                let error = StoreError::TooLong { path: self.begun.path.clone(), bytes };
+                self.fail(error.clone());
+                return Err(error);
+            }
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Writes the group, however often that has to be tried.
+    fn write_at_last(&mut self) -> Result<(), StoreError> {
         loop {
             // Looked at before the try: a close that comes later gets one of its own.
             let last_try = self.queue.state.lock().closed;
-            let Err(error) = self.write(&group) else { break };
+            let Err(error) = self.write() else { return Ok(()) };
             self.fail(error.clone());
             if last_try || matches!(error, StoreError::TakenOver(_)) {
                 return Err(error);
             }
             self.pause();
         }
-        self.begun.records += count;
-        self.durable = upto;
-        (self.on_commit)(Commit::Durable(upto));
-        Ok(())
     }
 
     /// Has what is durable go through a fold, if one waits. An error if the folder has another
     /// owner; else what cannot be done now stays undone.
     fn compact(&mut self) -> Result<(), StoreError> {
         let ready = |(upto, _): &mut (u64, Box<dyn Fold>)| *upto <= self.durable;
-        let fold = self.queue.state.lock().fold.take_if(ready);
-        match fold.map(|(_, fold)| (self.rewrite)(&self.begun, fold)) {
+        let fold = self.queue.state.lock().fold.take_if(ready).map(|(_, fold)| fold);
+        // All that the scribe has seen is durable.
+        let fold = self.scribe.fold().or(fold);
+        match fold.map(|fold| (self.rewrite)(&self.begun, fold)) {
             Some(Ok(begun)) => self.begun = begun,
             Some(Err(error @ StoreError::TakenOver(_))) => {
                 self.fail(error.clone());
@@ -227,22 +285,24 @@ impl<D: Disk> Writer<D> {
         Ok(())
     }
 
-    /// The mark that ends what is durable; nothing if there is no record.
-    fn mark(&self) -> Vec<u8> {
-        match self.begun.records {
-            0 => Vec::new(),
-            records => format::mark(self.begun.tail.end(), records),
+    /// Begins the bytes of a group with the mark that ends what is durable; with nothing if there is
+    /// no record.
+    fn mark(&mut self) {
+        self.group.clear();
+        self.group.shrink_to(ROOM);
+        if self.begun.records > 0 {
+            format::put_mark(&mut self.group, self.begun.tail.end(), self.begun.records);
         }
     }
 
     /// What was written counts only if the folder had no other owner afterwards either: one that
     /// came in between may have read the file before.
-    fn write(&mut self, group: &[u8]) -> Result<(), StoreError> {
+    fn write(&mut self) -> Result<(), StoreError> {
         (self.confirm)()?;
-        let written = self.begun.tail.write_durably(group);
+        let written = self.begun.tail.write_durably(&self.group);
         written.map_err(StoreError::io("write", &self.begun.path))?;
         (self.confirm)()?;
-        self.begun.tail.accept(group.len());
+        self.begun.tail.accept(self.group.len());
         Ok(())
     }
 
@@ -264,8 +324,8 @@ impl<D: Disk> Writer<D> {
 
     /// Ends the journal with a mark, so that any later damage is seen as such.
     fn seal(&mut self) {
-        let mark = self.mark();
+        self.mark();
         // All records are durable without it.
-        let _ = self.write(&mark);
+        let _ = self.write();
     }
 }
