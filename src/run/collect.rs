@@ -29,13 +29,14 @@ type Watch = Arc<dyn Fn(&Notice) + Send + Sync>;
 #[derive(Default)]
 struct Tray {
     /// Records that became final together are handed over together.
-    notices: Vec<Notice>,
+    records: Vec<Arc<Record>>,
     out: Option<Sender<Parcel>>,
     clerk: Option<JoinHandle<Desk>>,
 }
 
 enum Parcel {
-    Notices(Vec<Notice>),
+    /// Records, and what was told after them.
+    News(Vec<Arc<Record>>, Option<Notice>),
     /// Where records are written to from now on.
     File(RecordFile),
 }
@@ -68,7 +69,7 @@ impl Collector {
         });
         let failed = |error| RunError::Io { what: "start the thread that writes records", error };
         let clerk = Some(clerk.map_err(failed)?);
-        let tray = Mutex::new(Tray { notices: Vec::new(), out: Some(out), clerk });
+        let tray = Mutex::new(Tray { records: Vec::new(), out: Some(out), clerk });
         Ok(Arc::new(Collector { watch, tray }))
     }
 
@@ -79,10 +80,9 @@ impl Collector {
 
     pub(super) fn hear(&self, notice: Notice) {
         let mut tray = self.tray.lock();
-        let more_comes = matches!(notice, Notice::Record(_));
-        tray.notices.push(notice);
-        if !more_comes {
-            tray.send_notices();
+        match notice {
+            Notice::Record(record) => tray.records.push(record),
+            other => tray.send_news(Some(other)),
         }
     }
 
@@ -95,7 +95,7 @@ impl Collector {
     fn close(&self) -> Option<Desk> {
         let clerk = {
             let mut tray = self.tray.lock();
-            tray.send_notices();
+            tray.send_news(None);
             tray.out = None;
             tray.clerk.take()
         };
@@ -147,11 +147,9 @@ impl Drop for Collector {
 }
 
 impl Tray {
-    fn send_notices(&mut self) {
-        // As many as these are likely to come again.
-        let next = Vec::with_capacity(self.notices.len());
-        let notices = std::mem::replace(&mut self.notices, next);
-        self.send(Parcel::Notices(notices));
+    fn send_news(&mut self, then: Option<Notice>) {
+        let records = std::mem::take(&mut self.records);
+        self.send(Parcel::News(records, then));
     }
 
     fn send(&self, parcel: Parcel) {
@@ -163,7 +161,10 @@ impl Tray {
 impl Desk {
     fn take(&mut self, parcel: Parcel) {
         match parcel {
-            Parcel::Notices(notices) => notices.into_iter().for_each(|notice| self.see_to(notice)),
+            Parcel::News(records, then) => {
+                let records = records.into_iter().map(Notice::Record);
+                records.chain(then).for_each(|notice| self.see_to(notice));
+            }
             Parcel::File(file) => self.file = Some(file),
         }
     }
