@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fmt;
 use std::io;
@@ -18,7 +18,8 @@ use crate::model::{AttemptKey, Body, CoreId, Ending, Exit, Finish, Launch, Span,
 use crate::pool::{Pool, Team};
 
 use super::guard::{Event, Link, Setup};
-use super::lot::{Kernels, Lot, Part};
+use super::kernel::Runner;
+use super::lot::{Kernels, Lot};
 use super::registry::Registry;
 use super::{command, environment, kernel};
 
@@ -84,7 +85,6 @@ pub struct Executor {
     shared: Arc<Shared>,
     topology: Topology,
     pinned: bool,
-    registry: Registry,
     guards: Vec<Guard>,
     pool: Pool,
 }
@@ -121,6 +121,7 @@ impl Guard {
 
 struct Shared {
     clock: Clock,
+    registry: Registry,
     report: Box<dyn Fn(Report) + Send + Sync>,
     closed: AtomicBool,
     kernels: Mutex<Kernels>,
@@ -142,6 +143,7 @@ impl Executor {
         let ExecutorConfig { topology, pinned, registry, clock, scratch } = config;
         let shared = Arc::new(Shared {
             clock,
+            registry,
             report: Box::new(report),
             closed: AtomicBool::new(false),
             kernels: Mutex::default(),
@@ -155,7 +157,7 @@ impl Executor {
             what: "cannot start the thread pool".to_owned(),
             source,
         })?;
-        Ok(Executor { shared, topology, pinned, registry, guards, pool })
+        Ok(Executor { shared, topology, pinned, guards, pool })
     }
 
     /// Starts an attempt, which is told of by reports. Never waits. An attempt that runs already
@@ -173,22 +175,17 @@ impl Executor {
         if self.shared.closed.load(Ordering::Relaxed) {
             return;
         }
-        let mut lot: VecDeque<Part> = VecDeque::new();
+        let mut lot: Vec<Launch> = Vec::new();
         for launch in launches {
-            let key = launch.key;
-            match self.prepare(launch) {
-                Ok(None) => {}
-                Ok(Some(part)) => {
-                    if lot.back().is_some_and(|last| last.launch.cores != part.launch.cores) {
-                        self.start_lot(std::mem::take(&mut lot));
-                    }
-                    lot.push_back(part);
+            if let Err(reason) = self.prepare(&launch, lot.last()) {
+                let now = self.shared.clock.now();
+                let ending = Ending::new(Exit::CouldNotStart, Some(reason));
+                self.shared.ended(Finish { key: launch.key, start: now, end: now, ending });
+            } else if matches!(launch.work.body, Body::Kernel { .. }) {
+                if lot.last().is_some_and(|last| last.cores != launch.cores) {
+                    self.start_lot(std::mem::take(&mut lot));
                 }
-                Err(reason) => {
-                    let now = self.shared.clock.now();
-                    let ending = Ending::new(Exit::CouldNotStart, Some(reason));
-                    self.shared.ended(Finish { key, start: now, end: now, ending });
-                }
+                lot.push(launch);
             }
         }
         if !lot.is_empty() {
@@ -196,21 +193,28 @@ impl Executor {
         }
     }
 
-    /// Starts a command; of a kernel, tells what is to be run.
-    fn prepare(&self, launch: Launch) -> Result<Option<Part>, String> {
-        self.check_cores(&launch.cores)?;
+    /// Starts a command; of a kernel, sees whether it can be run. What it has in common with the
+    /// `last` kernel need not be looked at again.
+    fn prepare(&self, launch: &Launch, last: Option<&Launch>) -> Result<(), String> {
+        if last.is_none_or(|last| last.cores != launch.cores) {
+            self.check_cores(&launch.cores)?;
+        }
         match &launch.work.body {
             Body::Command(argv) => {
-                let program = command::program(&launch, argv, &self.topology, self.pinned)?;
+                let program = command::program(launch, argv, &self.topology, self.pinned)?;
                 self.guard_of(launch.cores[0]).link.run(Box::new(program));
-                Ok(None)
             }
             Body::Kernel { name, .. } => {
-                let kernel = self.registry.get(name);
-                let kernel = kernel.ok_or_else(|| kernel::unknown(name, &self.registry))?.clone();
-                Ok(Some(Part { launch, kernel, stop: Arc::default() }))
+                let last = last.map(|last| &last.work.body);
+                let is_known =
+                    matches!(last, Some(Body::Kernel { name: last, .. }) if last == name);
+                let registry = &self.shared.registry;
+                if !is_known && registry.get(name).is_none() {
+                    return Err(kernel::unknown(name, registry));
+                }
             }
         }
+        Ok(())
     }
 
     /// Neighbouring cores have different guards.
@@ -236,21 +240,14 @@ impl Executor {
     }
 
     /// Has kernels run on their cores, which are the same for all.
-    fn start_lot(&self, mut parts: VecDeque<Part>) {
+    fn start_lot(&self, launches: Vec<Launch>) {
         let mut kernels = self.shared.kernels.lock();
         // Under the lock, which `abort` takes after it has closed: so either this sees that
         // it has, or `abort` finds the kernels and tells them to stop.
         if self.shared.closed.load(Ordering::Relaxed) {
             return;
         }
-        parts.retain(|part| !kernels.knows(&part.launch.key));
-        let Some(first) = parts.front() else { return };
-        let cores = Arc::clone(&first.launch.cores);
-        let names: Vec<_> = parts.iter().map(|p| (p.launch.key, Arc::clone(&p.stop))).collect();
-        let lot = Arc::new(Lot::new(cores, parts));
-        for (key, stop) in names {
-            kernels.insert(key, Arc::clone(&lot), stop);
-        }
+        let Some(lot) = kernels.open(launches) else { return };
         drop(kernels);
         let shared = self.shared.clone();
         self.pool.start(&lot.cores.clone(), move |team| shared.run_lot(&lot, team));
@@ -333,13 +330,21 @@ impl Shared {
 
     /// On a worker of the pool.
     fn run_lot(&self, lot: &Lot, team: &Team) {
+        let mut runner = Runner::new(&self.registry, team, self.clock);
         let mut ended = None;
-        while let Some(part) = lot.next(ended.take()) {
+        while let Some((launch, stop)) = lot.next(ended.take()) {
             // Acquire: as in `report`. What waits when all is over never begins.
             if self.closed.load(Ordering::Acquire) {
                 return;
             }
-            ended = Some(self.run_kernel(&part, team));
+            // Relaxed: see `TaskContext::cancelled`. Looked at before the start is told, for what
+            // has started cannot have failed to.
+            ended = Some(if stop.load(Ordering::Relaxed) {
+                runner.pass_over(&launch)
+            } else {
+                self.report(Report::Started { key: launch.key, at: runner.started() });
+                runner.run(launch, stop)
+            });
             if team.has_detached() {
                 // It has the cores until that has ended too.
                 break;
@@ -362,19 +367,6 @@ impl Shared {
         if !launches.is_empty() {
             self.report(Report::Withdrawn(launches));
         }
-    }
-
-    fn run_kernel(&self, part: &Part, team: &Team) -> Finish {
-        let (key, start) = (part.launch.key, self.clock.now());
-        // Relaxed: see `TaskContext::cancelled`. Looked at before the start is told, for what
-        // has started cannot have failed to.
-        let ending = if part.stop.load(Ordering::Relaxed) {
-            kernel::never_began()
-        } else {
-            self.report(Report::Started { key, at: start });
-            kernel::run(part, team, self.clock, start)
-        };
-        Finish { key, start, end: self.clock.now(), ending }
     }
 }
 
@@ -434,10 +426,9 @@ mod tests {
             gpus: Vec::new(),
             time_left: None,
         };
-        let kernel = executor.registry.get("noop").unwrap().clone();
         executor.abort();
         // Past the first look at whether it is closed, as when both happen at once.
-        executor.start_lot([Part { launch, kernel, stop: Arc::default() }].into());
+        executor.start_lot(vec![launch]);
         assert!(executor.shared.kernels.lock().is_empty(), "nothing would ever tell it to stop");
     }
 }

@@ -2,7 +2,9 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -10,40 +12,52 @@ use parking_lot::Mutex;
 
 use crate::model::{AttemptKey, CoreId, Finish, Launch};
 
-use super::registry::Kernel;
-
-/// An attempt at a kernel, and what runs it.
-pub(super) struct Part {
-    pub(super) launch: Launch,
-    pub(super) kernel: Arc<Kernel>,
-    /// Tells it to stop.
-    pub(super) stop: Arc<AtomicBool>,
-}
-
-/// Parts on the same cores.
+/// Kernels on the same cores.
 pub(super) struct Lot {
     pub(super) cores: Arc<[CoreId]>,
+    /// For each of them whether it was told to stop.
+    stops: Box<[AtomicBool]>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Part>,
+    /// Those that have not begun, each in its place.
+    waiting: Vec<Option<Launch>>,
+    /// Nobody before this place waits.
+    next: usize,
     /// What has ended and was not told yet.
     ended: Vec<Finish>,
 }
 
 impl Lot {
-    pub(super) fn new(cores: Arc<[CoreId]>, parts: VecDeque<Part>) -> Lot {
-        let ended = Vec::with_capacity(parts.len());
-        Lot { cores, state: Mutex::new(State { waiting: parts, ended }) }
+    /// With room for so many.
+    fn new(cores: Arc<[CoreId]>, room: usize) -> Lot {
+        let stops = (0..room).map(|_| AtomicBool::new(false)).collect();
+        Lot { cores, stops, state: Mutex::default() }
     }
 
-    /// Takes down what has `ended`, if something has, and says what begins now.
-    pub(super) fn next(&self, ended: Option<Finish>) -> Option<Part> {
+    fn fill(&self, launches: Vec<Launch>) {
         let mut state = self.state.lock();
-        state.ended.extend(ended);
-        state.waiting.pop_front()
+        state.ended.reserve(launches.len());
+        state.waiting = launches.into_iter().map(Some).collect();
+    }
+
+    /// Takes down what has `ended`, if something has, and says what begins now, with what tells it
+    /// to stop.
+    pub(super) fn next(&self, ended: Option<Finish>) -> Option<(Launch, &AtomicBool)> {
+        let mut state = self.state.lock();
+        let State { waiting, next, ended: all } = &mut *state;
+        all.extend(ended);
+        while let Some(place) = waiting.get_mut(*next) {
+            let stop = &self.stops[*next];
+            *next += 1;
+            // What was withdrawn has left it empty.
+            if let Some(launch) = place.take() {
+                return Some((launch, stop));
+            }
+        }
+        None
     }
 
     /// Takes down what has ended, and begins nothing.
@@ -56,28 +70,35 @@ impl Lot {
         std::mem::take(&mut self.state.lock().ended)
     }
 
-    /// Takes out those of its parts that have not begun and are `wanted`.
+    /// Takes out those that have not begun and are `wanted`.
     pub(super) fn withdraw(&self, wanted: impl Fn(&AttemptKey) -> bool) -> Vec<Launch> {
         let mut state = self.state.lock();
-        let parts = std::mem::take(&mut state.waiting).into_iter();
-        let (taken, left) = parts.partition(|part: &Part| wanted(&part.launch.key));
-        state.waiting = left;
-        let taken: VecDeque<Part> = taken;
-        taken.into_iter().map(|part| part.launch).collect()
+        let State { waiting, next, .. } = &mut *state;
+        let waiting = waiting[*next..].iter_mut();
+        waiting.filter_map(|place| place.take_if(|launch| wanted(&launch.key))).collect()
     }
 }
 
-/// The kernels that run or wait, each with its lot and what tells it to stop.
+/// The kernels that run or wait, each with its lot and its place in that.
 #[derive(Default)]
-pub(super) struct Kernels(BTreeMap<AttemptKey, (Arc<Lot>, Arc<AtomicBool>)>);
+pub(super) struct Kernels(HashMap<AttemptKey, (Arc<Lot>, usize), BuildHasherDefault<Mix>>);
 
 impl Kernels {
-    pub(super) fn knows(&self, key: &AttemptKey) -> bool {
-        self.0.contains_key(key)
-    }
-
-    pub(super) fn insert(&mut self, key: AttemptKey, lot: Arc<Lot>, stop: Arc<AtomicBool>) {
-        self.0.insert(key, (lot, stop));
+    /// Makes a lot of those of these kernels that neither run nor wait already, if there are any.
+    pub(super) fn open(&mut self, mut launches: Vec<Launch>) -> Option<Arc<Lot>> {
+        let lot = Arc::new(Lot::new(Arc::clone(&launches.first()?.cores), launches.len()));
+        let mut place = 0;
+        launches.retain(|launch| match self.0.entry(launch.key) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(free) => {
+                free.insert((Arc::clone(&lot), place));
+                place += 1;
+                true
+            }
+        });
+        let is_any_left = !launches.is_empty();
+        lot.fill(launches);
+        is_any_left.then_some(lot)
     }
 
     pub(super) fn remove<'a>(&mut self, keys: impl IntoIterator<Item = &'a AttemptKey>) {
@@ -85,11 +106,11 @@ impl Kernels {
     }
 
     pub(super) fn stop(&self, key: &AttemptKey) -> Option<&AtomicBool> {
-        self.0.get(key).map(|(_, stop)| &**stop)
+        self.0.get(key).map(|(lot, place)| &lot.stops[*place])
     }
 
     pub(super) fn stops(&self) -> impl Iterator<Item = &AtomicBool> {
-        self.0.values().map(|(_, stop)| &**stop)
+        self.0.values().map(|(lot, place)| &lot.stops[*place])
     }
 
     /// The lots that these are of, each once.
@@ -106,5 +127,34 @@ impl Kernels {
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// Hashes keys. They are numbers that a master counts up: nobody chooses them so that they collide,
+/// and to guard against that would take longer than the rest that is done with them.
+#[derive(Default)]
+struct Mix(u64);
+
+impl Hasher for Mix {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u16(&mut self, number: u16) {
+        self.write_u64(u64::from(number));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(u64::from(number));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // Odd, and without a pattern in its bits: 2^64 by the golden ratio.
+        const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+        self.0 = (self.0.rotate_left(5) ^ number).wrapping_mul(ODD);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
