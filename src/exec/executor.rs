@@ -19,7 +19,7 @@ use crate::pool::{Pool, Team};
 
 use super::guard::{Event, Link, Setup};
 use super::kernel::Runner;
-use super::lot::{Kernels, Lot};
+use super::lot::{Draft, Kernels, Lot};
 use super::registry::Registry;
 use super::{command, environment, kernel};
 
@@ -85,6 +85,7 @@ pub struct Executor {
     shared: Arc<Shared>,
     topology: Topology,
     pinned: bool,
+    registry: Registry,
     guards: Vec<Guard>,
     pool: Pool,
 }
@@ -121,7 +122,6 @@ impl Guard {
 
 struct Shared {
     clock: Clock,
-    registry: Registry,
     report: Box<dyn Fn(Report) + Send + Sync>,
     closed: AtomicBool,
     kernels: Mutex<Kernels>,
@@ -143,7 +143,6 @@ impl Executor {
         let ExecutorConfig { topology, pinned, registry, clock, scratch } = config;
         let shared = Arc::new(Shared {
             clock,
-            registry,
             report: Box::new(report),
             closed: AtomicBool::new(false),
             kernels: Mutex::default(),
@@ -157,7 +156,7 @@ impl Executor {
             what: "cannot start the thread pool".to_owned(),
             source,
         })?;
-        Ok(Executor { shared, topology, pinned, guards, pool })
+        Ok(Executor { shared, topology, pinned, registry, guards, pool })
     }
 
     /// Starts an attempt, which is told of by reports. Never waits. An attempt that runs already
@@ -175,43 +174,38 @@ impl Executor {
         if self.shared.closed.load(Ordering::Relaxed) {
             return;
         }
-        let mut lot: Vec<Launch> = Vec::new();
+        let mut lot = Draft::default();
         for launch in launches {
-            if let Err(reason) = self.prepare(&launch, lot.last()) {
+            let key = launch.key;
+            if lot.last().is_some_and(|last| last.cores != launch.cores) {
+                self.start_lot(std::mem::take(&mut lot));
+            }
+            if let Err(reason) = self.prepare(launch, &mut lot) {
                 let now = self.shared.clock.now();
                 let ending = Ending::new(Exit::CouldNotStart, Some(reason));
-                self.shared.ended(Finish { key: launch.key, start: now, end: now, ending });
-            } else if matches!(launch.work.body, Body::Kernel { .. }) {
-                if lot.last().is_some_and(|last| last.cores != launch.cores) {
-                    self.start_lot(std::mem::take(&mut lot));
-                }
-                lot.push(launch);
+                self.shared.ended(Finish { key, start: now, end: now, ending });
             }
         }
-        if !lot.is_empty() {
-            self.start_lot(lot);
-        }
+        self.start_lot(lot);
     }
 
-    /// Starts a command; of a kernel, sees whether it can be run. What it has in common with the
-    /// `last` kernel need not be looked at again.
-    fn prepare(&self, launch: &Launch, last: Option<&Launch>) -> Result<(), String> {
-        if last.is_none_or(|last| last.cores != launch.cores) {
+    /// Starts a command; adds a kernel to a `lot`, which is empty or has the same cores.
+    fn prepare(&self, launch: Launch, lot: &mut Draft) -> Result<(), String> {
+        if lot.last().is_none() {
             self.check_cores(&launch.cores)?;
         }
         match &launch.work.body {
             Body::Command(argv) => {
-                let program = command::program(launch, argv, &self.topology, self.pinned)?;
+                let program = command::program(&launch, argv, &self.topology, self.pinned)?;
                 self.guard_of(launch.cores[0]).link.run(Box::new(program));
             }
             Body::Kernel { name, .. } => {
-                let last = last.map(|last| &last.work.body);
-                let is_known =
-                    matches!(last, Some(Body::Kernel { name: last, .. }) if last == name);
-                let registry = &self.shared.registry;
-                if !is_known && registry.get(name).is_none() {
-                    return Err(kernel::unknown(name, registry));
+                if !lot.ends_in(name) {
+                    let found = self.registry.get(name);
+                    let found = found.ok_or_else(|| kernel::unknown(name, &self.registry))?;
+                    lot.choose(Arc::clone(found));
                 }
+                lot.add(launch);
             }
         }
         Ok(())
@@ -239,15 +233,15 @@ impl Executor {
         Ok(())
     }
 
-    /// Has kernels run on their cores, which are the same for all.
-    fn start_lot(&self, launches: Vec<Launch>) {
+    /// Has kernels run, if there are any.
+    fn start_lot(&self, lot: Draft) {
         let mut kernels = self.shared.kernels.lock();
         // Under the lock, which `abort` takes after it has closed: so either this sees that
         // it has, or `abort` finds the kernels and tells them to stop.
         if self.shared.closed.load(Ordering::Relaxed) {
             return;
         }
-        let Some(lot) = kernels.open(launches) else { return };
+        let Some(lot) = kernels.open(lot) else { return };
         drop(kernels);
         let shared = self.shared.clone();
         self.pool.start(&lot.cores.clone(), move |team| shared.run_lot(&lot, team));
@@ -330,20 +324,20 @@ impl Shared {
 
     /// On a worker of the pool.
     fn run_lot(&self, lot: &Lot, team: &Team) {
-        let mut runner = Runner::new(&self.registry, team, self.clock);
+        let mut runner = Runner::new(team, self.clock);
         let mut ended = None;
-        while let Some((launch, stop)) = lot.next(ended.take()) {
+        while let Some(part) = lot.next(ended.take()) {
             // Acquire: as in `report`. What waits when all is over never begins.
             if self.closed.load(Ordering::Acquire) {
                 return;
             }
             // Relaxed: see `TaskContext::cancelled`. Looked at before the start is told, for what
             // has started cannot have failed to.
-            ended = Some(if stop.load(Ordering::Relaxed) {
-                runner.pass_over(&launch)
+            ended = Some(if part.stop.load(Ordering::Relaxed) {
+                runner.pass_over(&part.launch)
             } else {
-                self.report(Report::Started { key: launch.key, at: runner.started() });
-                runner.run(launch, stop)
+                self.report(Report::Started { key: part.launch.key, at: runner.started() });
+                runner.run(part)
             });
             if team.has_detached() {
                 // It has the cores until that has ended too.
@@ -413,6 +407,7 @@ mod tests {
             scratch: None,
         };
         let executor = Executor::start(config, |_| {}).unwrap();
+        let body = Body::Kernel { name: "noop".to_owned(), args: ().into() };
         let launch = Launch {
             key: AttemptKey {
                 job: JobId(0),
@@ -421,14 +416,16 @@ mod tests {
                 epoch: crate::model::Epoch(1),
             },
             node: PeerId(0),
-            work: Arc::new(Work::new("late", Body::Command(Vec::new()))),
+            work: Arc::new(Work::new("late", body)),
             cores: [CoreId(0)].into(),
             gpus: Vec::new(),
             time_left: None,
         };
         executor.abort();
         // Past the first look at whether it is closed, as when both happen at once.
-        executor.start_lot(vec![launch]);
+        let mut lot = Draft::default();
+        executor.prepare(launch, &mut lot).unwrap();
+        executor.start_lot(lot);
         assert!(executor.shared.kernels.lock().is_empty(), "nothing would ever tell it to stop");
     }
 }

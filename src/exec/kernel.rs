@@ -7,10 +7,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
 
 use crate::host::Clock;
-use crate::model::{AttemptKey, Body, Ending, Exit, Finish, Launch, Time, Usage, Value};
+use crate::model::{AttemptKey, Ending, Exit, Finish, Launch, Time, Usage, Value};
 use crate::pool::Team;
 
 use super::context::{TaskContext, TaskError};
+use super::lot::Part;
 use super::registry::{Kernel, Registry};
 use super::stopwatch::{Lap, Stopwatch};
 
@@ -19,19 +20,16 @@ pub const VALUE_LIMIT: usize = 64 << 10;
 
 /// Runs kernels one after the other on the same cores.
 pub(super) struct Runner<'a> {
-    registry: &'a Registry,
     team: &'a Team,
     clock: Clock,
     stopwatch: Stopwatch,
-    /// The one that was called last, by its name: the next one is mostly the same.
-    last: Option<(&'a str, &'a Kernel)>,
 }
 
 impl<'a> Runner<'a> {
     /// The first kernel starts now.
-    pub(super) fn new(registry: &'a Registry, team: &'a Team, clock: Clock) -> Runner<'a> {
+    pub(super) fn new(team: &'a Team, clock: Clock) -> Runner<'a> {
         let stopwatch = Stopwatch::start(clock, team.len() == 1);
-        Runner { registry, team, clock, stopwatch, last: None }
+        Runner { team, clock, stopwatch }
     }
 
     /// When the kernel started that is next.
@@ -40,13 +38,10 @@ impl<'a> Runner<'a> {
     }
 
     /// Calls the kernel and says how the attempt ended.
-    pub(super) fn run(&mut self, launch: Launch, stop: &AtomicBool) -> Finish {
+    pub(super) fn run(&mut self, part: Part<'_>) -> Finish {
+        let Part { launch, kernel, stop } = part;
         let key = launch.key;
-        let start = self.started();
-        let mut ending = match self.find(&launch.work.body) {
-            Some(kernel) => call(kernel, &launch, self.team, self.clock, start, stop),
-            None => Ending::new(Exit::CouldNotStart, Some("it names no kernel".to_owned())),
-        };
+        let mut ending = call(kernel, &launch, self.team, self.clock, self.started(), stop);
         // To free what it was given is a part of it, and not of the next.
         drop(launch);
         let lap = self.stopwatch.lap();
@@ -59,15 +54,6 @@ impl<'a> Runner<'a> {
         let reason = "stopped from outside before it started";
         let ending = Ending::new(Exit::CouldNotStart, Some(reason.to_owned()));
         finish(launch.key, &self.stopwatch.lap(), ending)
-    }
-
-    /// The kernel of this name, which was looked for when it was launched.
-    fn find(&mut self, body: &Body) -> Option<&'a Kernel> {
-        let Body::Kernel { name, .. } = body else { return None };
-        if self.last.is_none_or(|(last, _)| last != name) {
-            self.last = self.registry.find(name);
-        }
-        self.last.map(|(_, kernel)| kernel)
     }
 }
 

@@ -10,20 +10,71 @@ use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 
-use crate::model::{AttemptKey, CoreId, Finish, Launch};
+use crate::model::{AttemptKey, Body, CoreId, Finish, Launch};
+use crate::pool::prefetch;
+
+use super::registry::Kernel;
+
+/// Kernels that are to become a lot.
+#[derive(Default)]
+pub(super) struct Draft {
+    waiting: Vec<Waiting>,
+    kernels: Vec<Arc<Kernel>>,
+}
+
+/// A kernel that has not begun.
+struct Waiting {
+    launch: Launch,
+    /// What runs it, by its place in the lot: mostly the same as for its neighbours, and counting
+    /// that for each would have all cores write to one place.
+    kernel: usize,
+}
+
+impl Draft {
+    /// The one that was added last.
+    pub(super) fn last(&self) -> Option<&Launch> {
+        self.waiting.last().map(|last| &last.launch)
+    }
+
+    /// Whether the last one is run by the kernel of this name.
+    pub(super) fn ends_in(&self, kernel: &str) -> bool {
+        let body = self.last().map(|last| &last.work.body);
+        matches!(body, Some(Body::Kernel { name, .. }) if name == kernel)
+    }
+
+    /// Those that are added next are run by this.
+    pub(super) fn choose(&mut self, kernel: Arc<Kernel>) {
+        self.kernels.push(kernel);
+    }
+
+    /// Adds one, on the same cores as all.
+    pub(super) fn add(&mut self, launch: Launch) {
+        self.waiting.push(Waiting { launch, kernel: self.kernels.len() - 1 });
+    }
+}
 
 /// Kernels on the same cores.
 pub(super) struct Lot {
     pub(super) cores: Arc<[CoreId]>,
-    /// For each of them whether it was told to stop.
+    /// What runs its parts.
+    kernels: Vec<Arc<Kernel>>,
+    /// For each part whether it was told to stop.
     stops: Box<[AtomicBool]>,
     state: Mutex<State>,
 }
 
+/// A kernel that begins.
+pub(super) struct Part<'a> {
+    pub(super) launch: Launch,
+    pub(super) kernel: &'a Kernel,
+    /// Tells it to stop.
+    pub(super) stop: &'a AtomicBool,
+}
+
 #[derive(Default)]
 struct State {
-    /// Those that have not begun, each in its place.
-    waiting: Vec<Option<Launch>>,
+    /// The parts that have not begun, each in its place.
+    waiting: Vec<Option<Waiting>>,
     /// Nobody before this place waits.
     next: usize,
     /// What has ended and was not told yet.
@@ -32,20 +83,19 @@ struct State {
 
 impl Lot {
     /// With room for so many.
-    fn new(cores: Arc<[CoreId]>, room: usize) -> Lot {
+    fn new(cores: Arc<[CoreId]>, kernels: Vec<Arc<Kernel>>, room: usize) -> Lot {
         let stops = (0..room).map(|_| AtomicBool::new(false)).collect();
-        Lot { cores, stops, state: Mutex::default() }
+        Lot { cores, kernels, stops, state: Mutex::default() }
     }
 
-    fn fill(&self, launches: Vec<Launch>) {
+    fn fill(&self, waiting: Vec<Waiting>) {
         let mut state = self.state.lock();
-        state.ended.reserve(launches.len());
-        state.waiting = launches.into_iter().map(Some).collect();
+        state.ended.reserve(waiting.len());
+        state.waiting = waiting.into_iter().map(Some).collect();
     }
 
-    /// Takes down what has `ended`, if something has, and says what begins now, with what tells it
-    /// to stop.
-    pub(super) fn next(&self, ended: Option<Finish>) -> Option<(Launch, &AtomicBool)> {
+    /// Takes down what has `ended`, if something has, and says what begins now.
+    pub(super) fn next(&self, ended: Option<Finish>) -> Option<Part<'_>> {
         let mut state = self.state.lock();
         let State { waiting, next, ended: all } = &mut *state;
         all.extend(ended);
@@ -53,8 +103,13 @@ impl Lot {
             let stop = &self.stops[*next];
             *next += 1;
             // What was withdrawn has left it empty.
-            if let Some(launch) = place.take() {
-                return Some((launch, stop));
+            if let Some(Waiting { launch, kernel }) = place.take() {
+                if let Some(Some(after)) = waiting.get(*next) {
+                    // It comes from the cache of another core while this one runs.
+                    prefetch(Arc::as_ptr(&after.launch.work).cast());
+                    prefetch((&raw const after.launch.work.body).cast());
+                }
+                return Some(Part { launch, kernel: &*self.kernels[kernel], stop });
             }
         }
         None
@@ -74,8 +129,9 @@ impl Lot {
     pub(super) fn withdraw(&self, wanted: impl Fn(&AttemptKey) -> bool) -> Vec<Launch> {
         let mut state = self.state.lock();
         let State { waiting, next, .. } = &mut *state;
-        let waiting = waiting[*next..].iter_mut();
-        waiting.filter_map(|place| place.take_if(|launch| wanted(&launch.key))).collect()
+        let places = waiting[*next..].iter_mut();
+        let taken = places.filter_map(|place| place.take_if(|one| wanted(&one.launch.key)));
+        taken.map(|one| one.launch).collect()
     }
 }
 
@@ -84,11 +140,13 @@ impl Lot {
 pub(super) struct Kernels(HashMap<AttemptKey, (Arc<Lot>, usize), BuildHasherDefault<Mix>>);
 
 impl Kernels {
-    /// Makes a lot of those of these kernels that neither run nor wait already, if there are any.
-    pub(super) fn open(&mut self, mut launches: Vec<Launch>) -> Option<Arc<Lot>> {
-        let lot = Arc::new(Lot::new(Arc::clone(&launches.first()?.cores), launches.len()));
+    /// Makes a lot of those that neither run nor wait already, if there are any.
+    pub(super) fn open(&mut self, draft: Draft) -> Option<Arc<Lot>> {
+        let Draft { mut waiting, kernels } = draft;
+        let cores = Arc::clone(&waiting.first()?.launch.cores);
+        let lot = Arc::new(Lot::new(cores, kernels, waiting.len()));
         let mut place = 0;
-        launches.retain(|launch| match self.0.entry(launch.key) {
+        waiting.retain(|one| match self.0.entry(one.launch.key) {
             Entry::Occupied(_) => false,
             Entry::Vacant(free) => {
                 free.insert((Arc::clone(&lot), place));
@@ -96,8 +154,8 @@ impl Kernels {
                 true
             }
         });
-        let is_any_left = !launches.is_empty();
-        lot.fill(launches);
+        let is_any_left = !waiting.is_empty();
+        lot.fill(waiting);
         is_any_left.then_some(lot)
     }
 

@@ -94,12 +94,6 @@ impl Registry {
         self.kernels.get(name).map(|entry| &entry.kernel)
     }
 
-    /// The same, with the name as it is kept here.
-    pub(super) fn find(&self, name: &str) -> Option<(&str, &Kernel)> {
-        let (name, entry) = self.kernels.get_key_value(name)?;
-        Some((name, &*entry.kernel))
-    }
-
     /// What tells how long the kernel that is registered as `name` will take, if anything does.
     #[must_use]
     pub fn estimate(&self, name: &str) -> Option<&Arc<Estimate>> {
