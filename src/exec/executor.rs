@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fmt;
 use std::io;
@@ -18,7 +18,8 @@ use crate::model::{AttemptKey, Body, CoreId, Ending, Exit, Finish, Launch, Span,
 use crate::pool::{Pool, Team};
 
 use super::guard::{Event, Link, Setup};
-use super::lot::{Kernels, Lot, Part};
+use super::kernel::Runner;
+use super::lot::{Draft, Kernels, Lot};
 use super::registry::Registry;
 use super::{command, environment, kernel};
 
@@ -173,44 +174,41 @@ impl Executor {
         if self.shared.closed.load(Ordering::Relaxed) {
             return;
         }
-        let mut lot: VecDeque<Part> = VecDeque::new();
+        let mut lot = Draft::default();
         for launch in launches {
             let key = launch.key;
-            match self.prepare(launch) {
-                Ok(None) => {}
-                Ok(Some(part)) => {
-                    if lot.back().is_some_and(|last| last.launch.cores != part.launch.cores) {
-                        self.start_lot(std::mem::take(&mut lot));
-                    }
-                    lot.push_back(part);
-                }
-                Err(reason) => {
-                    let now = self.shared.clock.now();
-                    let ending = Ending::new(Exit::CouldNotStart, Some(reason));
-                    self.shared.ended(Finish { key, start: now, end: now, ending });
-                }
+            if lot.last().is_some_and(|last| last.cores != launch.cores) {
+                self.start_lot(std::mem::take(&mut lot));
+            }
+            if let Err(reason) = self.prepare(launch, &mut lot) {
+                let now = self.shared.clock.now();
+                let ending = Ending::new(Exit::CouldNotStart, Some(reason));
+                self.shared.ended(Finish { key, start: now, end: now, ending });
             }
         }
-        if !lot.is_empty() {
-            self.start_lot(lot);
-        }
+        self.start_lot(lot);
     }
 
-    /// Starts a command; of a kernel, tells what is to be run.
-    fn prepare(&self, launch: Launch) -> Result<Option<Part>, String> {
-        self.check_cores(&launch.cores)?;
+    /// Starts a command; adds a kernel to a `lot`, which is empty or has the same cores.
+    fn prepare(&self, launch: Launch, lot: &mut Draft) -> Result<(), String> {
+        if lot.last().is_none() {
+            self.check_cores(&launch.cores)?;
+        }
         match &*launch.work.body {
             Body::Command(argv) => {
                 let program = command::program(&launch, argv, &self.topology, self.pinned)?;
                 self.guard_of(launch.cores[0]).link.run(Box::new(program));
-                Ok(None)
             }
             Body::Kernel { name, .. } => {
-                let kernel = self.registry.get(name);
-                let kernel = kernel.ok_or_else(|| kernel::unknown(name, &self.registry))?.clone();
-                Ok(Some(Part { launch, kernel, stop: Arc::default() }))
+                if !lot.ends_in(name) {
+                    let found = self.registry.get(name);
+                    let found = found.ok_or_else(|| kernel::unknown(name, &self.registry))?;
+                    lot.choose(Arc::clone(found));
+                }
+                lot.add(launch);
             }
         }
+        Ok(())
     }
 
     /// Neighbouring cores have different guards.
@@ -235,22 +233,15 @@ impl Executor {
         Ok(())
     }
 
-    /// Has kernels run on their cores, which are the same for all.
-    fn start_lot(&self, mut parts: VecDeque<Part>) {
+    /// Has kernels run, if there are any.
+    fn start_lot(&self, lot: Draft) {
         let mut kernels = self.shared.kernels.lock();
         // Under the lock, which `abort` takes after it has closed: so either this sees that
         // it has, or `abort` finds the kernels and tells them to stop.
         if self.shared.closed.load(Ordering::Relaxed) {
             return;
         }
-        parts.retain(|part| !kernels.knows(&part.launch.key));
-        let Some(first) = parts.front() else { return };
-        let cores = Arc::clone(&first.launch.cores);
-        let names: Vec<_> = parts.iter().map(|p| (p.launch.key, Arc::clone(&p.stop))).collect();
-        let lot = Arc::new(Lot::new(cores, parts));
-        for (key, stop) in names {
-            kernels.insert(key, Arc::clone(&lot), stop);
-        }
+        let Some(lot) = kernels.open(lot) else { return };
         drop(kernels);
         let shared = self.shared.clone();
         self.pool.start(&lot.cores.clone(), move |team| shared.run_lot(&lot, team));
@@ -333,13 +324,21 @@ impl Shared {
 
     /// On a worker of the pool.
     fn run_lot(&self, lot: &Lot, team: &Team) {
+        let mut runner = Runner::new(team, self.clock);
         let mut ended = None;
         while let Some(part) = lot.next(ended.take()) {
             // Acquire: as in `report`. What waits when all is over never begins.
             if self.closed.load(Ordering::Acquire) {
                 return;
             }
-            ended = Some(self.run_kernel(&part, team));
+            // Relaxed: see `TaskContext::cancelled`. Looked at before the start is told, for what
+            // has started cannot have failed to.
+            ended = Some(if part.stop.load(Ordering::Relaxed) {
+                runner.pass_over(&part.launch)
+            } else {
+                self.report(Report::Started { key: part.launch.key, at: runner.started() });
+                runner.run(part)
+            });
             if team.has_detached() {
                 // It has the cores until that has ended too.
                 break;
@@ -362,19 +361,6 @@ impl Shared {
         if !launches.is_empty() {
             self.report(Report::Withdrawn(launches));
         }
-    }
-
-    fn run_kernel(&self, part: &Part, team: &Team) -> Finish {
-        let (key, start) = (part.launch.key, self.clock.now());
-        // Relaxed: see `TaskContext::cancelled`. Looked at before the start is told, for what
-        // has started cannot have failed to.
-        let ending = if part.stop.load(Ordering::Relaxed) {
-            kernel::never_began()
-        } else {
-            self.report(Report::Started { key, at: start });
-            kernel::run(part, team, self.clock, start)
-        };
-        Finish { key, start, end: self.clock.now(), ending }
     }
 }
 
@@ -421,6 +407,7 @@ mod tests {
             scratch: None,
         };
         let executor = Executor::start(config, |_| {}).unwrap();
+        let body = Body::Kernel { name: "noop".to_owned(), args: ().into() };
         let launch = Launch {
             key: AttemptKey {
                 job: JobId(0),
@@ -429,15 +416,16 @@ mod tests {
                 epoch: crate::model::Epoch(1),
             },
             node: PeerId(0),
-            work: Arc::new(Work::new("late", Body::Command(Vec::new()))),
+            work: Arc::new(Work::new("late", body)),
             cores: [CoreId(0)].into(),
             gpus: Vec::new(),
             time_left: None,
         };
-        let kernel = executor.registry.get("noop").unwrap().clone();
         executor.abort();
         // Past the first look at whether it is closed, as when both happen at once.
-        executor.start_lot([Part { launch, kernel, stop: Arc::default() }].into());
+        let mut lot = Draft::default();
+        executor.prepare(launch, &mut lot).unwrap();
+        executor.start_lot(lot);
         assert!(executor.shared.kernels.lock().is_empty(), "nothing would ever tell it to stop");
     }
 }

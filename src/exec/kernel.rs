@@ -4,32 +4,77 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use rustix::time::{ClockId, clock_gettime};
+use std::sync::atomic::AtomicBool;
 
 use crate::host::Clock;
-use crate::model::{Ending, Exit, Launch, Span, Time, Usage, Value};
+use crate::model::{AttemptKey, Ending, Exit, Finish, Launch, Time, Usage, Value};
 use crate::pool::Team;
 
 use super::context::{TaskContext, TaskError};
 use super::lot::Part;
-use super::registry::Registry;
+use super::registry::{Kernel, Registry};
+use super::stopwatch::{Lap, Stopwatch};
 
 /// The most that a kernel may give back, in bytes as [`Value::size`] counts them.
 pub const VALUE_LIMIT: usize = 64 << 10;
 
-/// Calls the kernel and says how the attempt ended.
-pub(super) fn run(part: &Part, team: &Team, clock: Clock, start: Time) -> Ending {
-    let Part { launch, kernel, stop } = part;
+/// Runs kernels one after the other on the same cores.
+pub(super) struct Runner<'a> {
+    team: &'a Team,
+    clock: Clock,
+    stopwatch: Stopwatch,
+}
+
+impl<'a> Runner<'a> {
+    /// The first kernel starts now.
+    pub(super) fn new(team: &'a Team, clock: Clock) -> Runner<'a> {
+        let stopwatch = Stopwatch::start(clock, team.len() == 1);
+        Runner { team, clock, stopwatch }
+    }
+
+    /// When the kernel started that is next.
+    pub(super) fn started(&self) -> Time {
+        self.stopwatch.started()
+    }
+
+    /// Calls the kernel and says how the attempt ended.
+    pub(super) fn run(&mut self, part: Part<'_>) -> Finish {
+        let Part { launch, kernel, stop } = part;
+        let key = launch.key;
+        let mut ending = call(kernel, &launch, self.team, self.clock, self.started(), stop);
+        // To free what it was given is a part of it, and not of the next.
+        drop(launch);
+        let lap = self.stopwatch.lap();
+        ending.usage = Usage { max_rss: 0, cpu: lap.cpu };
+        finish(key, &lap, ending)
+    }
+
+    /// Ends an attempt that was stopped while it waited for its core.
+    pub(super) fn pass_over(&mut self, launch: &Launch) -> Finish {
+        let reason = "stopped from outside before it started";
+        let ending = Ending::new(Exit::CouldNotStart, Some(reason.to_owned()));
+        finish(launch.key, &self.stopwatch.lap(), ending)
+    }
+}
+
+fn finish(key: AttemptKey, lap: &Lap, ending: Ending) -> Finish {
+    Finish { key, start: lap.start, end: lap.end, ending }
+}
+
+fn call(
+    kernel: &Kernel,
+    launch: &Launch,
+    team: &Team,
+    clock: Clock,
+    start: Time,
+    stop: &AtomicBool,
+) -> Ending {
     let mut context = TaskContext::new(launch, team, clock, start, stop);
-    let before = thread_time();
     // What a panic may leave half done is the context, of which only the additions are looked
     // at, and those of a failed attempt are dropped.
     let result = catch_unwind(AssertUnwindSafe(|| kernel(&mut context)));
-    // The time of one thread is that of the kernel only where it had one core.
-    let cpu = if launch.cores.len() == 1 { thread_time() - before } else { Span::ZERO };
     let is_over_time = context.is_over_time();
-    let mut ending = match result {
+    match result {
         _ if is_over_time => over_time(launch),
         Ok(Ok(value)) if value.size() > VALUE_LIMIT => failed(too_large(&value)),
         Ok(Ok(value)) => {
@@ -38,15 +83,7 @@ pub(super) fn run(part: &Part, team: &Team, clock: Clock, start: Time) -> Ending
         }
         Ok(Err(error)) => failed(TaskError::message(&error).to_owned()),
         Err(panic) => failed(format!("the kernel panicked: {}", panic_message(&*panic))),
-    };
-    ending.usage = Usage { max_rss: 0, cpu };
-    ending
-}
-
-/// The ending of an attempt that was stopped while it waited for its core.
-pub(super) fn never_began() -> Ending {
-    let reason = "stopped from outside before it started";
-    Ending::new(Exit::CouldNotStart, Some(reason.to_owned()))
+    }
 }
 
 /// Why an attempt that names a kernel which is not there cannot start.
@@ -78,10 +115,4 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
         (None, Some(text)) => text,
         (None, None) => "without a message",
     }
-}
-
-/// Processor time of this thread.
-fn thread_time() -> Span {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Span::from_secs(time.tv_sec.unsigned_abs()) + Span(time.tv_nsec.unsigned_abs())
 }

@@ -38,6 +38,7 @@ mod kernel;
 pub mod kernels;
 mod lot;
 mod registry;
+mod stopwatch;
 
 pub use context::{TaskContext, TaskError};
 pub use executor::{ExecError, Executor, ExecutorConfig, Report};

@@ -194,7 +194,8 @@ impl fmt::Display for Exit {
 pub struct Usage {
     /// The most memory that its processes held at once, in bytes; 0 for kernels.
     pub max_rss: u64,
-    /// Processor time, user and system.
+    /// Processor time, user and system. That of a kernel is known to within 20 µs; that of one on
+    /// several cores is not, and 0.
     pub cpu: Span,
 }
 

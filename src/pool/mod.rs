@@ -129,6 +129,7 @@ pub use patience::Waiting;
 pub use per_worker::PerWorker;
 pub use placed::Placed;
 pub use post::current_core;
+pub(crate) use prefetch::prefetch;
 #[cfg(feature = "rayon")]
 pub use rayon_on::rayon_on;
 pub use scope::{Scope, scope};

@@ -2,7 +2,7 @@
 
 /// Has the cache line of `place` brought near to be written, where the processor takes such hints.
 #[inline]
-pub(super) fn prefetch(place: *const ()) {
+pub(crate) fn prefetch(place: *const ()) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a hint may be given for any address; nothing is read.
     unsafe {

@@ -3,4 +3,5 @@
 mod commands;
 mod ends;
 mod kernels;
+mod lots;
 mod support;
