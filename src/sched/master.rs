@@ -258,6 +258,7 @@ impl Master {
             }
             Message::Done(mut completions) => {
                 self.work.done(peer, &mut completions, cx.now);
+                self.endings.reserve(completions.len());
                 completions.into_iter().for_each(|completion| self.complete(cx, completion));
             }
             Message::Lost(lost) => self.lost_with_nodes(cx, peer, lost),

@@ -146,7 +146,10 @@ impl Master {
 
     /// Cancels those of the tasks from `first` on that came too late to start ever.
     pub(super) fn cancel_barred(&mut self, cx: &mut Context<'_>, first: usize) {
-        self.ledger.bars(first).into_iter().for_each(|id| self.cancel_stranded(cx, id));
+        // Mostly none came.
+        if self.ledger.len() > first {
+            self.ledger.bars(first).into_iter().for_each(|id| self.cancel_stranded(cx, id));
+        }
     }
 
     /// The one place where an ending changes the state of the job, whether it happens now or is
