@@ -237,3 +237,46 @@ impl Lots {
         self.due.keys().next().copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Request, Resources, Shared, Topology};
+    use crate::sched::slots::Slots;
+
+    fn grant() -> Grant {
+        let mut slots = Slots::new(&Topology::flat(1), &Resources::cores(1));
+        slots.grant(&Request::shared(), &Resources::cores(1)).unwrap()
+    }
+
+    fn opened(is_short: bool) -> Lots {
+        let mut lots = Lots::default();
+        lots.open(grant(), 2, is_short, Time::ZERO);
+        lots
+    }
+
+    #[test]
+    fn the_next_lot_has_the_cores_when_all_before_it_have_ended() {
+        let mut lots = opened(true);
+        assert!(lots.leaders().eq([0]));
+        lots.follow(0, 1, Time::ZERO);
+        assert_eq!(lots.leaders().count(), 0, "one comes after it already");
+        assert_eq!(lots.grant(1).unwrap().cores, lots.grant(0).unwrap().cores);
+        assert!(lots.leave(0).is_none() && lots.leave(0).is_none());
+        assert!(lots.leaders().eq([1]), "it has the cores, and the next may line up");
+        assert!(lots.leave(1).is_some(), "the cores are free");
+        assert_eq!(lots.deadline(), None);
+    }
+
+    #[test]
+    fn nothing_comes_after_what_takes_too_long() {
+        let mut lots = opened(true);
+        lots.follow(0, 1, Time::ZERO);
+        assert_eq!(lots.overdue(Time::ZERO + PATIENCE), [0, 1]);
+        assert!(lots.leave(1).is_none(), "it came back");
+        assert_eq!(lots.leaders().count(), 0);
+        assert!(lots.leave(0).is_none());
+        assert!(lots.leave(0).is_some(), "the cores are free when the long one has ended");
+        assert_eq!(opened(false).leaders().count(), 0, "what may be long is followed by nothing");
+    }
+}
