@@ -90,9 +90,9 @@ fn compare(arguments: &Arguments) -> Result<(), Failure> {
         rates: Vec::new(),
     };
     let mut contenders = vec![
-        one("noop, evenkeel", "noop", 100_000, None),
+        one("noop, evenkeel", "noop", 400_000, None),
         one("noop, mpi4py.futures, chunks of 1", "noop", 10_000, Some(1)),
-        one("noop, mpi4py.futures, chunks of 100", "noop", 100_000, Some(100)),
+        one("noop, mpi4py.futures, chunks of 100", "noop", 400_000, Some(100)),
         one("true, evenkeel", "true", 10_000, None),
         one("true, mpi4py.futures", "true", 10_000, Some(1)),
     ];
