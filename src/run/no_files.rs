@@ -13,7 +13,7 @@ impl RecordFile {
         Ok(RecordFile)
     }
 
-    pub(super) fn append(&mut self, _: &Record) -> Result<(), StoreError> {
+    pub(super) fn append(&mut self, _: &[Record]) -> Result<(), StoreError> {
         Ok(())
     }
 

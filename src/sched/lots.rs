@@ -182,7 +182,9 @@ impl Lots {
             return None;
         }
         let Lot { holds, due, next, .. } = self.lots.remove(&lot)?;
-        due.map(|due| self.forget_due(due, lot));
+        if let Some(due) = due {
+            self.forget_due(due, lot);
+        }
         self.leaders.remove(&lot);
         let grant = match holds {
             Holds::Grant(grant) => grant,
