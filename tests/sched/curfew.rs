@@ -76,6 +76,23 @@ fn who_has_less_time_than_the_run_leaves_before() {
 }
 
 #[test]
+fn nodes_that_leave_since_their_time_is_up_are_not_missed() {
+    let hour = Span::from_secs(3600);
+    let mut graceful = task("graceful");
+    let settings = Settings { grace: Span::from_secs(1800), ..Settings::default() };
+    graceful.settings = std::sync::Arc::new(settings);
+    let tasks = vec![task("first"), graceful, task("last").after([TaskId(0)])];
+    let mut story = Story::with_time(&[&[1]], hour).job(tasks);
+    story.pass(Span::from_secs(1850));
+    story.end("first", well());
+    // The node was given what it has no time for any more, and leaves.
+    assert!(story.busy().is_empty() && story.verdict.is_none(), "{:?}", story.notes);
+    assert_eq!(story.finish(), ExitCode::Interrupted);
+    let verdict = story.verdict.as_ref().unwrap();
+    assert_eq!(verdict.reason, "the time is up with 2 tasks still to do");
+}
+
+#[test]
 fn a_task_that_is_over_its_own_limit_has_failed() {
     let mut limited = task("limited");
     let settings = Settings { time_limit: Some(Span::from_secs(7)), ..Settings::default() };

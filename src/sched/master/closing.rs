@@ -70,7 +70,13 @@ impl Master {
             return;
         };
         let since = *self.stuck.get_or_insert(cx.now);
-        if since + self.wait_for_nodes <= cx.now {
+        if since + self.wait_for_nodes > cx.now {
+            return;
+        }
+        if self.is_out_of_time() {
+            // The nodes may have gone since theirs is up.
+            self.run_out_of_time(cx);
+        } else {
             let task = self.ledger.name(urgency.task());
             let wait = self.wait_for_nodes;
             let reason = if self.peers().is_empty() {

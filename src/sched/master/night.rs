@@ -52,13 +52,23 @@ impl Master {
         let is_due = |at: Option<Time>| at.is_some_and(|at| at <= cx.now);
         let only_late = self.parked > 0 && self.work.queue().len() == 0 && self.nothing_out();
         if !self.interrupted && (only_late || is_due(self.curfew.drain_at())) {
-            self.timed_out = true;
-            cx.note("the time is almost up: nothing more is started".to_owned());
-            self.interrupt(cx);
+            self.run_out_of_time(cx);
         } else if self.interrupted && is_due(self.curfew.close_at()) {
             // Some node does not answer, or ends nothing.
             self.interrupt(cx);
         }
+    }
+
+    /// Whether part of what is left can not be done in the time of the run: it will have to be taken up
+    /// again.
+    pub(super) fn is_out_of_time(&self) -> bool {
+        self.parked > 0 && self.ledger.is_sealed()
+    }
+
+    pub(super) fn run_out_of_time(&mut self, cx: &mut Context<'_>) {
+        self.timed_out = true;
+        cx.note("the time is almost up: nothing more is started".to_owned());
+        self.interrupt(cx);
     }
 
     /// When [`mind_the_time`](Self::mind_the_time) is to be called next.
