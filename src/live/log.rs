@@ -1,7 +1,7 @@
 //! Entries on their way into the journal, and what keeps it from growing without need.
 
 use crate::model::wire::Wire;
-use crate::sched::{Compactor, Entry, Upkeep};
+use crate::sched::{Compactor, Conclusion, Entry, Upkeep};
 use crate::store::{Fold, Journal, Scribe, StoreError};
 
 /// The journal of a run, as its driver writes it.
@@ -55,9 +55,11 @@ impl Scribe for Entries {
         self.is_due |= self.upkeep.is_due(entry, (out.len() - begin) as u64);
     }
 
-    /// Records and jobs are not the journal's alone: the run has them anyway.
+    /// A job is not the journal's alone: the run has it anyway. Endings are kept until they are durable,
+    /// and no longer: so as long as the disk takes nothing, they are what grows.
     fn weight(entry: &Entry) -> usize {
         let own = match entry {
+            Entry::Ended(endings) => endings.iter().map(weight_of).sum(),
             Entry::Granted { keys, .. } | Entry::Returned(keys) => size_of_val(&keys[..]),
             Entry::Unwanted(tasks) => size_of_val(&tasks[..]),
             _ => 0,
@@ -69,6 +71,11 @@ impl Scribe for Entries {
         let due = std::mem::take(&mut self.is_due);
         due.then(|| Box::new(Fewer(Compactor::default())) as Box<dyn Fold>)
     }
+}
+
+fn weight_of(Conclusion { record, added }: &Conclusion) -> usize {
+    let said = record.tail.len() + record.reason.as_ref().map_or(0, String::len);
+    size_of::<Conclusion>() + record.value.size() + said + size_of_val(&added[..])
 }
 
 /// Compacts the bytes of entries.
@@ -91,8 +98,8 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::model::{Attempt, AttemptKey, Epoch, JobId, Record, Span, State, TaskId};
-    use crate::sched::{Conclusion, compact};
+    use crate::model::{Attempt, AttemptKey, Epoch, JobId, Record, Span, State, TaskId, Value};
+    use crate::sched::compact;
     use crate::store::RunFolder;
 
     fn key(task: u32) -> AttemptKey {
@@ -136,6 +143,16 @@ mod tests {
         let found: Vec<Entry> = found.collect();
         assert!(found.len() < all.len());
         assert_eq!(compact(found), compact(all));
+    }
+
+    #[test]
+    fn endings_weigh_what_they_keep() {
+        let value = Value::Bytes(vec![0; 1000]);
+        let record = Record { value, ..Record::new(key(0), State::Done) };
+        let ended = Conclusion { record, added: Vec::new() };
+        let weight = |n| Entries::weight(&Entry::Ended(Arc::new(vec![ended.clone(); n])));
+        assert!(weight(100) > 100 * 1000, "{}", weight(100));
+        assert!(weight(200) - weight(100) == weight(100) - weight(0));
     }
 
     #[test]
